@@ -1,0 +1,137 @@
+/**
+ * The interface that every storage engine implements, and the types that
+ * travel through it.
+ *
+ * @module
+ */
+
+/** A value, or a promise of one where an engine has to wait for it. */
+export type MaybePromise<T> = T | Promise<T>;
+
+/** The engines this build knows; a data directory remembers its own. */
+export type EngineName = "kvs" | "level";
+
+/**
+ * When an acknowledged write is on disk.
+ *
+ * - `always`: before it is acknowledged; it survives a power failure.
+ * - `everysec`: within about a second; it survives `kill -9` at once.
+ * - `no`: when the operating system pleases; it survives `kill -9` at once.
+ */
+export type SyncMode = "always" | "everysec" | "no";
+
+/** One write of a batch: a new value for a key, or its removal. */
+export interface Write {
+  /** The key, any bytes. */
+  readonly key: Uint8Array;
+  /** The new value, any bytes; `undefined` removes the key. */
+  readonly value: Uint8Array | undefined;
+}
+
+/**
+ * What became of one write of a batch: `true` for a set and for a removal that
+ * found its key, `false` for a removal of a missing key, an error for a write
+ * that failed and changed nothing.
+ */
+export type WriteOutcome = boolean | Error;
+
+/** What a compaction did. */
+export interface CompactionReport {
+  /** Bytes the data took on disk before. */
+  readonly bytesBefore: number;
+  /** Bytes the data takes on disk now. */
+  readonly bytesAfter: number;
+}
+
+/** Told as a compaction goes on: bytes dealt with so far, and in all. */
+export type CompactionProgress = (
+  doneBytes: number,
+  totalBytes: number,
+) => void;
+
+/**
+ * What a Worker needs to attach to an engine that is already open; it survives
+ * `postMessage`. Each engine defines its own fields beside `engine`.
+ */
+export interface EngineHandle {
+  /** Which engine attaches to this handle. */
+  readonly engine: EngineName;
+}
+
+/**
+ * A key-value store.
+ *
+ * Methods return a plain value where the engine is synchronous, so that a
+ * caller with a batch in hand pays for no promise it does not need; an engine
+ * on another machine returns promises from the same methods.
+ *
+ * `get`, `set` and `remove` are the whole interface for a library user. The
+ * others let a server run a batch of requests as one unit: {@linkcode write}
+ * applies writes in order and makes them visible, {@linkcode sync} waits until
+ * they are as durable as the sync mode promises.
+ */
+export interface KvsEngine {
+  /** The engine's name, as the data directory keeps it. */
+  readonly name: EngineName;
+  /**
+   * Looks a key up.
+   *
+   * @param key The key, as UTF-8 text.
+   * @returns The value, or `undefined` where the key is not there.
+   */
+  get(key: string): MaybePromise<string | undefined>;
+  /**
+   * Sets a key to a value, durable as the sync mode promises once it returns
+   * or its promise resolves.
+   *
+   * @param key The key, as UTF-8 text.
+   * @param value The value, as UTF-8 text.
+   */
+  set(key: string, value: string): MaybePromise<void>;
+  /**
+   * Removes a key, durable like {@linkcode set}.
+   *
+   * @param key The key, as UTF-8 text.
+   * @returns Whether the key was there.
+   */
+  remove(key: string): MaybePromise<boolean>;
+  /**
+   * Looks a key up by its bytes.
+   *
+   * @param key The key.
+   * @returns The value's bytes, the caller's to keep, or `undefined`.
+   */
+  getBytes(key: Uint8Array): MaybePromise<Uint8Array | undefined>;
+  /**
+   * Applies writes in order. Once done they are visible to every reader, but
+   * only as durable as the last {@linkcode sync} made them. The engine does
+   * not keep the arrays it is given.
+   *
+   * @param batch The writes.
+   * @returns For each write, in order, what became of it.
+   */
+  write(batch: readonly Write[]): MaybePromise<readonly WriteOutcome[]>;
+  /**
+   * Waits until everything written through this instance so far is as durable
+   * as the sync mode promises.
+   */
+  sync(): MaybePromise<void>;
+  /**
+   * Gives the space of overwritten and removed values back to the disk.
+   *
+   * @param onProgress Told now and then how far it is.
+   * @returns What was reclaimed.
+   */
+  compact(onProgress?: CompactionProgress): Promise<CompactionReport>;
+  /**
+   * Makes a handle with which a Worker attaches to this same store.
+   *
+   * @returns The handle, for `postMessage`.
+   */
+  share(): EngineHandle;
+  /**
+   * Closes this instance: syncs what it wrote and frees what it holds. The
+   * instance that opened the store closes last, after every attached one.
+   */
+  close(): MaybePromise<void>;
+}

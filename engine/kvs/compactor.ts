@@ -1,0 +1,119 @@
+/**
+ * When compaction runs, and who gets its answer.
+ *
+ * @module
+ */
+
+import type { CompactionProgress, CompactionReport } from "../engine.ts";
+import { candidates, type CompactionScope } from "./compaction.ts";
+import type { CompactionMessage, CompactionTask } from "./compaction_worker.ts";
+import type { Control } from "./control.ts";
+import type { KvsHandle } from "./store.ts";
+
+/** How long one wait for another's compaction may last, in milliseconds. */
+const ROUND_TIMEOUT_MS = 3_600_000;
+
+/** Runs compactions in a Worker, one at a time for all instances. */
+export class Compactor {
+  readonly #handle: KvsHandle;
+  readonly #control: Control;
+  #running: Promise<CompactionReport> | undefined;
+
+  /**
+   * @param handle The store.
+   * @param control Its shared state.
+   */
+  constructor(handle: KvsHandle, control: Control) {
+    this.#handle = handle;
+    this.#control = control;
+  }
+
+  /**
+   * Compacts everything, or takes the answer of the compaction that another
+   * instance is running.
+   *
+   * @param onProgress Told how far it is, where this instance runs it.
+   * @returns What was reclaimed.
+   * @throws {Error} If it failed.
+   */
+  async compact(onProgress?: CompactionProgress): Promise<CompactionReport> {
+    const rounds = this.#control.compactionRounds;
+    const round = rounds.current;
+    if (rounds.tryLead()) return await this.#lead("all", onProgress);
+    await rounds.over(round, ROUND_TIMEOUT_MS);
+    const report = this.#control.compactionReport;
+    if (report === undefined) {
+      throw new Error("Compaction failed; see the log of the process");
+    }
+    return report;
+  }
+
+  /**
+   * Compacts in the background if enough of the log is dead.
+   *
+   * @param minBytes The least that must be reclaimable, in bytes.
+   * @returns The compaction's end, or `undefined` where there is none.
+   */
+  compactIfWorthwhile(minBytes: number): Promise<CompactionReport> | undefined {
+    const control = this.#control;
+    if (control.compactionRounds.underWay) return;
+    let reclaimable = 0;
+    for (const segment of candidates(control, "worthwhile")) {
+      reclaimable += segment.deadBytes;
+    }
+    if (reclaimable < minBytes || !control.compactionRounds.tryLead()) return;
+    return this.#lead("worthwhile");
+  }
+
+  /** Ends the compaction that this instance runs, if there is one. */
+  async close(): Promise<void> {
+    if (this.#running === undefined) return;
+    this.#control.stopsCompaction = true;
+    await this.#running.catch(() => {});
+  }
+
+  async #lead(
+    scope: CompactionScope,
+    onProgress?: CompactionProgress,
+  ): Promise<CompactionReport> {
+    let report: CompactionReport | undefined;
+    this.#control.stopsCompaction = false;
+    try {
+      this.#running = this.#runWorker(scope, onProgress);
+      report = await this.#running;
+      return report;
+    } finally {
+      this.#running = undefined;
+      this.#control.compactionReport = report;
+      this.#control.compactionRounds.end();
+    }
+  }
+
+  async #runWorker(
+    scope: CompactionScope,
+    onProgress?: CompactionProgress,
+  ): Promise<CompactionReport> {
+    const worker = new Worker(
+      new URL("./compaction_worker.ts", import.meta.url),
+      { type: "module", name: "kvs-compaction" },
+    );
+    try {
+      return await new Promise((resolve, reject) => {
+        worker.onmessage = ({ data }: MessageEvent<CompactionMessage>) => {
+          if ("report" in data) resolve(data.report);
+          else if ("error" in data) reject(data.error);
+          else onProgress?.(data.doneBytes, data.totalBytes);
+        };
+        worker.onerror = (event) => {
+          event.preventDefault();
+          reject(new Error(`Compaction failed: ${event.message}`));
+        };
+        worker.postMessage(
+          { handle: this.#handle, scope } satisfies CompactionTask,
+        );
+      });
+    } finally {
+      worker.terminate();
+    }
+  }
+}

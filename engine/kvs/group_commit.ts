@@ -1,0 +1,103 @@
+/**
+ * Group commit: one fdatasync for all the writes that wait for one.
+ *
+ * @module
+ */
+
+import { syncDirectory } from "../files.ts";
+import type { Control } from "./control.ts";
+import { WritesRefusedError } from "./log_writer.ts";
+import { segmentPath } from "./segment.ts";
+
+/** How long one wait for another Worker's sync may last, in milliseconds. */
+const ROUND_TIMEOUT_MS = 10_000;
+
+/**
+ * Syncs the log for this instance and, if others wait as well, for them.
+ *
+ * Of all instances, in whatever Workers, one leads: it notes the newest
+ * append, syncs, and then everything up to that append is durable. Whoever
+ * appended after that waits for the next round (leader and followers, as in
+ * LevelDB's writer queue and in group commit since DeWitt et al. 1984).
+ */
+export class GroupCommit {
+  readonly #directory: string;
+  readonly #control: Control;
+  /** This instance's part in the current round; its connections share it. */
+  #round: Promise<void> | undefined;
+  /** The active segment, once this instance has synced its directory entry. */
+  #file: Deno.FsFile | undefined;
+  #fileId = 0;
+
+  /**
+   * @param directory The data directory.
+   * @param control The store's shared state.
+   */
+  constructor(directory: string, control: Control) {
+    this.#directory = directory;
+    this.#control = control;
+  }
+
+  /**
+   * Waits until an append is on disk. The event loop goes on meanwhile.
+   *
+   * @param ticket The append's ticket.
+   * @throws {Error} If the disk did not take it; the store refuses writes then.
+   */
+  async wait(ticket: number): Promise<void> {
+    while (!this.#control.isSynced(ticket)) {
+      // After a failed fdatasync the kernel may have dropped the pages, and a
+      // second one would say that all is well (Rebello et al. 2020).
+      if (this.#control.refusesWrites) throw new WritesRefusedError();
+      this.#round ??= this.#takePart().finally(() => this.#round = undefined);
+      await this.#round;
+    }
+  }
+
+  async #takePart(): Promise<void> {
+    const control = this.#control;
+    // Lets the other connections of this turn of the event loop append first.
+    await null;
+    const rounds = control.syncRounds;
+    const round = rounds.current;
+    if (!rounds.tryLead()) return await rounds.over(round, ROUND_TIMEOUT_MS);
+    try {
+      const ticket = control.appendedTicket;
+      await this.#syncSegments();
+      control.synced(ticket);
+    } catch (error) {
+      control.refuseWrites();
+      throw error;
+    } finally {
+      rounds.end();
+    }
+  }
+
+  async #syncSegments(): Promise<void> {
+    const { sealed, active } = this.#control.unsyncedSegments();
+    for (const id of sealed) {
+      try {
+        using file = Deno.openSync(segmentPath(this.#directory, id));
+        await file.syncData();
+      } catch (error) {
+        // Compacted away: what lived in it is synced in another segment.
+        if (!(error instanceof Deno.errors.NotFound)) throw error;
+      }
+    }
+    this.#control.markSynced(sealed);
+    if (this.#fileId !== active) {
+      this.close();
+      this.#file = Deno.openSync(segmentPath(this.#directory, active));
+      this.#fileId = active;
+      syncDirectory(this.#directory);
+    }
+    await this.#file!.syncData();
+  }
+
+  /** Closes the file. */
+  close(): void {
+    this.#file?.close();
+    this.#file = undefined;
+    this.#fileId = 0;
+  }
+}

@@ -1,0 +1,346 @@
+/**
+ * Segments: the files that the log is made of.
+ *
+ * A segment `<id>.log` begins with sixteen bytes (the magic `KVSLOG`, the
+ * format version in two bytes, the file id, the CRC-32 of those twelve), and
+ * then holds records back to back.
+ *
+ * @module
+ */
+
+import { crc32 } from "node:zlib";
+import {
+  decodeRecordHeader,
+  getUint32,
+  isRecordSound,
+  putUint32,
+  RECORD_HEADER_BYTES,
+  type RecordHeader,
+} from "./record.ts";
+
+/** Bytes of a segment before its first record. */
+export const SEGMENT_HEADER_BYTES = 16;
+
+const MAGIC = new TextEncoder().encode("KVSLOG\x01\x00");
+
+/** How much of a segment a scan reads at a time, in bytes. */
+const SCAN_BYTES = 1 << 20;
+
+/** The path of a segment. */
+export function segmentPath(directory: string, id: number): string {
+  return `${directory}/${id}.log`;
+}
+
+/**
+ * The file id in a segment's name.
+ *
+ * @param name A file's name, without its directory.
+ * @param extension The kind of file, `.log` for the segment itself.
+ * @returns The id, or `undefined` where it is another file's name.
+ */
+export function fileIdOf(name: string, extension: string): number | undefined {
+  if (!name.endsWith(extension)) return undefined;
+  const digits = name.slice(0, -extension.length);
+  if (!/^[1-9][0-9]{0,9}$/.test(digits)) return undefined;
+  const id = Number(digits);
+  return id < 2 ** 32 ? id : undefined;
+}
+
+/**
+ * Makes an empty segment, readable by its owner only.
+ *
+ * @returns The file, open for appending.
+ * @throws {Deno.errors.AlreadyExists} If the segment exists.
+ */
+export function createSegment(directory: string, id: number): Deno.FsFile {
+  const path = segmentPath(directory, id);
+  const file = Deno.openSync(path, {
+    createNew: true,
+    append: true,
+    mode: 0o600,
+  });
+  try {
+    writeAll(file, segmentHeader(id));
+    return file;
+  } catch (error) {
+    file.close();
+    Deno.removeSync(path);
+    throw error;
+  }
+}
+
+/** Writes all of `bytes`, however many calls that takes. */
+export function writeAll(file: Deno.FsFile, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length;) {
+    at += file.writeSync(at === 0 ? bytes : bytes.subarray(at));
+  }
+}
+
+function segmentHeader(id: number): Uint8Array {
+  const header = new Uint8Array(SEGMENT_HEADER_BYTES);
+  header.set(MAGIC);
+  putUint32(header, 8, id);
+  putUint32(header, 12, crc32(header.subarray(0, 12)));
+  return header;
+}
+
+/** A stretch of a segment that is not what was written. */
+export interface Damage {
+  /** The segment's path. */
+  readonly path: string;
+  /** Where it begins, in bytes. */
+  readonly offset: number;
+  /** How long it is, in bytes. */
+  readonly length: number;
+  /** What is wrong with it. */
+  readonly reason: string;
+}
+
+/** What {@linkcode scanSegment} found beside the sound records. */
+export interface ScanResult {
+  /** The file's size in bytes. */
+  readonly sizeBytes: number;
+  /**
+   * Where an unfinished last write begins, or the file's size if there is
+   * none: what lies behind it was never acknowledged.
+   */
+  readonly tailOffset: number;
+  /** Records that were once whole and are not sound now. */
+  readonly damage: Damage[];
+}
+
+/**
+ * Called for each record of a segment. The header and the bytes are reused
+ * after the call.
+ *
+ * @param header The record's header.
+ * @param offset Where the record begins in the segment.
+ * @param bytes The whole record.
+ * @param sound Whether it has passed its checksum. One that has not is only
+ * shown where its lengths lead exactly to the next record, so that its key can
+ * be marked as unreadable rather than fall back to an older value.
+ */
+export type RecordVisitor = (
+  header: RecordHeader,
+  offset: number,
+  bytes: Uint8Array,
+  sound: boolean,
+) => void;
+
+/**
+ * Reads a segment from end to end and checks every record.
+ *
+ * @param path The segment's path.
+ * @param id The file id its header must have.
+ * @param visit Called for each record, in file order.
+ * @param from Where to begin, in bytes; the first record by default.
+ * @returns The state of the file.
+ */
+export function scanSegment(
+  path: string,
+  id: number,
+  visit: RecordVisitor,
+  from = SEGMENT_HEADER_BYTES,
+): ScanResult {
+  using file = Deno.openSync(path);
+  const sizeBytes = file.statSync().size;
+  const window = new FileWindow(file, sizeBytes);
+  const damage: Damage[] = [];
+  if (sizeBytes < SEGMENT_HEADER_BYTES) {
+    return { sizeBytes, tailOffset: 0, damage };
+  }
+  const expected = segmentHeader(id);
+  const found = window.at(0, SEGMENT_HEADER_BYTES)!;
+  if (expected.some((byte, i) => byte !== found[i])) {
+    damage.push({
+      path,
+      offset: 0,
+      length: SEGMENT_HEADER_BYTES,
+      reason: "segment header is not what was written",
+    });
+  }
+  const header = {} as RecordHeader;
+  let offset = from;
+  while (offset < sizeBytes) {
+    const record = recordAt(window, offset, header);
+    if (record !== undefined && isRecordSound(record)) {
+      visit(header, offset, record, true);
+      offset += record.length;
+      continue;
+    }
+    // Where the lengths can be believed, only this record is lost.
+    const next = record === undefined ? sizeBytes : offset + record.length;
+    const following = {} as RecordHeader;
+    const followed = record !== undefined &&
+      (next === sizeBytes || isSoundAt(window, next, following));
+    if (followed && !isZero(window, offset, sizeBytes)) {
+      damage.push({
+        path,
+        offset,
+        length: next - offset,
+        reason: "record does not match its checksum",
+      });
+      visit(header, offset, recordAt(window, offset, header)!, false);
+      offset = next;
+      continue;
+    }
+    const resumed = findSound(window, offset + 1, sizeBytes);
+    if (resumed === sizeBytes) return { sizeBytes, tailOffset: offset, damage };
+    damage.push({
+      path,
+      offset,
+      length: resumed - offset,
+      reason: "bytes are no record",
+    });
+    offset = resumed;
+  }
+  return { sizeBytes, tailOffset: sizeBytes, damage };
+}
+
+/** The bytes of a record that fits in the file, or `undefined`. */
+function recordAt(
+  window: FileWindow,
+  offset: number,
+  header: RecordHeader,
+): Uint8Array | undefined {
+  const head = window.at(offset, RECORD_HEADER_BYTES);
+  if (head === undefined) return undefined;
+  const length = decodeRecordHeader(head, 0, header);
+  // A tombstone has no value, and the kind is 0 or 1: cheap to refuse early.
+  if (head[10] > 1 || head[11] !== 0) return undefined;
+  if (header.tombstone && header.valueLength !== 0) return undefined;
+  return window.at(offset, length);
+}
+
+function isSoundAt(
+  window: FileWindow,
+  offset: number,
+  header: RecordHeader,
+): boolean {
+  const record = recordAt(window, offset, header);
+  return record !== undefined && isRecordSound(record);
+}
+
+/** The first place from `offset` on where a sound record begins. */
+function findSound(
+  window: FileWindow,
+  offset: number,
+  sizeBytes: number,
+): number {
+  const header = {} as RecordHeader;
+  for (let at = offset; at + RECORD_HEADER_BYTES <= sizeBytes; at++) {
+    if (isSoundAt(window, at, header)) return at;
+  }
+  return sizeBytes;
+}
+
+/** Whether a file ends in nothing but zeros: space that was never written. */
+function isZero(window: FileWindow, from: number, to: number): boolean {
+  for (let at = from; at < to; at += SCAN_BYTES) {
+    const bytes = window.at(at, Math.min(SCAN_BYTES, to - at))!;
+    if (bytes.some((byte) => byte !== 0)) return false;
+  }
+  return true;
+}
+
+/** A view of a file that reads it in large pieces. */
+class FileWindow {
+  readonly #file: Deno.FsFile;
+  readonly #sizeBytes: number;
+  #buffer = new Uint8Array(SCAN_BYTES);
+  #start = 0;
+  #end = 0;
+
+  constructor(file: Deno.FsFile, sizeBytes: number) {
+    this.#file = file;
+    this.#sizeBytes = sizeBytes;
+  }
+
+  /** The bytes there, valid until the next call, if the file has them. */
+  at(offset: number, length: number): Uint8Array | undefined {
+    if (offset + length > this.#sizeBytes) return undefined;
+    if (offset < this.#start || offset + length > this.#end) {
+      this.#load(offset, length);
+    }
+    const from = offset - this.#start;
+    return this.#buffer.subarray(from, from + length);
+  }
+
+  #load(offset: number, length: number): void {
+    if (length > this.#buffer.length) this.#buffer = new Uint8Array(length);
+    const wanted = Math.min(this.#buffer.length, this.#sizeBytes - offset);
+    this.#file.seekSync(offset, Deno.SeekMode.Start);
+    let read = 0;
+    while (read < wanted) {
+      const count = this.#file.readSync(this.#buffer.subarray(read, wanted));
+      if (count === null) {
+        throw new Error("Segment became shorter while it was read");
+      }
+      read += count;
+    }
+    this.#start = offset;
+    this.#end = offset + wanted;
+  }
+}
+
+/** A record that can't be read as what was written. */
+export class CorruptionError extends Error {
+  override name = "CorruptionError";
+
+  /**
+   * @param path The file.
+   * @param offset Where in the file the trouble begins, in bytes.
+   * @param reason What is wrong.
+   */
+  constructor(path: string, offset: number, reason: string) {
+    super(`Corrupt data in ${path} at offset ${offset}: ${reason}`);
+  }
+}
+
+/**
+ * Reads one record with a file of its own, and checks it.
+ *
+ * @param path The segment's path.
+ * @param offset Where the record begins, in bytes.
+ * @param into Where to put the record; its length is the record's.
+ * @throws {Deno.errors.NotFound} If the segment is gone.
+ * @throws {CorruptionError} If the record is not what was written.
+ */
+export function readRecord(
+  path: string,
+  offset: number,
+  into: Uint8Array,
+): void {
+  const file = Deno.openSync(path);
+  try {
+    file.seekSync(offset, Deno.SeekMode.Start);
+    for (let read = 0; read < into.length;) {
+      const count = file.readSync(read === 0 ? into : into.subarray(read));
+      if (count === null) {
+        throw new CorruptionError(path, offset, "file ends within the record");
+      }
+      read += count;
+    }
+  } finally {
+    file.close();
+  }
+  if (!isRecordSound(into)) {
+    throw new CorruptionError(
+      path,
+      offset,
+      "record does not match its checksum",
+    );
+  }
+}
+
+/**
+ * The value in a sound record.
+ *
+ * @param record The whole record.
+ * @param keyLength The key's length in bytes.
+ * @returns A copy of the value.
+ */
+export function valueOf(record: Uint8Array, keyLength: number): Uint8Array {
+  const start = RECORD_HEADER_BYTES + keyLength;
+  return record.slice(start, start + getUint32(record, 16));
+}

@@ -1,0 +1,192 @@
+/**
+ * What all instances of a store know of its segments, in shared memory.
+ *
+ * @module
+ */
+
+/** The most segments a store can have at once. */
+const MAX_SEGMENTS = 16_384;
+
+const ROW_WORDS = 8;
+const ROW_ID = 0;
+const ROW_SIZE = 1;
+const ROW_DEAD = 2;
+const ROW_DEAD_RECORDS = 3;
+const ROW_TOMBSTONES = 4;
+const ROW_MIN_SEQUENCE_LOW = 5;
+const ROW_MIN_SEQUENCE_HIGH = 6;
+const ROW_FLAGS = 7;
+
+/** Words of shared memory that a {@linkcode SegmentTable} takes. */
+export const SEGMENT_TABLE_WORDS = MAX_SEGMENTS * ROW_WORDS;
+
+/** In place of an id: the row was used, and looking must go on behind it. */
+const FREED = 0xffff_ffff;
+
+/** No more records are appended. */
+export const SEALED = 1;
+/** Written since it was last synced. */
+export const UNSYNCED = 2;
+/** Part of it can't be read; compaction leaves it alone. */
+export const DAMAGED = 4;
+
+/** What is known of one segment. */
+export interface SegmentState {
+  /** The file id. */
+  readonly id: number;
+  /** The file's size in bytes. */
+  readonly sizeBytes: number;
+  /** Bytes of records that a later write has made worthless. */
+  readonly deadBytes: number;
+  /** The number of such records. */
+  readonly deadRecords: number;
+  /** Bytes of tombstones. */
+  readonly tombstoneBytes: number;
+  /** The smallest sequence number in it; `Infinity` where it is empty. */
+  readonly minSequence: number;
+  /** `SEALED`, `UNSYNCED` and `DAMAGED`, as they apply. */
+  readonly flags: number;
+}
+
+/**
+ * A table from file id to {@linkcode SegmentState}, open addressing on the id.
+ * It is read and changed with the write lock held, or before the store is
+ * shared.
+ */
+export class SegmentTable {
+  readonly #words: Uint32Array;
+  readonly #at: number;
+
+  /**
+   * @param words Shared memory.
+   * @param at The first of its {@linkcode SEGMENT_TABLE_WORDS} words, at first
+   * zero.
+   */
+  constructor(words: Uint32Array, at: number) {
+    this.#words = words;
+    this.#at = at;
+  }
+
+  /**
+   * Adds a sealed segment.
+   *
+   * @throws {Error} If there are too many.
+   */
+  add(id: number, sizeBytes: number): void {
+    const words = this.#words;
+    for (let i = 0; i < MAX_SEGMENTS; i++) {
+      const row = this.#row(id + i);
+      if (words[row + ROW_ID] !== 0 && words[row + ROW_ID] !== FREED) continue;
+      words.fill(0, row, row + ROW_WORDS);
+      words[row + ROW_ID] = id;
+      words[row + ROW_SIZE] = sizeBytes;
+      words[row + ROW_MIN_SEQUENCE_LOW] = 0xffff_ffff;
+      words[row + ROW_MIN_SEQUENCE_HIGH] = 0xffff_ffff;
+      words[row + ROW_FLAGS] = SEALED;
+      return;
+    }
+    throw new Error(
+      `Cannot add a segment: the store has ${MAX_SEGMENTS} already; open it with larger segments (--segment-size)`,
+    );
+  }
+
+  /** Takes a segment out. */
+  drop(id: number): void {
+    this.#words[this.#rowOf(id) + ROW_ID] = FREED;
+  }
+
+  /** Whether a segment is there. */
+  has(id: number): boolean {
+    return this.#findRow(id) !== undefined;
+  }
+
+  /** A segment's flags. */
+  flags(id: number): number {
+    return this.#words[this.#rowOf(id) + ROW_FLAGS];
+  }
+
+  /** Sets and clears flags of a segment. */
+  setFlags(id: number, set: number, clear = 0): void {
+    const at = this.#rowOf(id) + ROW_FLAGS;
+    this.#words[at] = this.#words[at] & ~clear | set;
+  }
+
+  /** Notes the size that a segment has now, in bytes. */
+  setSize(id: number, sizeBytes: number): void {
+    this.#words[this.#rowOf(id) + ROW_SIZE] = sizeBytes;
+  }
+
+  /** Notes that a segment holds a record with this sequence number. */
+  lowerMinSequence(id: number, sequence: number): void {
+    const words = this.#words;
+    const row = this.#rowOf(id);
+    if (sequence >= this.#minSequence(row)) return;
+    words[row + ROW_MIN_SEQUENCE_LOW] = sequence >>> 0;
+    words[row + ROW_MIN_SEQUENCE_HIGH] = Math.floor(sequence / 2 ** 32);
+  }
+
+  /** Notes that a record of a segment has been overwritten or removed. */
+  addDead(id: number, bytes: number): void {
+    const row = this.#rowOf(id);
+    this.#words[row + ROW_DEAD] += bytes;
+    this.#words[row + ROW_DEAD_RECORDS]++;
+  }
+
+  /** Notes that a segment has got a tombstone, or several. */
+  addTombstones(id: number, bytes: number): void {
+    this.#words[this.#rowOf(id) + ROW_TOMBSTONES] += bytes;
+  }
+
+  /** One segment as it stands. */
+  get(id: number): SegmentState {
+    return this.#state(this.#rowOf(id));
+  }
+
+  /** All segments as they stand, in order of file id. */
+  list(): SegmentState[] {
+    const states: SegmentState[] = [];
+    for (let i = 0; i < MAX_SEGMENTS; i++) {
+      const id = this.#words[this.#row(i) + ROW_ID];
+      if (id !== 0 && id !== FREED) states.push(this.#state(this.#row(i)));
+    }
+    return states.sort((a, b) => a.id - b.id);
+  }
+
+  #state(row: number): SegmentState {
+    const words = this.#words;
+    return {
+      id: words[row + ROW_ID],
+      sizeBytes: words[row + ROW_SIZE],
+      deadBytes: words[row + ROW_DEAD],
+      deadRecords: words[row + ROW_DEAD_RECORDS],
+      tombstoneBytes: words[row + ROW_TOMBSTONES],
+      minSequence: this.#minSequence(row),
+      flags: words[row + ROW_FLAGS],
+    };
+  }
+
+  #minSequence(row: number): number {
+    const low = this.#words[row + ROW_MIN_SEQUENCE_LOW];
+    const high = this.#words[row + ROW_MIN_SEQUENCE_HIGH];
+    return high === 0xffff_ffff ? Infinity : high * 2 ** 32 + low;
+  }
+
+  #rowOf(id: number): number {
+    const row = this.#findRow(id);
+    if (row === undefined) throw new Error(`Segment ${id} is not in the table`);
+    return row;
+  }
+
+  #findRow(id: number): number | undefined {
+    for (let i = 0; i < MAX_SEGMENTS; i++) {
+      const row = this.#row(id + i);
+      if (this.#words[row + ROW_ID] === id) return row;
+      if (this.#words[row + ROW_ID] === 0) return undefined;
+    }
+    return undefined;
+  }
+
+  #row(n: number): number {
+    return this.#at + n % MAX_SEGMENTS * ROW_WORDS;
+  }
+}

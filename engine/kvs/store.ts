@@ -1,0 +1,360 @@
+/**
+ * The kvs engine: a log-structured store after Bitcask (Sheehy and Smith,
+ * 2010), with its index in shared memory.
+ *
+ * @module
+ */
+
+import { DataDirectory } from "../directory.ts";
+import type {
+  CompactionProgress,
+  CompactionReport,
+  EngineHandle,
+  KvsEngine,
+  MaybePromise,
+  SyncMode,
+  Write,
+  WriteOutcome,
+} from "../engine.ts";
+import { Compactor } from "./compactor.ts";
+import { Control } from "./control.ts";
+import { GroupCommit } from "./group_commit.ts";
+import { emptyPointer } from "./log_pointer.ts";
+import { LogWriter, WritesRefusedError } from "./log_writer.ts";
+import { recover } from "./recovery.ts";
+import {
+  CorruptionError,
+  type Damage,
+  readRecord,
+  segmentPath,
+  valueOf,
+} from "./segment.ts";
+import { SkipMap } from "./skip_map.ts";
+
+/** Options of {@linkcode KvStore.open}. */
+export interface KvStoreOptions {
+  /**
+   * When an acknowledged write is on disk.
+   *
+   * @default {"always"}
+   */
+  readonly sync?: SyncMode;
+  /**
+   * Memory for the index, in bytes, 64 KiB to 16 GiB: about 50 for each key
+   * and the key itself. Only what is used is taken from the system.
+   *
+   * @default a quarter of the machine's memory, at most 16 GiB
+   */
+  readonly indexBytes?: number;
+  /**
+   * The size at which a segment is sealed, in bytes, 4 KiB to 1 GiB.
+   *
+   * @default {67108864}
+   */
+  readonly segmentBytes?: number;
+  /**
+   * How many bytes must be reclaimable before a compaction starts by itself;
+   * `Infinity` for never.
+   *
+   * @default {67108864}
+   */
+  readonly compactAtBytes?: number;
+  /**
+   * Told of everything in the files that is not what was written.
+   *
+   * @default one line each on standard error
+   */
+  readonly onDamage?: (damage: Damage) => void;
+}
+
+/** What a Worker needs to attach to an open {@linkcode KvStore}. */
+export interface KvsHandle extends EngineHandle {
+  readonly engine: "kvs";
+  readonly directory: string;
+  readonly sync: SyncMode;
+  readonly segmentBytes: number;
+  readonly control: SharedArrayBuffer;
+  readonly index: SharedArrayBuffer;
+}
+
+/** Look-ups of one key that may be overtaken by compaction in a row. */
+const MAX_LOOKUPS = 1_000;
+
+/** How often the instance that opened the store looks after it. */
+const HOUSEKEEPING_INTERVAL_MS = 1_000;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/**
+ * A durable key-value store in a directory.
+ *
+ * {@linkcode share} and {@linkcode attach} clone it into Workers: all
+ * instances see the same data at once. Reads take no lock; writes of all
+ * instances are serialised by one.
+ *
+ * @example
+ * ```ts
+ * import { KvStore } from "./store.ts";
+ *
+ * const directory = Deno.makeTempDirSync();
+ * const store = KvStore.open(directory);
+ * await store.set("k", "v");
+ * console.log(store.get("k")); // v
+ * await store.close();
+ * ```
+ */
+export class KvStore implements KvsEngine {
+  readonly name = "kvs";
+  readonly #handle: KvsHandle;
+  readonly #control: Control;
+  readonly #index: SkipMap;
+  readonly #writer: LogWriter;
+  readonly #commit: GroupCommit;
+  readonly #compactor: Compactor;
+  /** Only of the instance that opened the store. */
+  readonly #owned: DataDirectory | undefined;
+  #housekeeping: ReturnType<typeof setInterval> | undefined;
+  #record = new Uint8Array(4096);
+  readonly #pointer = emptyPointer();
+
+  private constructor(
+    handle: KvsHandle,
+    control: Control,
+    index: SkipMap,
+    owned?: DataDirectory,
+  ) {
+    this.#handle = handle;
+    this.#control = control;
+    this.#index = index;
+    this.#owned = owned;
+    const { directory, segmentBytes } = handle;
+    this.#writer = new LogWriter(directory, control, index, segmentBytes);
+    this.#commit = new GroupCommit(directory, control);
+    this.#compactor = new Compactor(handle, control);
+  }
+
+  /**
+   * Opens the store in a directory, which is made if need be. One process at a
+   * time has a directory open.
+   *
+   * @param directory The data directory.
+   * @param options See {@linkcode KvStoreOptions}.
+   * @returns The store.
+   * @throws {Error} If the directory is in use, belongs to another engine or
+   * can't be read.
+   */
+  static open(directory: string, options: KvStoreOptions = {}): KvStore {
+    const owned = DataDirectory.open(directory, {
+      engine: "kvs",
+      create: true,
+    });
+    try {
+      return KvStore.openIn(owned, options);
+    } catch (error) {
+      owned.close();
+      throw error;
+    }
+  }
+
+  /**
+   * Opens the store in a directory that is locked already; closing the store
+   * closes the directory.
+   *
+   * @param owned The data directory.
+   * @param options See {@linkcode KvStoreOptions}.
+   */
+  static openIn(owned: DataDirectory, options: KvStoreOptions = {}): KvStore {
+    const {
+      sync = "always",
+      segmentBytes = 64 * 2 ** 20,
+      indexBytes = defaultIndexBytes(),
+      compactAtBytes = 64 * 2 ** 20,
+      onDamage = reportDamage,
+    } = options;
+    if (!(segmentBytes >= 4096 && segmentBytes <= 2 ** 30)) {
+      throw new RangeError(
+        `Segment size must be from 4096 to ${
+          2 ** 30
+        } bytes, found ${segmentBytes}`,
+      );
+    }
+    const directory = owned.path;
+    const control = Control.create();
+    const index = SkipMap.create(indexBytes);
+    recover(directory, control, index, segmentBytes).forEach(onDamage);
+    const store = new KvStore(
+      {
+        engine: "kvs",
+        directory,
+        sync,
+        segmentBytes,
+        control: control.buffer,
+        index: index.buffer,
+      },
+      control,
+      index,
+      owned,
+    );
+    store.#keepHouse(sync, compactAtBytes);
+    return store;
+  }
+
+  /**
+   * Attaches to a store that another thread of this process has open.
+   *
+   * @param handle What {@linkcode share} returned there.
+   * @returns An instance of the same store; it must be closed before the one
+   * that opened it.
+   */
+  static attach(handle: KvsHandle): KvStore {
+    return new KvStore(
+      handle,
+      Control.attach(handle.control),
+      SkipMap.attach(handle.index),
+    );
+  }
+
+  /** The number of keys. */
+  get size(): number {
+    return this.#index.size;
+  }
+
+  /** @inheritdoc */
+  share(): KvsHandle {
+    return this.#handle;
+  }
+
+  /** @inheritdoc */
+  get(key: string): string | undefined {
+    const value = this.getBytes(encoder.encode(key));
+    return value && decoder.decode(value);
+  }
+
+  /** @inheritdoc */
+  set(key: string, value: string): MaybePromise<void> {
+    return this.#writeOne({
+      key: encoder.encode(key),
+      value: encoder.encode(value),
+    }, () => {});
+  }
+
+  /** @inheritdoc */
+  remove(key: string): MaybePromise<boolean> {
+    return this.#writeOne(
+      { key: encoder.encode(key), value: undefined },
+      (found) => found,
+    );
+  }
+
+  /**
+   * Looks a key up by its bytes, without a lock.
+   *
+   * @param key The key.
+   * @returns The value's bytes, or `undefined`.
+   * @throws {CorruptionError} If the value on disk is not what was written.
+   */
+  getBytes(key: Uint8Array): Uint8Array | undefined {
+    const pointer = this.#pointer;
+    for (let lookup = 0; lookup < MAX_LOOKUPS; lookup++) {
+      if (!this.#index.get(key, pointer)) return undefined;
+      if (pointer.length > this.#record.length) {
+        this.#record = new Uint8Array(pointer.length);
+      }
+      const record = this.#record.subarray(0, pointer.length);
+      const path = segmentPath(this.#handle.directory, pointer.segment);
+      try {
+        readRecord(path, pointer.offset, record);
+      } catch (error) {
+        // Compacted between the look-up and the opening: the index knows
+        // where the record is now.
+        if (error instanceof Deno.errors.NotFound) continue;
+        throw error;
+      }
+      return valueOf(record, key.length);
+    }
+    throw new CorruptionError(
+      segmentPath(this.#handle.directory, pointer.segment),
+      pointer.offset,
+      "segment is missing",
+    );
+  }
+
+  /** @inheritdoc */
+  write(batch: readonly Write[]): WriteOutcome[] {
+    return this.#writer.write(batch);
+  }
+
+  /** @inheritdoc */
+  sync(): MaybePromise<void> {
+    if (this.#handle.sync !== "always") return;
+    const ticket = this.#writer.ticket;
+    if (this.#control.isSynced(ticket)) return;
+    return this.#commit.wait(ticket);
+  }
+
+  /** @inheritdoc */
+  compact(onProgress?: CompactionProgress): Promise<CompactionReport> {
+    return this.#compactor.compact(onProgress);
+  }
+
+  /**
+   * Closes this instance. The one that opened the store syncs the log, whatever
+   * the sync mode, and gives the directory free.
+   */
+  async close(): Promise<void> {
+    clearInterval(this.#housekeeping);
+    await this.#compactor.close();
+    try {
+      if (this.#owned && !this.#control.refusesWrites) {
+        const ticket = this.#control.appendedTicket;
+        if (!this.#control.isSynced(ticket)) await this.#commit.wait(ticket);
+      }
+    } finally {
+      this.#writer.close();
+      this.#commit.close();
+      this.#index.detach();
+      this.#owned?.close();
+    }
+  }
+
+  /** Closes the store at the end of an `await using` block. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #writeOne<T>(write: Write, answer: (found: boolean) => T): MaybePromise<T> {
+    const [outcome] = this.#writer.write([write]);
+    if (typeof outcome !== "boolean") throw outcome;
+    const synced = this.sync();
+    return synced instanceof Promise
+      ? synced.then(() => answer(outcome))
+      : answer(outcome);
+  }
+
+  #keepHouse(sync: SyncMode, compactAtBytes: number): void {
+    const housekeeping = setInterval(() => {
+      const ticket = this.#control.appendedTicket;
+      if (sync === "everysec" && !this.#control.isSynced(ticket)) {
+        this.#commit.wait(ticket).catch(reportFailure);
+      }
+      this.#compactor.compactIfWorthwhile(compactAtBytes)?.catch(reportFailure);
+    }, HOUSEKEEPING_INTERVAL_MS);
+    Deno.unrefTimer(housekeeping);
+    this.#housekeeping = housekeeping;
+  }
+}
+
+function defaultIndexBytes(): number {
+  const quarter = Math.floor(Deno.systemMemoryInfo().total / 4);
+  return Math.min(2 ** 34, Math.max(2 ** 26, quarter));
+}
+
+function reportDamage({ path, offset, length, reason }: Damage): void {
+  console.error(`${path}: ${length} bytes at offset ${offset}: ${reason}`);
+}
+
+function reportFailure(error: unknown): void {
+  if (error instanceof WritesRefusedError) return;
+  console.error(error instanceof Error ? error.message : String(error));
+}
