@@ -21,13 +21,12 @@ export class IndexFullError extends Error {
 const EPOCH = 2;
 const TOP = 3;
 const USED_WORDS = 4;
-const RETIRED_SINCE_ADVANCE = 5;
-const READER_SLOTS_USED = 6;
+const READER_SLOTS_USED = 5;
+const RETIRED_FIRST = 6;
+const RETIRED_COUNT = 7;
 /** Words 8 to 15 belong to whoever uses the arena. */
 export const USER_WORDS = 8;
-/** Heads of the lists of retired blocks, by epoch modulo three. */
-const LIMBO = 16;
-const FREE_LISTS = 32;
+const FREE_LISTS = 16;
 
 const EXACT_CLASSES = 64;
 const CLASSES = EXACT_CLASSES + 4 * 26;
@@ -35,25 +34,38 @@ const CLASSES = EXACT_CLASSES + 4 * 26;
 const READER_SLOTS = 256;
 /** One slot to a cache line, so that readers do not slow each other down. */
 const SLOT_WORDS = 16;
-const READERS = FREE_LISTS + 256;
-const FIRST_BLOCK = READERS + READER_SLOTS * SLOT_WORDS;
+const READERS = 256;
 
 /** A reader's slot: the epoch it reads in plus one; zero while it reads not. */
 const SLOT_EPOCH = 0;
 const SLOT_OWNED = 1;
 
-/** Words before the payload of each block: link, size class. */
-const BLOCK_HEADER = 2;
+/** A ring of blocks that wait to be free: offset, size, epoch. */
+const RETIRED = READERS + READER_SLOTS * SLOT_WORDS;
+const RETIRED_CAPACITY = 8_192;
+const RETIRED_ENTRY = 3;
+
+const FIRST_BLOCK = RETIRED + RETIRED_CAPACITY * RETIRED_ENTRY;
 
 /** Retired blocks after which the writer looks whether some can be freed. */
 const ADVANCE_AFTER = 64;
+
+/** How long a writer with a full ring waits for readers, in milliseconds. */
+const READERS_TIMEOUT_MS = 1_000;
+
+/** Plus one it still fits in a word. */
+const LAST_EPOCH = 0xffff_fffe;
+
+/** The least an index can be, in bytes. */
+const MIN_BYTES = 2 ** 18;
 
 /** The most an index can hold: offsets are 32-bit counts of 32-bit words. */
 const MAX_BYTES = 2 ** 34;
 
 /**
  * Blocks of 32-bit words in shared memory, named by their word offset; offset
- * zero is no block.
+ * zero is no block. A block has no header: whoever gives it back knows its
+ * size.
  *
  * Allocation is for one writer at a time, who holds the store's write lock.
  * Any number of readers look at blocks between {@linkcode pin} and
@@ -76,13 +88,13 @@ export class Arena {
   /**
    * Makes an empty arena.
    *
-   * @param sizeBytes From 64 KiB to 16 GiB; memory is committed at first use.
+   * @param sizeBytes From 256 KiB to 16 GiB; memory is committed at first use.
    * @returns The arena, with a reader slot of its own.
    */
   static create(sizeBytes: number): Arena {
-    if (!(sizeBytes >= 65_536 && sizeBytes <= MAX_BYTES)) {
+    if (!(sizeBytes >= MIN_BYTES && sizeBytes <= MAX_BYTES)) {
       throw new RangeError(
-        `Index size must be from 65536 to ${MAX_BYTES} bytes, found ${sizeBytes}`,
+        `Index size must be from ${MIN_BYTES} to ${MAX_BYTES} bytes, found ${sizeBytes}`,
       );
     }
     const arena = new Arena(new SharedArrayBuffer(sizeBytes - sizeBytes % 4));
@@ -155,23 +167,24 @@ export class Arena {
   /**
    * Allocates a block. Its content is whatever was there before.
    *
-   * @param payloadWords Its size, in words.
+   * @param size Its size, in words.
    * @param useReserve Whether it may take the last sixteenth of the arena,
    * which is kept for what does not make the index larger.
-   * @returns The offset of its first payload word.
+   * @returns Its offset.
    * @throws {IndexFullError} If there is no room.
    */
-  allocate(payloadWords: number, useReserve = false): number {
+  allocate(size: number, useReserve = false): number {
     const words = this.words;
-    const sizeClass = classOf(payloadWords);
-    const sizeWords = BLOCK_HEADER + classWords(sizeClass);
+    const sizeClass = classOf(size);
+    const sizeWords = classWords(sizeClass);
     const limit = useReserve
       ? words.length
       : words.length - (words.length >>> 4);
     let block = words[FREE_LISTS + sizeClass];
     if (block === 0 && words[TOP] + sizeWords > limit) {
-      // Three epochs on, everything retired so far is free.
-      for (let i = 0; i < 3; i++) this.#advance();
+      // Two epochs on, everything retired so far is free.
+      this.#advance();
+      this.#advance();
       block = words[FREE_LISTS + sizeClass];
       if (block === 0) throw new IndexFullError(this.buffer.byteLength);
     }
@@ -180,63 +193,83 @@ export class Arena {
     } else {
       block = words[TOP];
       words[TOP] = block + sizeWords;
-      words[block + 1] = sizeClass;
     }
     words[USED_WORDS] += sizeWords;
-    return block + BLOCK_HEADER;
+    return block;
   }
 
   /**
    * Frees a block that no reader can have seen.
    *
-   * @param offset What {@linkcode allocate} returned.
+   * @param block What {@linkcode allocate} returned.
+   * @param size The size it was asked for, in words.
    */
-  free(offset: number): void {
+  free(block: number, size: number): void {
     const words = this.words;
-    const block = offset - BLOCK_HEADER;
-    const sizeClass = words[block + 1];
+    const sizeClass = classOf(size);
     words[block] = words[FREE_LISTS + sizeClass];
     words[FREE_LISTS + sizeClass] = block;
-    words[USED_WORDS] -= BLOCK_HEADER + classWords(sizeClass);
+    words[USED_WORDS] -= classWords(sizeClass);
   }
 
   /**
    * Frees a block once no reader can see it any more. It must be unreachable
-   * for readers that begin from now on; its payload stays untouched till then.
+   * for readers that begin from now on; it stays untouched till then.
    *
-   * @param offset What {@linkcode allocate} returned.
+   * @param block What {@linkcode allocate} returned.
+   * @param size The size it was asked for, in words.
    */
-  retire(offset: number): void {
+  retire(block: number, size: number): void {
     const words = this.words;
-    const block = offset - BLOCK_HEADER;
-    const limbo = LIMBO + words[EPOCH] % 3;
-    words[block] = words[limbo];
-    words[limbo] = block;
-    if (++words[RETIRED_SINCE_ADVANCE] >= ADVANCE_AFTER) this.#advance();
+    if (words[RETIRED_COUNT] === RETIRED_CAPACITY) this.#makeRoom();
+    const place = (words[RETIRED_FIRST] + words[RETIRED_COUNT]) %
+      RETIRED_CAPACITY;
+    const entry = RETIRED + place * RETIRED_ENTRY;
+    words[entry] = block;
+    words[entry + 1] = size;
+    words[entry + 2] = words[EPOCH];
+    words[RETIRED_COUNT]++;
+    if (words[RETIRED_COUNT] % ADVANCE_AFTER === 0) this.#advance();
   }
 
   /** Moves to the next epoch if every reader has arrived in this one. */
   #advance(): void {
     const words = this.words;
-    words[RETIRED_SINCE_ADVANCE] = 0;
     const epoch = words[EPOCH];
     const slots = Atomics.load(words, READER_SLOTS_USED);
     for (let i = 0; i < slots; i++) {
       const pinned = Atomics.load(words, READERS + i * SLOT_WORDS + SLOT_EPOCH);
       if (pinned !== 0 && pinned !== epoch + 1) return;
     }
-    // Wraps at a multiple of three, so that `% 3` goes on in step.
-    const next = epoch === 0xffff_fffe - 2 ? 0 : epoch + 1;
+    const next = epoch === LAST_EPOCH ? 0 : epoch + 1;
     Atomics.store(words, EPOCH, next);
-    // A reader may still be in this epoch or the one being entered. What was
-    // retired in the epoch before this one was out of reach for both.
-    const limbo = LIMBO + (next + 1) % 3;
-    let block = words[limbo];
-    words[limbo] = 0;
-    while (block !== 0) {
-      const link = words[block];
-      this.free(block + BLOCK_HEADER);
-      block = link;
+    // A reader may still be in this epoch or in the one being entered. What
+    // was retired in the epoch before this one was out of reach for both.
+    while (words[RETIRED_COUNT] > 0) {
+      const entry = RETIRED + words[RETIRED_FIRST] * RETIRED_ENTRY;
+      const retiredIn = words[entry + 2];
+      if (retiredIn === epoch || retiredIn === next) return;
+      this.free(words[entry], words[entry + 1]);
+      this.#forgetOldest();
+    }
+  }
+
+  #forgetOldest(): void {
+    const words = this.words;
+    words[RETIRED_FIRST] = (words[RETIRED_FIRST] + 1) % RETIRED_CAPACITY;
+    words[RETIRED_COUNT]--;
+  }
+
+  /** Waits for readers to move on; the ring is full. */
+  #makeRoom(): void {
+    const deadline = performance.now() + READERS_TIMEOUT_MS;
+    while (this.words[RETIRED_COUNT] === RETIRED_CAPACITY) {
+      this.#advance();
+      if (performance.now() > deadline) {
+        // A reader died while it was reading. Never reusing the block is
+        // sound; it is lost until the store is opened anew.
+        this.#forgetOldest();
+      }
     }
   }
 
@@ -272,10 +305,10 @@ export class Arena {
  * Small blocks come in every size; larger ones in four sizes to a doubling,
  * which wastes a fifth at most.
  */
-function classOf(payloadWords: number): number {
-  if (payloadWords <= EXACT_CLASSES) return payloadWords - 1;
-  const doubling = 31 - Math.clz32(payloadWords - 1);
-  const quarter = ((payloadWords - 1) >>> (doubling - 2)) & 3;
+function classOf(size: number): number {
+  if (size <= EXACT_CLASSES) return size - 1;
+  const doubling = 31 - Math.clz32(size - 1);
+  const quarter = ((size - 1) >>> (doubling - 2)) & 3;
   return EXACT_CLASSES + (doubling - 6) * 4 + quarter;
 }
 
@@ -286,6 +319,6 @@ function classWords(sizeClass: number): number {
   return 2 ** doubling + (quarter + 1) * 2 ** (doubling - 2);
 }
 
-if (CLASSES > READERS - FREE_LISTS) {
+if (FREE_LISTS + CLASSES > READERS) {
   throw new Error("The size classes do not fit before the reader slots");
 }

@@ -83,7 +83,7 @@ export class SkipMap {
   /**
    * Makes an empty map.
    *
-   * @param sizeBytes The memory it may use, 64 KiB to 16 GiB; committed at
+   * @param sizeBytes The memory it may use, 256 KiB to 16 GiB; committed at
    * first use.
    */
   static create(sizeBytes: number): SkipMap {
@@ -196,7 +196,7 @@ export class SkipMap {
     try {
       block = this.#allocate(height + KEY + keyWords);
     } catch (error) {
-      this.#arena.free(record);
+      this.#arena.free(record, POINTER_WORDS);
       throw error;
     }
     const node = block + height;
@@ -208,8 +208,9 @@ export class SkipMap {
 
   /** Frees what {@linkcode prepare} returned. Writer only. */
   discard(prepared: number): void {
-    this.#arena.free(this.#words[prepared + POINTER]);
-    this.#arena.free(prepared - this.#heightOf(prepared));
+    this.#arena.free(this.#words[prepared + POINTER], POINTER_WORDS);
+    const height = this.#heightOf(prepared);
+    this.#arena.free(prepared - height, this.#nodeWords(prepared));
   }
 
   /**
@@ -227,7 +228,7 @@ export class SkipMap {
     const found = this.#findBefore();
     if (found !== 0) {
       this.#switchPointer(found, record, previous);
-      this.#arena.free(prepared - height);
+      this.#arena.free(prepared - height, this.#nodeWords(prepared));
       return true;
     }
     for (let level = words[HEIGHT]; level < height; level++) {
@@ -270,7 +271,7 @@ export class SkipMap {
     const record = this.#arena.allocate(POINTER_WORDS, true);
     writePointer(words, record, to);
     Atomics.store(words, node + POINTER, record);
-    this.#arena.retire(old);
+    this.#arena.retire(old, POINTER_WORDS);
     return true;
   }
 
@@ -298,8 +299,8 @@ export class SkipMap {
       );
     }
     Atomics.store(words, SIZE, words[SIZE] - 1);
-    this.#arena.retire(words[node + POINTER]);
-    this.#arena.retire(node - height);
+    this.#arena.retire(words[node + POINTER], POINTER_WORDS);
+    this.#arena.retire(node - height, this.#nodeWords(node));
     return true;
   }
 
@@ -359,7 +360,7 @@ export class SkipMap {
     this.#readPointer(old, previous);
     // Releases the new record's words to whoever loads it.
     Atomics.store(words, node + POINTER, record);
-    this.#arena.retire(old);
+    this.#arena.retire(old, POINTER_WORDS);
   }
 
   #readPointer(record: number, into: LogPointer): void {
@@ -372,6 +373,11 @@ export class SkipMap {
 
   #heightOf(node: number): number {
     return this.#words[node + META] & (1 << HEIGHT_BITS) - 1;
+  }
+
+  #nodeWords(node: number): number {
+    const keyBytes = this.#words[node + META] >>> HEIGHT_BITS;
+    return this.#heightOf(node) + KEY + ((keyBytes + 3) >>> 2);
   }
 
   /** The node whose key is the probe, or 0. */

@@ -40,7 +40,7 @@ export interface KvStoreOptions {
    */
   readonly sync?: SyncMode;
   /**
-   * Memory for the index, in bytes, 64 KiB to 16 GiB: about 50 for each key
+   * Memory for the index, in bytes, 256 KiB to 16 GiB: about 50 for each key
    * and the key itself. Only what is used is taken from the system.
    *
    * @default a quarter of the machine's memory, at most 16 GiB
