@@ -5,34 +5,12 @@
  * @module
  */
 
-import { Arena, IndexFullError, USER_WORDS } from "./arena.ts";
+import { Arena, IndexFullError } from "./arena.ts";
 import { emptyPointer, type LogPointer } from "./log_pointer.ts";
+import { HEIGHT, MAX_KEY_BYTES, POINTER, SIZE, SkipList } from "./skip_list.ts";
 
-// Words of the arena's header that belong to the map.
-const HEAD = USER_WORDS;
-const SIZE = USER_WORDS + 1;
-const HEIGHT = USER_WORDS + 2;
-const RANDOM = USER_WORDS + 3;
-
-/** With one node in four reaching the next level, enough for 4^14 keys. */
-const MAX_HEIGHT = 14;
-
-// A node is named by its middle: links lie before it, the rest after it, so
-// that neither needs the other's length to be found.
-//   node - 1 - level   the next node at that level
-//   node + 0           the pointer record
-//   node + 1           key length in bytes * 16 + height
-//   node + 2 ...       the key, packed big-endian, padded with zeros
-const POINTER = 0;
-const META = 1;
-const KEY = 2;
-const HEIGHT_BITS = 4;
-
-// A pointer record is never changed once a node points to it.
-const POINTER_WORDS = 5;
-
-/** The longest key a node's meta word has room for, in bytes. */
-export const MAX_KEY_BYTES = 2 ** 24;
+/** A pointer record; it is never changed once a reader can reach it. */
+const RECORD_WORDS = 5;
 
 /** A key and its pointer, as {@linkcode SkipMap.page} returns them. */
 export interface Entry {
@@ -42,10 +20,13 @@ export interface Entry {
   readonly pointer: LogPointer;
 }
 
+/** What {@linkcode SkipMap.load} did with a record. */
+export type LoadOutcome = "inserted" | "replaced" | "older";
+
 /**
  * An ordered map from bytes to {@linkcode LogPointer} in one
- * SharedArrayBuffer: a skip list (Pugh 1990) for one writer at a time, who
- * holds the store's write lock, and any number of readers that take no lock.
+ * SharedArrayBuffer, for one writer at a time, who holds the store's write
+ * lock, and any number of readers that take no lock.
  *
  * A reader sees a key's old pointer or its new one, never a mixture: a pointer
  * record is immutable, and a node is switched from one record to the next by
@@ -67,17 +48,15 @@ export interface Entry {
  * ```
  */
 export class SkipMap {
-  readonly #arena: Arena;
+  /** The memory under the map, for a snapshot of it. */
+  readonly arena: Arena;
+  readonly #list: SkipList;
   readonly #words: Uint32Array;
-  /** The last node before the probe at each level, as the writer found it. */
-  readonly #before = new Uint32Array(MAX_HEIGHT);
-  /** The key being looked for, packed like a node's. */
-  #probe = new Uint32Array(64);
-  #probeBytes = 0;
 
   private constructor(arena: Arena) {
-    this.#arena = arena;
+    this.arena = arena;
     this.#words = arena.words;
+    this.#list = new SkipList(arena);
   }
 
   /**
@@ -88,12 +67,7 @@ export class SkipMap {
    */
   static create(sizeBytes: number): SkipMap {
     const arena = Arena.create(sizeBytes);
-    const words = arena.words;
-    const head = arena.allocate(MAX_HEIGHT + KEY) + MAX_HEIGHT;
-    words.fill(0, head - MAX_HEIGHT, head + KEY);
-    words[HEAD] = head;
-    words[HEIGHT] = 1;
-    words[RANDOM] = 0x9e3779b9;
+    SkipList.format(arena);
     return new SkipMap(arena);
   }
 
@@ -109,12 +83,7 @@ export class SkipMap {
 
   /** The shared memory, for {@linkcode attach} in another Worker. */
   get buffer(): SharedArrayBuffer {
-    return this.#arena.buffer;
-  }
-
-  /** The memory under the map, for a snapshot of it. */
-  get arena(): Arena {
-    return this.#arena;
+    return this.arena.buffer;
   }
 
   /** The number of keys. */
@@ -124,12 +93,12 @@ export class SkipMap {
 
   /** Bytes of the map's memory that are in use. */
   get usedBytes(): number {
-    return this.#arena.usedWords * 4;
+    return this.arena.usedWords * 4;
   }
 
   /** Ends this instance's use of the shared memory. */
   detach(): void {
-    this.#arena.detach();
+    this.arena.detach();
   }
 
   /**
@@ -140,21 +109,21 @@ export class SkipMap {
    * @returns Whether the key is there.
    */
   get(key: Uint8Array, into: LogPointer): boolean {
-    this.#pack(key);
-    this.#arena.pin();
-    const node = this.#find();
+    this.#list.probe(key);
+    this.arena.pin();
+    const node = this.#list.find();
     if (node !== 0) {
       // Acquires the record: its words were written before this link to it.
-      this.#readPointer(Atomics.load(this.#words, node + POINTER), into);
+      readRecord(this.#words, Atomics.load(this.#words, node + POINTER), into);
     }
-    this.#arena.unpin();
+    this.arena.unpin();
     return node !== 0;
   }
 
   /**
    * Sets a key's pointer. Writer only.
    *
-   * @param key The key, at most {@linkcode MAX_KEY_BYTES} bytes.
+   * @param key The key, at most 16 MiB.
    * @param pointer The new pointer.
    * @param previous Filled in with the pointer that was replaced, if any.
    * @returns Whether the key was there.
@@ -175,7 +144,7 @@ export class SkipMap {
    * A write prepares its index entry, then goes to the log, then publishes:
    * so that a full index is found out before there is a record to take back.
    *
-   * @param key The key, at most {@linkcode MAX_KEY_BYTES} bytes.
+   * @param key The key, at most 16 MiB.
    * @param pointer The pointer it is to have.
    * @returns What to give to {@linkcode publish} or {@linkcode discard}.
    * @throws {IndexFullError} If there is no room.
@@ -186,31 +155,23 @@ export class SkipMap {
         `Key of ${key.length} bytes is longer than ${MAX_KEY_BYTES} bytes`,
       );
     }
-    this.#pack(key);
-    const words = this.#words;
-    const record = this.#allocate(POINTER_WORDS);
-    writePointer(words, record, pointer);
-    const height = this.#randomHeight();
-    const keyWords = (key.length + 3) >>> 2;
-    let block;
+    this.#list.probe(key);
     try {
-      block = this.#allocate(height + KEY + keyWords);
+      return this.#makeNode(pointer, false);
     } catch (error) {
-      this.#arena.free(record, POINTER_WORDS);
-      throw error;
+      // Near the limit only a key that is there already is let through: its
+      // node is given back by publish().
+      if (!(error instanceof IndexFullError) || this.#list.find() === 0) {
+        throw error;
+      }
+      return this.#makeNode(pointer, true);
     }
-    const node = block + height;
-    words[node + POINTER] = record;
-    words[node + META] = key.length << HEIGHT_BITS | height;
-    for (let i = 0; i < keyWords; i++) words[node + KEY + i] = this.#probe[i];
-    return node;
   }
 
   /** Frees what {@linkcode prepare} returned. Writer only. */
   discard(prepared: number): void {
-    this.#arena.free(this.#words[prepared + POINTER], POINTER_WORDS);
-    const height = this.#heightOf(prepared);
-    this.#arena.free(prepared - height, this.#nodeWords(prepared));
+    this.arena.free(this.#words[prepared + POINTER], RECORD_WORDS);
+    this.#list.free(prepared);
   }
 
   /**
@@ -221,31 +182,19 @@ export class SkipMap {
    * @returns Whether the key was there.
    */
   publish(prepared: number, previous: LogPointer): boolean {
-    const words = this.#words;
-    const record = words[prepared + POINTER];
-    const height = this.#heightOf(prepared);
-    this.#probeNode(prepared);
-    const found = this.#findBefore();
-    if (found !== 0) {
-      this.#switchPointer(found, record, previous);
-      this.#arena.free(prepared - height, this.#nodeWords(prepared));
-      return true;
+    this.#list.probeNode(prepared);
+    const node = this.#list.findBefore();
+    if (node === 0) {
+      this.#link(prepared);
+      return false;
     }
-    for (let level = words[HEIGHT]; level < height; level++) {
-      this.#before[level] = words[HEAD];
-    }
-    for (let level = 0; level < height; level++) {
-      words[prepared - 1 - level] = words[this.#before[level] - 1 - level];
-    }
-    if (height > words[HEIGHT]) Atomics.store(words, HEIGHT, height);
-    // From the bottom up: a reader that finds the node at some level finds it
-    // complete, and with links at every level below. Each store releases the
-    // node's words to whoever loads the link.
-    for (let level = 0; level < height; level++) {
-      Atomics.store(words, this.#before[level] - 1 - level, prepared);
-    }
-    Atomics.store(words, SIZE, words[SIZE] + 1);
-    return false;
+    const old = this.#words[node + POINTER];
+    readRecord(this.#words, old, previous);
+    // Releases the new record's words to whoever loads the pointer.
+    Atomics.store(this.#words, node + POINTER, this.#words[prepared + POINTER]);
+    this.arena.retire(old, RECORD_WORDS);
+    this.#list.free(prepared);
+    return true;
   }
 
   /**
@@ -259,8 +208,8 @@ export class SkipMap {
    * @throws {IndexFullError} If there is no room; nothing has changed then.
    */
   move(key: Uint8Array, from: LogPointer, to: LogPointer): boolean {
-    this.#pack(key);
-    const node = this.#find();
+    this.#list.probe(key);
+    const node = this.#list.find();
     if (node === 0) return false;
     const words = this.#words;
     const old = words[node + POINTER];
@@ -268,10 +217,8 @@ export class SkipMap {
     if (words[old] !== from.segment || words[old + 1] !== from.offset) {
       return false;
     }
-    const record = this.#arena.allocate(POINTER_WORDS, true);
-    writePointer(words, record, to);
-    Atomics.store(words, node + POINTER, record);
-    this.#arena.retire(old, POINTER_WORDS);
+    Atomics.store(words, node + POINTER, this.#makeRecord(to, true));
+    this.arena.retire(old, RECORD_WORDS);
     return true;
   }
 
@@ -283,25 +230,54 @@ export class SkipMap {
    * @returns Whether the key was there.
    */
   remove(key: Uint8Array, previous: LogPointer): boolean {
-    this.#pack(key);
-    const node = this.#findBefore();
+    this.#list.probe(key);
+    const node = this.#list.findBefore();
     if (node === 0) return false;
     const words = this.#words;
-    const height = this.#heightOf(node);
-    this.#readPointer(words[node + POINTER], previous);
-    // From the top down, the reverse of publish(). The node keeps its own
-    // links: a reader that stands on it still gets on to the nodes behind it.
-    for (let level = height - 1; level >= 0; level--) {
-      Atomics.store(
-        words,
-        this.#before[level] - 1 - level,
-        words[node - 1 - level],
-      );
+    const record = words[node + POINTER];
+    readRecord(words, record, previous);
+    // From the top down, the reverse of #link(). The node keeps its own links:
+    // a reader that stands on it still gets on to the nodes behind it.
+    for (let level = this.#list.heightOf(node) - 1; level >= 0; level--) {
+      const link = this.#list.before[level] - 1 - level;
+      Atomics.store(words, link, words[node - 1 - level]);
     }
     Atomics.store(words, SIZE, words[SIZE] - 1);
-    this.#arena.retire(words[node + POINTER], POINTER_WORDS);
-    this.#arena.retire(node - height, this.#nodeWords(node));
+    this.arena.retire(record, RECORD_WORDS);
+    this.#list.retire(node);
     return true;
+  }
+
+  /**
+   * Sets a key's pointer unless the key has a newer one, while the store is
+   * being opened and nobody else looks at the map.
+   *
+   * @param key The key, at most 16 MiB.
+   * @param pointer The pointer; of equal sequence numbers the later call wins.
+   * @param previous Filled in with the pointer that the key had, if any.
+   * @param ascending Whether keys come in ascending order, more or less: then
+   * it begins to look where the last call ended.
+   * @returns What it did.
+   * @throws {IndexFullError} If there is no room.
+   */
+  load(
+    key: Uint8Array,
+    pointer: LogPointer,
+    previous: LogPointer,
+    ascending: boolean,
+  ): LoadOutcome {
+    const list = this.#list;
+    list.probe(key);
+    const node = ascending ? list.findBeforeOnwards() : list.findBefore();
+    if (node === 0) {
+      this.#link(this.#makeNode(pointer, false));
+      return "inserted";
+    }
+    const record = this.#words[node + POINTER];
+    readRecord(this.#words, record, previous);
+    if (previous.sequence > pointer.sequence) return "older";
+    writeRecord(this.#words, record, pointer);
+    return "replaced";
   }
 
   /**
@@ -322,211 +298,76 @@ export class SkipMap {
     limit: number,
   ): Entry[] {
     const words = this.#words;
+    const list = this.#list;
     const entries: Entry[] = [];
-    this.#pack(from ?? new Uint8Array(0));
-    this.#arena.pin();
+    if (from !== undefined) list.probe(from);
+    this.arena.pin();
     let node = from === undefined
-      ? Atomics.load(words, words[HEAD] - 1)
-      : this.#findAtLeast();
+      ? Atomics.load(words, list.head - 1)
+      : list.findAtLeast();
     if (
-      node !== 0 && !inclusive && from !== undefined &&
-      this.#compare(node) === 0
-    ) {
-      node = Atomics.load(words, node - 1);
-    }
+      from !== undefined && !inclusive && node !== 0 && list.compare(node) === 0
+    ) node = Atomics.load(words, node - 1);
     while (node !== 0 && entries.length < limit) {
       const pointer = emptyPointer();
-      this.#readPointer(Atomics.load(words, node + POINTER), pointer);
-      entries.push({ key: this.#unpack(node), pointer });
+      readRecord(words, Atomics.load(words, node + POINTER), pointer);
+      entries.push({ key: list.keyOf(node), pointer });
       node = Atomics.load(words, node - 1);
     }
-    this.#arena.unpin();
+    this.arena.unpin();
     return entries;
   }
 
-  /** Allocates; only a key that is there already may use the last reserve. */
-  #allocate(payloadWords: number): number {
+  /** Links a new node in, behind the nodes that the last search noted. */
+  #link(node: number): void {
+    const words = this.#words;
+    const before = this.#list.before;
+    const height = this.#list.heightOf(node);
+    for (let level = words[HEIGHT]; level < height; level++) {
+      before[level] = this.#list.head;
+    }
+    for (let level = 0; level < height; level++) {
+      words[node - 1 - level] = words[before[level] - 1 - level];
+    }
+    if (height > words[HEIGHT]) Atomics.store(words, HEIGHT, height);
+    // From the bottom up: a reader that finds the node at some level finds it
+    // complete, and with links at every level below. Each store releases the
+    // node's words to whoever loads the link.
+    for (let level = 0; level < height; level++) {
+      Atomics.store(words, before[level] - 1 - level, node);
+    }
+    Atomics.store(words, SIZE, words[SIZE] + 1);
+  }
+
+  #makeNode(pointer: LogPointer, useReserve: boolean): number {
+    const record = this.#makeRecord(pointer, useReserve);
     try {
-      return this.#arena.allocate(payloadWords);
+      return this.#list.make(record, useReserve);
     } catch (error) {
-      if (!(error instanceof IndexFullError) || this.#find() === 0) throw error;
-      return this.#arena.allocate(payloadWords, true);
+      this.arena.free(record, RECORD_WORDS);
+      throw error;
     }
   }
 
-  #switchPointer(node: number, record: number, previous: LogPointer): void {
-    const words = this.#words;
-    const old = words[node + POINTER];
-    this.#readPointer(old, previous);
-    // Releases the new record's words to whoever loads it.
-    Atomics.store(words, node + POINTER, record);
-    this.#arena.retire(old, POINTER_WORDS);
-  }
-
-  #readPointer(record: number, into: LogPointer): void {
-    const words = this.#words;
-    into.segment = words[record];
-    into.offset = words[record + 1];
-    into.length = words[record + 2];
-    into.sequence = words[record + 4] * 2 ** 32 + words[record + 3];
-  }
-
-  #heightOf(node: number): number {
-    return this.#words[node + META] & (1 << HEIGHT_BITS) - 1;
-  }
-
-  #nodeWords(node: number): number {
-    const keyBytes = this.#words[node + META] >>> HEIGHT_BITS;
-    return this.#heightOf(node) + KEY + ((keyBytes + 3) >>> 2);
-  }
-
-  /** The node whose key is the probe, or 0. */
-  #find(): number {
-    const words = this.#words;
-    let node = words[HEAD];
-    let beyond = 0;
-    for (let level = Atomics.load(words, HEIGHT) - 1; level >= 0; level--) {
-      for (;;) {
-        // Acquires the next node: its words were written before this link.
-        const next = Atomics.load(words, node - 1 - level);
-        // The node that ended the level above ends this one too.
-        if (next === beyond) break;
-        const order = this.#compare(next);
-        if (order === 0) return next;
-        if (order > 0) {
-          beyond = next;
-          break;
-        }
-        node = next;
-      }
-    }
-    return 0;
-  }
-
-  /** The first node whose key is the probe or greater, or 0. */
-  #findAtLeast(): number {
-    const words = this.#words;
-    let node = words[HEAD];
-    let beyond = 0;
-    for (let level = Atomics.load(words, HEIGHT) - 1; level >= 0; level--) {
-      for (;;) {
-        const next = Atomics.load(words, node - 1 - level);
-        if (next === beyond) break;
-        if (this.#compare(next) >= 0) {
-          beyond = next;
-          break;
-        }
-        node = next;
-      }
-    }
-    return beyond;
-  }
-
-  /** Like {@linkcode #findAtLeast}, noting the way; 0 if the key differs. */
-  #findBefore(): number {
-    const words = this.#words;
-    const before = this.#before;
-    let node = words[HEAD];
-    let beyond = 0;
-    for (let level = words[HEIGHT] - 1; level >= 0; level--) {
-      for (;;) {
-        // The only writer reads its own stores: no ordering is needed.
-        const next = words[node - 1 - level];
-        if (next === beyond) break;
-        if (this.#compare(next) >= 0) {
-          beyond = next;
-          break;
-        }
-        node = next;
-      }
-      before[level] = node;
-    }
-    return beyond !== 0 && this.#compare(beyond) === 0 ? beyond : 0;
-  }
-
-  /** Compares a node's key with the probe: negative where it comes before. */
-  #compare(node: number): number {
-    const words = this.#words;
-    const probe = this.#probe;
-    const nodeBytes = words[node + META] >>> HEIGHT_BITS;
-    const probeBytes = this.#probeBytes;
-    const common = nodeBytes < probeBytes ? nodeBytes : probeBytes;
-    const commonWords = (common + 3) >>> 2;
-    const key = node + KEY;
-    for (let i = 0; i < commonWords; i++) {
-      const a = words[key + i];
-      const b = probe[i];
-      if (a !== b) return a < b ? -1 : 1;
-    }
-    // Where the packed words agree, zero padding included, the shorter key is
-    // a prefix of the longer, so the lengths decide.
-    return nodeBytes - probeBytes;
-  }
-
-  #pack(key: Uint8Array): void {
-    const length = key.length;
-    const keyWords = (length + 3) >>> 2;
-    if (keyWords > this.#probe.length) {
-      this.#probe = new Uint32Array(keyWords * 2);
-    }
-    const probe = this.#probe;
-    const whole = length >>> 2;
-    let at = 0;
-    for (let i = 0; i < whole; i++, at += 4) {
-      probe[i] = key[at] << 24 | key[at + 1] << 16 | key[at + 2] << 8 |
-        key[at + 3];
-    }
-    if (whole < keyWords) {
-      let last = 0;
-      for (let shift = 24; at < length; at++, shift -= 8) {
-        last |= key[at] << shift;
-      }
-      probe[whole] = last;
-    }
-    this.#probeBytes = length;
-  }
-
-  #probeNode(node: number): void {
-    const words = this.#words;
-    const length = words[node + META] >>> HEIGHT_BITS;
-    const keyWords = (length + 3) >>> 2;
-    if (keyWords > this.#probe.length) {
-      this.#probe = new Uint32Array(keyWords * 2);
-    }
-    for (let i = 0; i < keyWords; i++) {
-      this.#probe[i] = words[node + KEY + i];
-    }
-    this.#probeBytes = length;
-  }
-
-  #unpack(node: number): Uint8Array {
-    const words = this.#words;
-    const key = new Uint8Array(words[node + META] >>> HEIGHT_BITS);
-    for (let i = 0; i < key.length; i++) {
-      key[i] = words[node + KEY + (i >>> 2)] >>> (24 - 8 * (i & 3));
-    }
-    return key;
-  }
-
-  /** A height from 1, each further level with one chance in four. */
-  #randomHeight(): number {
-    const words = this.#words;
-    // Xorshift32 (Marsaglia 2003).
-    let random = words[RANDOM];
-    random ^= random << 13;
-    random ^= random >>> 17;
-    random ^= random << 5;
-    words[RANDOM] = random;
-    let height = 1;
-    while (height < MAX_HEIGHT && (random & 3) === 0) {
-      height++;
-      random >>>= 2;
-    }
-    return height;
+  #makeRecord(pointer: LogPointer, useReserve: boolean): number {
+    const record = this.arena.allocate(RECORD_WORDS, useReserve);
+    writeRecord(this.#words, record, pointer);
+    return record;
   }
 }
 
-function writePointer(
+function readRecord(
+  words: Uint32Array,
+  record: number,
+  into: LogPointer,
+): void {
+  into.segment = words[record];
+  into.offset = words[record + 1];
+  into.length = words[record + 2];
+  into.sequence = words[record + 4] * 2 ** 32 + words[record + 3];
+}
+
+function writeRecord(
   words: Uint32Array,
   record: number,
   pointer: LogPointer,
