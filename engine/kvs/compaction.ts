@@ -8,6 +8,7 @@
 import type { CompactionProgress, CompactionReport } from "../engine.ts";
 import { syncDirectory } from "../files.ts";
 import type { Control } from "./control.ts";
+import { removeHint, writeHint } from "./hint.ts";
 import { emptyPointer, type LogPointer } from "./log_pointer.ts";
 import { RECORD_HEADER_BYTES, type RecordHeader } from "./record.ts";
 import {
@@ -18,8 +19,9 @@ import {
   segmentPath,
   writeAll,
 } from "./segment.ts";
-import { DAMAGED, SEALED, type SegmentState } from "./segment_table.ts";
+import { DAMAGED, HINTED, SEALED, type SegmentState } from "./segment_table.ts";
 import type { SkipMap } from "./skip_map.ts";
+import { removeSnapshot } from "./snapshot.ts";
 
 /** Copies are gathered up to this size, in bytes, before they are written. */
 const GATHER_BYTES = 256 * 1024;
@@ -93,8 +95,24 @@ export function compact(
     done += next.sizeBytes;
     left -= next.sizeBytes;
   }
+  writeHints(context);
   if (corruption !== undefined) throw corruption;
   return { bytesBefore, bytesAfter: totalBytes(control.segments.list()) };
+}
+
+/** The sealed segments that should have a hint file and have none. */
+export function unhinted(control: Control): SegmentState[] {
+  return control.segments.list().filter(({ flags }) =>
+    (flags & (SEALED | DAMAGED | HINTED)) === SEALED
+  );
+}
+
+function writeHints({ control, directory }: CompactionContext): void {
+  for (const { id } of unhinted(control)) {
+    if (control.stopsCompaction) return;
+    const flag = writeHint(directory, id) ? HINTED : DAMAGED;
+    control.locked(() => control.segments.setFlags(id, flag));
+  }
 }
 
 /**
@@ -201,6 +219,8 @@ function removeSegment(context: CompactionContext, id: number): void {
   control.locked(() => control.dropSegment(id));
   // A reader that has looked the old pointer up and not opened the file yet
   // finds it gone, looks up again, and gets the new pointer.
+  removeSnapshot(directory);
+  removeHint(directory, id);
   Deno.removeSync(segmentPath(directory, id));
   // The removal must be on disk before a tombstone that hid records of this
   // segment may go.

@@ -5,7 +5,7 @@
  */
 
 import type { CompactionProgress, CompactionReport } from "../engine.ts";
-import { candidates, type CompactionScope } from "./compaction.ts";
+import { candidates, type CompactionScope, unhinted } from "./compaction.ts";
 import type { CompactionMessage, CompactionTask } from "./compaction_worker.ts";
 import type { Control } from "./control.ts";
 import type { KvsHandle } from "./store.ts";
@@ -49,7 +49,8 @@ export class Compactor {
   }
 
   /**
-   * Compacts in the background if enough of the log is dead.
+   * Compacts in the background if enough of the log is dead, or if sealed
+   * segments want their hint files.
    *
    * @param minBytes The least that must be reclaimable, in bytes.
    * @returns The compaction's end, or `undefined` where there is none.
@@ -61,7 +62,8 @@ export class Compactor {
     for (const segment of candidates(control, "worthwhile")) {
       reclaimable += segment.deadBytes;
     }
-    if (reclaimable < minBytes || !control.compactionRounds.tryLead()) return;
+    if (reclaimable < minBytes && unhinted(control).length === 0) return;
+    if (!control.compactionRounds.tryLead()) return;
     return this.#lead("worthwhile");
   }
 

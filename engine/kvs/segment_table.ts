@@ -30,6 +30,9 @@ export const UNSYNCED = 2;
 /** Part of it can't be read; compaction leaves it alone. */
 export const DAMAGED = 4;
 
+/** It has a hint file. */
+export const HINTED = 8;
+
 /** What is known of one segment. */
 export interface SegmentState {
   /** The file id. */
@@ -44,7 +47,7 @@ export interface SegmentState {
   readonly tombstoneBytes: number;
   /** The smallest sequence number in it; `Infinity` where it is empty. */
   readonly minSequence: number;
-  /** `SEALED`, `UNSYNCED` and `DAMAGED`, as they apply. */
+  /** `SEALED`, `UNSYNCED`, `DAMAGED` and `HINTED`, as they apply. */
   readonly flags: number;
 }
 
@@ -88,6 +91,20 @@ export class SegmentTable {
     throw new Error(
       `Cannot add a segment: the store has ${MAX_SEGMENTS} already; open it with larger segments (--segment-size)`,
     );
+  }
+
+  /** Adds a segment as a snapshot has it: sealed, and on disk. */
+  restore(segment: SegmentState): void {
+    this.add(segment.id, segment.sizeBytes);
+    const row = this.#rowOf(segment.id);
+    const words = this.#words;
+    words[row + ROW_DEAD] = segment.deadBytes;
+    words[row + ROW_DEAD_RECORDS] = segment.deadRecords;
+    words[row + ROW_TOMBSTONES] = segment.tombstoneBytes;
+    words[row + ROW_FLAGS] = segment.flags & ~UNSYNCED | SEALED;
+    if (segment.minSequence !== Infinity) {
+      this.lowerMinSequence(segment.id, segment.minSequence);
+    }
   }
 
   /** Takes a segment out. */

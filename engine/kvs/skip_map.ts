@@ -72,6 +72,26 @@ export class SkipMap {
   }
 
   /**
+   * Makes a map from the memory of another.
+   *
+   * @param sizeBytes The memory it may use, 256 KiB to 16 GiB.
+   * @param contentBytes The size of the other's memory that was in use.
+   * @param fill Copies that memory to where it is told; says whether it could.
+   * @returns The map, or `undefined` where it does not fit or was not filled.
+   */
+  static restore(
+    sizeBytes: number,
+    contentBytes: number,
+    fill: (into: Uint8Array) => boolean,
+  ): SkipMap | undefined {
+    const arena = Arena.create(sizeBytes);
+    if (contentBytes > arena.words.byteLength) return undefined;
+    if (!fill(new Uint8Array(arena.buffer, 0, contentBytes))) return undefined;
+    arena.adoptContent();
+    return new SkipMap(arena);
+  }
+
+  /**
    * Attaches to a map that another thread made.
    *
    * @param buffer The other map's {@linkcode buffer}.

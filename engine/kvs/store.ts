@@ -30,6 +30,7 @@ import {
   valueOf,
 } from "./segment.ts";
 import { SkipMap } from "./skip_map.ts";
+import { hasSnapshot, writeSnapshot } from "./snapshot.ts";
 
 /** Options of {@linkcode KvStore.open}. */
 export interface KvStoreOptions {
@@ -49,14 +50,14 @@ export interface KvStoreOptions {
   /**
    * The size at which a segment is sealed, in bytes, 4 KiB to 1 GiB.
    *
-   * @default {67108864}
+   * @default {33554432}
    */
   readonly segmentBytes?: number;
   /**
    * How many bytes must be reclaimable before a compaction starts by itself;
    * `Infinity` for never.
    *
-   * @default {67108864}
+   * @default {33554432}
    */
   readonly compactAtBytes?: number;
   /**
@@ -115,6 +116,8 @@ export class KvStore implements KvsEngine {
   /** Only of the instance that opened the store. */
   readonly #owned: DataDirectory | undefined;
   #housekeeping: ReturnType<typeof setInterval> | undefined;
+  /** Bytes of the log that the snapshot on disk covers. */
+  #snapshotBytes = 0;
   #record = new Uint8Array(4096);
   readonly #pointer = emptyPointer();
 
@@ -167,9 +170,9 @@ export class KvStore implements KvsEngine {
   static openIn(owned: DataDirectory, options: KvStoreOptions = {}): KvStore {
     const {
       sync = "always",
-      segmentBytes = 64 * 2 ** 20,
+      segmentBytes = 32 * 2 ** 20,
       indexBytes = defaultIndexBytes(),
-      compactAtBytes = 64 * 2 ** 20,
+      compactAtBytes = 32 * 2 ** 20,
       onDamage = reportDamage,
     } = options;
     if (!(segmentBytes >= 4096 && segmentBytes <= 2 ** 30)) {
@@ -181,8 +184,9 @@ export class KvStore implements KvsEngine {
     }
     const directory = owned.path;
     const control = Control.create();
-    const index = SkipMap.create(indexBytes);
-    recover(directory, control, index, segmentBytes).forEach(onDamage);
+    const recovery = recover(directory, control, indexBytes, segmentBytes);
+    recovery.damage.forEach(onDamage);
+    const { index } = recovery;
     const store = new KvStore(
       {
         engine: "kvs",
@@ -196,6 +200,7 @@ export class KvStore implements KvsEngine {
       index,
       owned,
     );
+    store.#snapshotBytes = recovery.snapshotBytes;
     store.#keepHouse(sync, compactAtBytes);
     return store;
   }
@@ -309,6 +314,7 @@ export class KvStore implements KvsEngine {
       if (this.#owned && !this.#control.refusesWrites) {
         const ticket = this.#control.appendedTicket;
         if (!this.#control.isSynced(ticket)) await this.#commit.wait(ticket);
+        this.#snapshotIfWorthwhile();
       }
     } finally {
       this.#writer.close();
@@ -321,6 +327,17 @@ export class KvStore implements KvsEngine {
   /** Closes the store at the end of an `await using` block. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** Writes a snapshot, unless the next opening would gain little by it. */
+  #snapshotIfWorthwhile(): void {
+    const { directory } = this.#handle;
+    const covered = hasSnapshot(directory) ? this.#snapshotBytes : 0;
+    const total = this.#control.segments.list()
+      .reduce((sum, segment) => sum + segment.sizeBytes, 0);
+    const worthwhile = Math.max(2 ** 20, this.#index.usedBytes / 8);
+    if (total - covered < worthwhile) return;
+    writeSnapshot(directory, this.#control, this.#index);
   }
 
   #writeOne<T>(write: Write, answer: (found: boolean) => T): MaybePromise<T> {
