@@ -32,7 +32,12 @@ import { crc32 } from "node:zlib";
 import { removeIfExists, writeFileAtomic } from "../files.ts";
 import type { IndexLoader } from "./index_loader.ts";
 import { getUint32, putUint32, RECORD_HEADER_BYTES } from "./record.ts";
-import { type RecordVisitor, scanSegment, segmentPath } from "./segment.ts";
+import {
+  type RecordVisitor,
+  type ScanResult,
+  scanSegment,
+  segmentPath,
+} from "./segment.ts";
 
 const MAGIC = new TextEncoder().encode("KVSHNT\x01\x00");
 const HEADER_BYTES = 24;
@@ -52,10 +57,28 @@ export function hintPath(directory: string, id: number): string {
  * that each opening reads it and reports what is wrong.
  */
 export function writeHint(directory: string, id: number): boolean {
+  const { scan, hint } = buildHint(directory, id);
+  if (scan.damage.length > 0 || scan.tailOffset < scan.sizeBytes) return false;
+  writeFileAtomic(hintPath(directory, id), hint);
+  return true;
+}
+
+/**
+ * Reads a segment and makes the content of its hint file.
+ *
+ * @param directory The data directory.
+ * @param id The segment's file id.
+ * @returns The hint, of the sound records only, and the state of the segment.
+ */
+export function buildHint(
+  directory: string,
+  id: number,
+): { scan: ScanResult; hint: Uint8Array } {
   let entries = new Uint8Array(1 << 20);
   let end = 0;
   const starts: number[] = [];
-  const visit: RecordVisitor = (header, offset, record) => {
+  const visit: RecordVisitor = (header, offset, record, sound) => {
+    if (!sound) return;
     const length = ENTRY_BYTES + header.keyLength;
     if (end + length > entries.length) {
       const grown = new Uint8Array((end + length) * 2);
@@ -77,7 +100,6 @@ export function writeHint(directory: string, id: number): boolean {
     end += length;
   };
   const scan = scanSegment(segmentPath(directory, id), id, visit);
-  if (scan.damage.length > 0 || scan.tailOffset < scan.sizeBytes) return false;
   const hint = new Uint8Array(HEADER_BYTES + end);
   hint.set(MAGIC);
   putUint32(hint, 12, id);
@@ -90,8 +112,7 @@ export function writeHint(directory: string, id: number): boolean {
     at += length;
   }
   putUint32(hint, 8, crc32(hint.subarray(12)));
-  writeFileAtomic(hintPath(directory, id), hint);
-  return true;
+  return { scan, hint };
 }
 
 /**
@@ -128,13 +149,18 @@ export function loadHint(
   return true;
 }
 
+/** The number of entries in a hint. */
+export function entryCount(hint: Uint8Array): number {
+  return getUint32(hint, 20);
+}
+
 /**
  * Reads a hint file and checks it.
  *
  * @returns Its bytes, or `undefined` where it is not there, not sound or not
  * of this segment.
  */
-export function readSoundHint(
+function readSoundHint(
   directory: string,
   id: number,
   sizeBytes: number,

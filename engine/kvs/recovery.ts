@@ -11,7 +11,7 @@ import { IndexLoader } from "./index_loader.ts";
 import { RECORD_HEADER_BYTES } from "./record.ts";
 import {
   type Damage,
-  fileIdOf,
+  listSegments,
   type RecordVisitor,
   scanSegment,
   SEGMENT_HEADER_BYTES,
@@ -60,7 +60,7 @@ export function recover(
   const loader = new IndexLoader(control, index);
   const damage: Damage[] = [];
   const unsound: LoadedRecord[] = [];
-  const ids = segmentIds(directory);
+  const ids = listSegments(directory);
   for (const id of ids) {
     control.reserveFileIds(id);
     const sizeBytes = Deno.statSync(segmentPath(directory, id)).size;
@@ -150,13 +150,4 @@ function isAppendable(
   if (!control.segments.has(id)) return false;
   const { sizeBytes, flags } = control.segments.get(id);
   return sizeBytes < segmentBytes && (flags & (DAMAGED | HINTED)) === 0;
-}
-
-function segmentIds(directory: string): number[] {
-  const ids: number[] = [];
-  for (const entry of Deno.readDirSync(directory)) {
-    const id = fileIdOf(entry.name, ".log");
-    if (entry.isFile && id !== undefined) ids.push(id);
-  }
-  return ids.sort((a, b) => a - b);
 }

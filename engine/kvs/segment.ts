@@ -31,19 +31,15 @@ export function segmentPath(directory: string, id: number): string {
   return `${directory}/${id}.log`;
 }
 
-/**
- * The file id in a segment's name.
- *
- * @param name A file's name, without its directory.
- * @param extension The kind of file, `.log` for the segment itself.
- * @returns The id, or `undefined` where it is another file's name.
- */
-export function fileIdOf(name: string, extension: string): number | undefined {
-  if (!name.endsWith(extension)) return undefined;
-  const digits = name.slice(0, -extension.length);
-  if (!/^[1-9][0-9]{0,9}$/.test(digits)) return undefined;
-  const id = Number(digits);
-  return id < 2 ** 32 ? id : undefined;
+/** The file ids of a directory's segments, ascending. */
+export function listSegments(directory: string): number[] {
+  const ids: number[] = [];
+  for (const { name, isFile } of Deno.readDirSync(directory)) {
+    const match = /^([1-9][0-9]{0,9})\.log$/.exec(name);
+    const id = Number(match?.[1]);
+    if (isFile && id < 2 ** 32) ids.push(id);
+  }
+  return ids.sort((a, b) => a - b);
 }
 
 /**

@@ -14,7 +14,7 @@
 import { crc32 } from "node:zlib";
 import { fileExists, removeIfExists, syncDirectory } from "../files.ts";
 import type { Control } from "./control.ts";
-import { segmentPath, writeAll } from "./segment.ts";
+import { type Damage, segmentPath, writeAll } from "./segment.ts";
 import type { SegmentState } from "./segment_table.ts";
 import { SkipMap } from "./skip_map.ts";
 
@@ -144,6 +144,33 @@ export function loadSnapshot(
 /** Whether a snapshot is there, sound or not. */
 export function hasSnapshot(directory: string): boolean {
   return fileExists(`${directory}/${FILE_NAME}`);
+}
+
+/**
+ * Checks the snapshot's bytes against its checksum.
+ *
+ * @param directory The data directory.
+ * @returns What is wrong with it; nothing where there is none.
+ */
+export function snapshotDamage(directory: string): Damage[] {
+  if (!hasSnapshot(directory)) return [];
+  const path = `${directory}/${FILE_NAME}`;
+  using file = Deno.openSync(path);
+  const length = file.statSync().size;
+  const head = readPiece(file, new Uint8Array(HEADER_BYTES));
+  let crc = head.length === HEADER_BYTES ? crc32(head.subarray(12)) : 0;
+  const piece = new Uint8Array(PIECE_BYTES);
+  for (;;) {
+    const part = readPiece(file, piece);
+    if (part.length === 0) break;
+    crc = crc32(part, crc);
+  }
+  const sound = head.length === HEADER_BYTES &&
+    MAGIC.every((byte, i) => head[i] === byte) &&
+    crc === new DataView(head.buffer).getUint32(8, true);
+  if (sound) return [];
+  const reason = "snapshot does not match its checksum";
+  return [{ path, offset: 0, length, reason }];
 }
 
 /** Removes the snapshot: a segment of it is about to go. */
