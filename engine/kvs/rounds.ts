@@ -72,9 +72,10 @@ export class Rounds {
     const at = this.#at + ROUND;
     const result = Atomics.waitAsync(this.#words, at, round, timeoutMs);
     if (!result.async) return;
-    // A pending waitAsync alone does not keep a process from ending.
-    const keepAlive = setTimeout(() => {}, timeoutMs);
+    // A pending waitAsync alone does not keep a process from ending. An
+    // interval, since a timer might fire just before the wait times out.
+    const keepAlive = setInterval(() => {}, timeoutMs);
     await result.value;
-    clearTimeout(keepAlive);
+    clearInterval(keepAlive);
   }
 }
