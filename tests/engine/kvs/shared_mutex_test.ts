@@ -1,0 +1,70 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { SharedMutex } from "../../../engine/kvs/shared_mutex.ts";
+import { TestWorker } from "./_helpers.ts";
+import type { MutexTask } from "./_mutex_worker.ts";
+
+function sharedWords(): Int32Array<SharedArrayBuffer> {
+  return new Int32Array(new SharedArrayBuffer(16));
+}
+
+Deno.test("SharedMutex.lock() takes a free lock, and again after unlock()", () => {
+  const words = sharedWords();
+  const mutex = new SharedMutex(words, 1, 20);
+  for (let turn = 0; turn < 3; turn++) {
+    mutex.lock();
+    assert(words[1] !== 0);
+    mutex.unlock();
+    assertEquals([...words], [0, 0, 0, 0]);
+  }
+});
+
+Deno.test("SharedMutex.lock() gives up after its time-out", () => {
+  const words = sharedWords();
+  const holder = new SharedMutex(words, 0);
+  holder.lock();
+  const started = performance.now();
+  assertThrows(
+    () => new SharedMutex(words, 0, 50).lock(),
+    Error,
+    "Cannot take the write lock: not released within 50 ms",
+  );
+  assert(performance.now() - started >= 49);
+  holder.unlock();
+  new SharedMutex(words, 0, 50).lock();
+});
+
+Deno.test("SharedMutex.unlock() wakes a Worker that sleeps in lock()", async () => {
+  const words = sharedWords();
+  using worker = new TestWorker("_mutex_worker.ts");
+  await worker.run({ words, turns: 1 } satisfies MutexTask);
+  const mutex = new SharedMutex(words, 0);
+  mutex.lock();
+  const done = worker.run({ words, turns: 1 } satisfies MutexTask);
+  // The word says that somebody sleeps; the wait for it is bounded by lock()'s
+  // own time-out, which fails the Worker.
+  for (let turn = 0; Atomics.load(words, 0) !== 2; turn++) {
+    assert(turn < 2_000, "the Worker never went to sleep");
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  const started = performance.now();
+  mutex.unlock();
+  await done;
+  // Without a wake-up it would sleep for its whole time-out of 30 s.
+  assert(performance.now() - started < 5_000);
+  assertEquals(words[1], 2);
+});
+
+Deno.test("SharedMutex lets one Worker at a time into the critical section", async () => {
+  const words = sharedWords();
+  const turns = 30_000;
+  const workers = [1, 2, 3].map(() => new TestWorker("_mutex_worker.ts"));
+  try {
+    await Promise.all(
+      workers.map((worker) => worker.run({ words, turns } satisfies MutexTask)),
+    );
+  } finally {
+    workers.forEach((worker) => worker[Symbol.dispose]());
+  }
+  assertEquals(words[3], 0, "two Workers were inside at once");
+  assertEquals(words[1], workers.length * turns);
+});
