@@ -1,0 +1,275 @@
+/**
+ * The data directory: who owns it, and which engine's files it holds.
+ *
+ * @module
+ */
+
+import type { EngineName } from "./engine.ts";
+import { parentDirectory, syncDirectory, writeFileAtomic } from "./files.ts";
+
+const LOCK_FILE = "LOCK";
+const ENGINE_FILE = "ENGINE";
+
+/**
+ * What a directory may hold and yet count as empty: traces of an opening that
+ * a crash cut short, and what a file system puts at the root of a volume.
+ */
+const IGNORED_NAMES = new Set([
+  LOCK_FILE,
+  ENGINE_FILE,
+  `${ENGINE_FILE}.tmp`,
+  "lost+found",
+]);
+
+/** The version of each engine's files that this program reads and writes. */
+const FORMAT_VERSIONS: Readonly<Record<EngineName, number>> = {
+  kvs: 1,
+  level: 1,
+};
+
+/** The engines that a data directory can belong to. */
+export const ENGINE_NAMES = Object.keys(
+  FORMAT_VERSIONS,
+) as readonly EngineName[];
+
+/** Options for {@linkcode DataDirectory.open}. */
+export interface DataDirectoryOptions {
+  /**
+   * The engine that opens the directory.
+   *
+   * @default the directory's own, `kvs` for a new one
+   */
+  readonly engine?: EngineName;
+  /**
+   * Whether to make the directory, or take an empty one, if it holds no store
+   * yet.
+   *
+   * @default {false}
+   */
+  readonly create?: boolean;
+}
+
+/**
+ * A data directory that this process has locked.
+ *
+ * Its file `LOCK` is locked while the directory is open and names the owner;
+ * the operating system releases it when the process dies, however it dies. Its
+ * file `ENGINE` holds the engine's name and the version of its file format.
+ *
+ * @example Locking a directory
+ * ```ts
+ * import { DataDirectory } from "./engine/directory.ts";
+ *
+ * using directory = DataDirectory.open("./data", {
+ *   engine: "kvs",
+ *   create: true,
+ * });
+ * console.log(directory.path);
+ * ```
+ */
+export class DataDirectory implements Disposable {
+  /** The directory's absolute path, with symbolic links resolved. */
+  readonly path: string;
+  /** The engine that the store in it belongs to. */
+  readonly engine: EngineName;
+  readonly #lock: Deno.FsFile;
+  #open = true;
+
+  private constructor(path: string, engine: EngineName, lock: Deno.FsFile) {
+    this.path = path;
+    this.engine = engine;
+    this.#lock = lock;
+  }
+
+  /**
+   * Locks a data directory for an engine, making it first if asked to.
+   *
+   * @param path The directory.
+   * @param options Which engine opens it, and whether it may be new.
+   * @returns The directory, locked until it is closed.
+   * @throws {Error} If the directory is not there or holds no store and
+   * `create` is not set, if it holds files of something else, if it is locked
+   * already, if it belongs to another engine or to a newer format.
+   */
+  static open(
+    path: string,
+    { engine, create = false }: DataDirectoryOptions = {},
+  ): DataDirectory {
+    if (!isDirectory(path)) {
+      if (!create) throw cannotOpen(path, "it does not exist");
+      makeDirectory(path, 0o700);
+    }
+    // Before the lock is made, so that a stranger's directory stays as it is.
+    if (readEngineFile(path) === undefined) checkEmpty(path, create);
+    const lock = takeLock(path);
+    try {
+      // Again, now that nobody else can be making the store.
+      let note = readEngineFile(path);
+      if (note === undefined) {
+        note = newNote(engine ?? "kvs");
+        writeEngineFile(path, note);
+      }
+      checkNote(path, note, engine ?? note.engine);
+      writeOwner(lock, undefined);
+      return new DataDirectory(Deno.realPathSync(path), note.engine, lock);
+    } catch (error) {
+      lock.close();
+      throw error;
+    }
+  }
+
+  /**
+   * Tells whoever finds the directory locked where its data is served.
+   *
+   * @param address The address, as `host:port`.
+   */
+  setAddress(address: string): void {
+    writeOwner(this.#lock, address);
+  }
+
+  /** Unlocks the directory; a second call does nothing. */
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    // The file stays: were it removed, one process could lock the old file and
+    // another a new one of the same name.
+    this.#lock.truncateSync(0);
+    this.#lock.close();
+  }
+
+  /** Closes the directory at the end of a `using` block. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+/** What the file `ENGINE` says. */
+interface EngineNote {
+  readonly engine: EngineName;
+  readonly formatVersion: number;
+}
+
+function newNote(engine: EngineName): EngineNote {
+  return { engine, formatVersion: FORMAT_VERSIONS[engine] };
+}
+
+function cannotOpen(path: string, reason: string): Error {
+  return new Error(`Cannot open data directory "${path}": ${reason}`);
+}
+
+function isDirectory(path: string): boolean {
+  try {
+    if (Deno.statSync(path).isDirectory) return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    if (!(error instanceof Deno.errors.NotADirectory)) throw error;
+  }
+  throw cannotOpen(path, "it is not a directory");
+}
+
+/** Makes a directory and its missing parents, each durable in the one above. */
+function makeDirectory(path: string, mode?: number): void {
+  const parent = parentDirectory(path);
+  if (parent !== path && !isDirectory(parent)) makeDirectory(parent);
+  // Not an error if it is there by now: another process may be as quick.
+  Deno.mkdirSync(path, { recursive: true, mode });
+  syncDirectory(parent);
+}
+
+function checkEmpty(path: string, create: boolean): void {
+  for (const { name } of Deno.readDirSync(path)) {
+    if (IGNORED_NAMES.has(name)) continue;
+    throw cannotOpen(
+      path,
+      `it holds other files, such as "${name}", and no store`,
+    );
+  }
+  if (!create) throw cannotOpen(path, "it holds no store");
+}
+
+function takeLock(path: string): Deno.FsFile {
+  const file = Deno.openSync(`${path}/${LOCK_FILE}`, {
+    read: true,
+    write: true,
+    create: true,
+    mode: 0o600,
+  });
+  let taken = false;
+  try {
+    taken = file.tryLockSync(true);
+    if (!taken) throw cannotOpen(path, `locked by ${readOwner(file)}`);
+    return file;
+  } finally {
+    if (!taken) file.close();
+  }
+}
+
+function writeOwner(lock: Deno.FsFile, address: string | undefined): void {
+  const owner = `${Deno.pid}\n${address === undefined ? "" : `${address}\n`}`;
+  lock.truncateSync(0);
+  lock.seekSync(0, Deno.SeekMode.Start);
+  lock.writeSync(new TextEncoder().encode(owner));
+}
+
+/** Describes a lock's owner as far as the lock file tells. */
+function readOwner(lock: Deno.FsFile): string {
+  const buffer = new Uint8Array(1024);
+  let length: number | null;
+  try {
+    length = lock.readSync(buffer);
+  } catch {
+    // Windows does not let others read a locked file.
+    length = null;
+  }
+  const [pid, address] = new TextDecoder()
+    .decode(buffer.subarray(0, length ?? 0)).split("\n");
+  if (!pid) return "another process";
+  return address ? `process ${pid} serving ${address}` : `process ${pid}`;
+}
+
+function readEngineFile(path: string): EngineNote | undefined {
+  let content: string;
+  try {
+    content = Deno.readTextFileSync(`${path}/${ENGINE_FILE}`);
+  } catch (error) {
+    if (
+      error instanceof Deno.errors.NotFound ||
+      error instanceof Deno.errors.NotADirectory
+    ) return undefined;
+    throw error;
+  }
+  const match = /^([a-z]+) ([1-9][0-9]*)\n$/.exec(content);
+  const engine = ENGINE_NAMES.find((name) => name === match?.[1]);
+  if (match === null || engine === undefined) {
+    throw cannotOpen(
+      path,
+      `its file ${ENGINE_FILE} names no engine of this version: ${
+        JSON.stringify(content.slice(0, 40))
+      }`,
+    );
+  }
+  return { engine, formatVersion: Number(match[2]) };
+}
+
+function writeEngineFile(path: string, note: EngineNote): void {
+  const content = `${note.engine} ${note.formatVersion}\n`;
+  writeFileAtomic(
+    `${path}/${ENGINE_FILE}`,
+    new TextEncoder().encode(content),
+  );
+}
+
+function checkNote(path: string, note: EngineNote, engine: EngineName): void {
+  if (note.engine !== engine) {
+    throw new Error(
+      `Data directory "${path}" belongs to engine ${note.engine}; it cannot be opened with ${engine}`,
+    );
+  }
+  const known = FORMAT_VERSIONS[engine];
+  if (note.formatVersion > known) {
+    throw cannotOpen(
+      path,
+      `it has format ${note.formatVersion} of engine ${engine}, and this version knows only up to ${known}`,
+    );
+  }
+}

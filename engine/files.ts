@@ -1,0 +1,90 @@
+/**
+ * File operations that survive a power failure.
+ *
+ * @module
+ */
+
+/**
+ * Makes the names in a directory durable: a file that was created, renamed or
+ * removed there stays so after a power failure.
+ *
+ * @param path The directory.
+ * @throws {Deno.errors.NotFound} If there is no such directory.
+ */
+export function syncDirectory(path: string): void {
+  // Windows cannot open a directory as a file, and NTFS journals its names.
+  if (Deno.build.os === "windows") return;
+  using directory = Deno.openSync(path, { read: true });
+  directory.syncSync();
+}
+
+/**
+ * Replaces a whole file at once: after a crash at any point the old content is
+ * there, or the new one, never a part. What it leaves behind if it dies is
+ * `path` with `.tmp` at the end, which the next call overwrites.
+ *
+ * @param path The file, in an existing directory; made if it is not there, for
+ * its owner alone to read and write.
+ * @param content The new content.
+ */
+export function writeFileAtomic(path: string, content: Uint8Array): void {
+  const temporary = `${path}.tmp`;
+  {
+    using file = Deno.openSync(temporary, {
+      write: true,
+      create: true,
+      truncate: true,
+      mode: 0o600,
+    });
+    let written = 0;
+    while (written < content.length) {
+      written += file.writeSync(content.subarray(written));
+    }
+    // Before the rename, or a power failure could leave the name without the
+    // content.
+    file.syncSync();
+  }
+  Deno.renameSync(temporary, path);
+  syncDirectory(parentDirectory(path));
+}
+
+/**
+ * Tells whether there is something of a name.
+ *
+ * @param path The path.
+ * @returns Whether a file, a directory or a link is there.
+ */
+export function fileExists(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/**
+ * Removes a file if it is there. {@linkcode syncDirectory} makes it durable.
+ *
+ * @param path The file.
+ */
+export function removeIfExists(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+/**
+ * Names the directory that a file or directory is in.
+ *
+ * @param path A path, with or without separators at its end.
+ * @returns Its parent: `"."` for a bare name.
+ */
+export function parentDirectory(path: string): string {
+  const trimmed = path.replace(/[/\\]+$/, "");
+  const end = Math.max(trimmed.lastIndexOf("/"), trimmed.lastIndexOf("\\"));
+  return end < 0 ? "." : trimmed.slice(0, end + 1);
+}
