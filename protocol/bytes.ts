@@ -1,0 +1,28 @@
+/**
+ * The bytes that JSON text is made of, by name.
+ *
+ * @module
+ */
+
+/** A tab, `\t`. */
+export const TAB = 0x09;
+/** A line feed, `\n`. */
+export const NEWLINE = 0x0a;
+/** A carriage return, `\r`. */
+export const CARRIAGE_RETURN = 0x0d;
+/** A space; everything below it is a control character. */
+export const SPACE = 0x20;
+/** A quotation mark, `"`. */
+export const QUOTE = 0x22;
+/** An opening bracket, `[`. */
+export const OPEN_BRACKET = 0x5b;
+/** A backslash, `\`. */
+export const BACKSLASH = 0x5c;
+/** A closing bracket, `]`. */
+export const CLOSE_BRACKET = 0x5d;
+/** An opening brace, `{`. */
+export const OPEN_BRACE = 0x7b;
+/** A closing brace, `}`. */
+export const CLOSE_BRACE = 0x7d;
+/** The first byte value that is not ASCII. */
+export const NON_ASCII = 0x80;

@@ -1,0 +1,102 @@
+/**
+ * The fields of one request, read with errors that name them.
+ *
+ * @module
+ */
+
+import { ProtocolError } from "./protocol_error.ts";
+
+/** More of a name than this is not repeated to whoever sent it. */
+const QUOTED_CHARACTERS = 64;
+
+const encoder = new TextEncoder();
+
+/**
+ * Reads the fields of a request one by one, and refuses what is left over.
+ */
+export class Fields {
+  readonly #request: string;
+  readonly #values: ReadonlyMap<string, unknown>;
+  readonly #read: string[] = [];
+
+  /**
+   * Takes the fields of a request.
+   *
+   * @param request The request's name.
+   * @param value What stands under that name; an object, if all is well.
+   * @throws {ProtocolError} If it is not an object.
+   */
+  constructor(request: string, value: unknown) {
+    if (typeof value !== "object" || value === null || Array.isArray(value)) {
+      throw new ProtocolError(
+        `${request}: fields must be in an object, found ${foundIn(value)}`,
+      );
+    }
+    this.#request = request;
+    this.#values = new Map(Object.entries(value));
+  }
+
+  /**
+   * Reads a field that must be there, and text.
+   *
+   * @param name The field's name.
+   * @returns The text as UTF-8.
+   * @throws {ProtocolError} If it is missing, or not text that has a UTF-8 form.
+   */
+  text(name: string): Uint8Array {
+    this.#read.push(name);
+    const value = this.#values.get(name);
+    if (value === undefined) throw this.#error(name, "is missing");
+    if (typeof value !== "string") {
+      throw this.#error(name, `must be a string, found ${foundIn(value)}`);
+    }
+    if (!value.isWellFormed()) {
+      throw this.#error(name, "holds half of a surrogate pair, which no UTF-8");
+    }
+    return encoder.encode(value);
+  }
+
+  /**
+   * Ends the reading.
+   *
+   * @throws {ProtocolError} If there is a field that was not read.
+   */
+  finish(): void {
+    for (const name of this.#values.keys()) {
+      if (this.#read.includes(name)) continue;
+      const known = this.#read.map((name) => `"${name}"`).join(" and ");
+      throw new ProtocolError(
+        `${this.#request}: unknown field ${quoted(name)}; expected ${
+          known || "none"
+        }`,
+      );
+    }
+  }
+
+  #error(name: string, what: string): ProtocolError {
+    return new ProtocolError(`${this.#request}: field "${name}" ${what}`);
+  }
+}
+
+/**
+ * Names the type of a JSON value for an error message.
+ *
+ * @param value The value.
+ * @returns Its type in JSON's own words.
+ */
+export function foundIn(value: unknown): string {
+  if (value === null) return "null";
+  return Array.isArray(value) ? "array" : typeof value;
+}
+
+/**
+ * Quotes text from a client for an error message, cut where it is long.
+ *
+ * @param text The text.
+ * @returns The text in quotation marks, on one line.
+ */
+export function quoted(text: string): string {
+  return text.length <= QUOTED_CHARACTERS
+    ? JSON.stringify(text)
+    : `${JSON.stringify(text.slice(0, QUOTED_CHARACTERS))}…`;
+}

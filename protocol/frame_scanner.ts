@@ -1,0 +1,112 @@
+/**
+ * Where a request ends that is not one plain line.
+ *
+ * @module
+ */
+
+import {
+  BACKSLASH,
+  CLOSE_BRACE,
+  CLOSE_BRACKET,
+  NEWLINE,
+  OPEN_BRACE,
+  OPEN_BRACKET,
+  QUOTE,
+  SPACE,
+} from "./bytes.ts";
+
+/**
+ * How deep braces and brackets may nest. No request needs more than two, and
+ * a JSON parser takes seconds for some megabytes of brackets.
+ */
+export const MAX_DEPTH = 32;
+
+const NO_LINE = -2;
+
+/**
+ * Finds the end of a request that may arrive in any number of reads, looking
+ * at each byte once.
+ *
+ * A request ends at a newline outside of any brace or bracket, so JSON that is
+ * pretty-printed is one request. Two things end it early, so that a broken
+ * request costs no more than itself: a newline inside a string, which JSON
+ * forbids, and a line that begins with `{"`, as only requests do.
+ */
+export class FrameScanner {
+  /** How many bytes of the request have been looked at. */
+  scannedBytes = 0;
+  #depth = 0;
+  #isInString = false;
+  #isEscaped = false;
+  #isTooDeep = false;
+  #lineStart = NO_LINE;
+  #lastByte = 0;
+
+  /** Whether braces or brackets nest deeper than {@linkcode MAX_DEPTH}. */
+  get isTooDeep(): boolean {
+    return this.#isTooDeep;
+  }
+
+  /** Whether what has been looked at is a whole object, if it is valid. */
+  get isWhole(): boolean {
+    return this.#lastByte === CLOSE_BRACE && this.#depth === 0 &&
+      !this.#isInString;
+  }
+
+  /**
+   * Looks at the bytes it has not seen yet.
+   *
+   * @param bytes Bytes that hold the request so far.
+   * @param start Where the request begins, at a byte that is not blank.
+   * @param end Where the bytes end.
+   * @returns The request's length in bytes, or -1 while no end is in sight.
+   */
+  scan(bytes: Uint8Array, start: number, end: number): number {
+    let depth = this.#depth;
+    let isInString = this.#isInString;
+    let isEscaped = this.#isEscaped;
+    let lineStart = this.#lineStart;
+    let lastByte = this.#lastByte;
+    for (let i = start + this.scannedBytes; i < end; i++) {
+      const byte = bytes[i];
+      if (byte === NEWLINE) {
+        if (isInString || depth <= 0 || this.#isTooDeep) return i - start;
+        lineStart = i + 1 - start;
+      } else if (isInString) {
+        if (isEscaped) isEscaped = false;
+        else if (byte === BACKSLASH) isEscaped = true;
+        else if (byte === QUOTE) isInString = false;
+      } else if (byte > SPACE) {
+        if (byte === QUOTE) {
+          if (i - start === lineStart + 1 && bytes[i - 1] === OPEN_BRACE) {
+            return lineStart - 1;
+          }
+          isInString = true;
+        } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
+          if (++depth > MAX_DEPTH) this.#isTooDeep = true;
+        } else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
+          depth--;
+        }
+        lastByte = byte;
+      }
+    }
+    this.scannedBytes = end - start;
+    this.#depth = depth;
+    this.#isInString = isInString;
+    this.#isEscaped = isEscaped;
+    this.#lineStart = lineStart;
+    this.#lastByte = lastByte;
+    return -1;
+  }
+
+  /** Starts over, for the next request. */
+  reset(): void {
+    this.scannedBytes = 0;
+    this.#depth = 0;
+    this.#isInString = false;
+    this.#isEscaped = false;
+    this.#isTooDeep = false;
+    this.#lineStart = NO_LINE;
+    this.#lastByte = 0;
+  }
+}

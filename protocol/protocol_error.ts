@@ -1,0 +1,36 @@
+/**
+ * What the server says of bytes that are no request.
+ *
+ * @module
+ */
+
+/** Options of {@linkcode ProtocolError}. */
+export interface ProtocolErrorOptions {
+  /**
+   * Whether the connection is of no use any more, since nobody can tell where
+   * the next request begins, or whether it is one.
+   *
+   * @default {false}
+   */
+  readonly fatal?: boolean;
+}
+
+/** Says why bytes are not a request of the protocol. */
+export class ProtocolError extends Error {
+  override readonly name = "ProtocolError";
+  /** Tells it apart from the requests among which it stands. */
+  readonly kind = "invalid";
+  /** Whether the connection must close once this error is answered. */
+  readonly fatal: boolean;
+
+  /**
+   * Makes an error.
+   *
+   * @param message What is wrong, for the client to read.
+   * @param options Whether it ends the connection.
+   */
+  constructor(message: string, { fatal = false }: ProtocolErrorOptions = {}) {
+    super(message);
+    this.fatal = fatal;
+  }
+}

@@ -1,0 +1,156 @@
+/**
+ * The requests of the protocol, and their JSON.
+ *
+ * A new request takes three steps: its type in {@linkcode KvsRequest}, its
+ * reader in `READERS` here, its case in `execute.ts`.
+ *
+ * @module
+ */
+
+import { CARRIAGE_RETURN, NEWLINE } from "./bytes.ts";
+import { CanonicalDecoder } from "./canonical.ts";
+import { Fields, foundIn, quoted } from "./fields.ts";
+import { ProtocolError } from "./protocol_error.ts";
+
+/**
+ * A request, told apart by `kind`. Keys and values are UTF-8 text; they may be
+ * views of the bytes that the request was decoded from.
+ */
+export type KvsRequest =
+  | { readonly kind: "get"; readonly key: Uint8Array }
+  | {
+    readonly kind: "set";
+    readonly key: Uint8Array;
+    readonly value: Uint8Array;
+  }
+  | {
+    readonly kind: "remove";
+    readonly key: Uint8Array;
+    // Spelled out so that a remove, like a set, is a Write of the engine as is.
+    readonly value: undefined;
+  }
+  | { readonly kind: "compact" };
+
+const READERS: ReadonlyMap<string, (fields: Fields) => KvsRequest> = new Map<
+  string,
+  (fields: Fields) => KvsRequest
+>([
+  ["Set", (fields) => ({
+    kind: "set",
+    key: fields.text("key"),
+    value: fields.text("value"),
+  })],
+  ["Get", (fields) => ({ kind: "get", key: fields.text("key") })],
+  ["Remove", (fields) => ({
+    kind: "remove",
+    key: fields.text("key"),
+    value: undefined,
+  })],
+  ["Compact", () => ({ kind: "compact" })],
+]);
+
+const NAMES = [...READERS.keys()].join(", ").replace(/, (\w+)$/, " or $1");
+
+const HTTP_REQUEST_LINE = /^[A-Z]+ \S+ HTTP\/\d/;
+
+// A byte order mark is no JSON, and must not vanish from a key either.
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+const canonical = new CanonicalDecoder();
+
+/**
+ * Decodes one request.
+ *
+ * @param bytes Bytes that hold the request, and maybe others around it.
+ * @param start Where the request begins.
+ * @param end Where it ends.
+ * @returns The request; its keys and values may be views of `bytes`.
+ * @throws {ProtocolError} If it is no request; the message names what is wrong.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * const line = new TextEncoder().encode('{"Get":{"key":"k"}}');
+ * assertEquals(decodeRequest(line, 0, line.length).kind, "get");
+ * ```
+ */
+export function decodeRequest(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): KvsRequest {
+  const request = canonical.decode(bytes, start, end);
+  return request !== undefined && isLineEnd(bytes, canonical.end, end)
+    ? request
+    : decodeGeneral(bytes.subarray(start, end));
+}
+
+function isLineEnd(bytes: Uint8Array, from: number, end: number): boolean {
+  let at = from;
+  if (at < end && bytes[at] === CARRIAGE_RETURN) at++;
+  if (at < end && bytes[at] === NEWLINE) at++;
+  return at === end;
+}
+
+/**
+ * Decodes one request in any spelling that JSON allows; the slower half of
+ * {@linkcode decodeRequest}.
+ *
+ * @param bytes The request.
+ * @returns The request.
+ * @throws {ProtocolError} If it is no request.
+ */
+export function decodeGeneral(bytes: Uint8Array): KvsRequest {
+  const message = parseJson(bytes);
+  if (
+    typeof message !== "object" || message === null || Array.isArray(message)
+  ) {
+    throw new ProtocolError(
+      `A request must be an object, found ${foundIn(message)}`,
+    );
+  }
+  const names = Object.keys(message);
+  if (names.length !== 1) {
+    throw new ProtocolError(
+      names.length === 0
+        ? `A request must not be empty; expected ${NAMES}`
+        : `A request must stand alone, found ${quoted(names[0])} and ${
+          quoted(names[1])
+        } in one object`,
+    );
+  }
+  const [name] = names;
+  const read = READERS.get(name);
+  if (read === undefined) {
+    throw new ProtocolError(
+      `Unknown request ${quoted(name)}; expected ${NAMES}`,
+    );
+  }
+  const fields = new Fields(name, Object.values(message)[0]);
+  const request = read(fields);
+  fields.finish();
+  return request;
+}
+
+function parseJson(bytes: Uint8Array): unknown {
+  let text: string;
+  try {
+    text = decoder.decode(bytes);
+  } catch {
+    throw new ProtocolError("A request must be UTF-8, found other bytes");
+  }
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    // A web page can make a browser send lines of its choice to a local port,
+    // but only behind this line.
+    if (HTTP_REQUEST_LINE.test(text)) {
+      throw new ProtocolError("This port does not speak HTTP", {
+        fatal: true,
+      });
+    }
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new ProtocolError(`Malformed JSON: ${reason}`);
+  }
+}

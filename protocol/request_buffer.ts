@@ -1,0 +1,213 @@
+/**
+ * From the bytes of a connection to its requests.
+ *
+ * @module
+ */
+
+import { CARRIAGE_RETURN, NEWLINE, SPACE, TAB } from "./bytes.ts";
+import { CanonicalDecoder } from "./canonical.ts";
+import { FrameScanner, MAX_DEPTH } from "./frame_scanner.ts";
+import { InputBuffer } from "./input_buffer.ts";
+import { ProtocolError } from "./protocol_error.ts";
+import { decodeRequest, type KvsRequest } from "./request.ts";
+
+/** How large requests and their parts may be. */
+export interface RequestLimits {
+  /**
+   * The longest key, in bytes.
+   *
+   * @default {65_535}
+   */
+  readonly maxKeyBytes?: number;
+  /**
+   * The longest value, in bytes.
+   *
+   * @default {33_554_432}
+   */
+  readonly maxValueBytes?: number;
+  /**
+   * The longest request, in bytes, as it is spelled on the wire. At most
+   * 268,435,456, beyond which it does not fit into a string.
+   *
+   * @default {67_108_864}
+   */
+  readonly maxRequestBytes?: number;
+}
+
+const LARGEST_REQUEST_BYTES = 256 * 1024 * 1024;
+
+/**
+ * The requests of one connection: bytes go in as they are read, requests come
+ * out as soon as they are whole.
+ *
+ * A request ends at a newline or at the end of the stream; blank lines are
+ * skipped. A whole object that is all there is needs neither, since whoever
+ * sent it may be waiting. An object may spread over lines, see
+ * {@linkcode FrameScanner}.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * const requests = new RequestBuffer();
+ * const { written } = new TextEncoder()
+ *   .encodeInto('{"Get":{"key":"a"}}\n{"Get":{"ke', requests.space());
+ * requests.commit(written);
+ * assertEquals(requests.next()?.kind, "get");
+ * assertEquals(requests.next(), undefined);
+ * ```
+ */
+export class RequestBuffer {
+  readonly #input: InputBuffer;
+  readonly #canonical = new CanonicalDecoder();
+  readonly #scanner = new FrameScanner();
+  readonly #maxKeyBytes: number;
+  readonly #maxValueBytes: number;
+  readonly #maxRequestBytes: number;
+  #isEnded = false;
+  #isBroken = false;
+
+  /**
+   * Makes an empty buffer.
+   *
+   * @param limits How large requests may be.
+   * @throws {RangeError} If a limit is not a number of bytes, or too large.
+   */
+  constructor({
+    maxKeyBytes = 65_535,
+    maxValueBytes = 32 * 1024 * 1024,
+    maxRequestBytes = 64 * 1024 * 1024,
+  }: RequestLimits = {}) {
+    this.#maxKeyBytes = checkedLimit("maxKeyBytes", maxKeyBytes);
+    this.#maxValueBytes = checkedLimit("maxValueBytes", maxValueBytes);
+    this.#maxRequestBytes = checkedLimit("maxRequestBytes", maxRequestBytes);
+    this.#input = new InputBuffer(this.#maxRequestBytes);
+  }
+
+  /**
+   * Whether nothing after the last request can be understood: the connection
+   * is to be closed once everything until then is answered.
+   */
+  get isBroken(): boolean {
+    return this.#isBroken;
+  }
+
+  /**
+   * Gives room to read into. Requests that were handed out before are void
+   * from here on, since their keys and values are views of the buffer.
+   *
+   * @returns Room for some kilobytes, never empty.
+   */
+  space(): Uint8Array<ArrayBuffer> {
+    return this.#input.space();
+  }
+
+  /**
+   * Takes what was read into the room that {@linkcode space} gave.
+   *
+   * @param countBytes How many bytes were read, from the room's beginning.
+   * @throws {RangeError} If the room was smaller.
+   */
+  commit(countBytes: number): void {
+    this.#input.commit(countBytes);
+  }
+
+  /** Says that no more bytes will come, so the rest is a request as it is. */
+  end(): void {
+    this.#isEnded = true;
+  }
+
+  /**
+   * Takes the next request that is whole.
+   *
+   * @returns The request, or what is wrong with it, or `undefined` where more
+   * bytes are needed. It is valid until the next call of {@linkcode space}.
+   */
+  next(): KvsRequest | ProtocolError | undefined {
+    const input = this.#input;
+    if (this.#scanner.scannedBytes > 0) return this.#nextScanned();
+    const { bytes, end } = input;
+    let start = input.start;
+    while (start < end && isBlank(bytes[start])) start++;
+    if (start === end || this.#isBroken) {
+      input.start = end;
+      return undefined;
+    }
+    const request = this.#canonical.decode(bytes, start, end);
+    if (request === undefined) {
+      input.start = start;
+      return this.#nextScanned();
+    }
+    input.start = this.#canonical.end;
+    return this.#checked(request, input.start - start);
+  }
+
+  /** Finds the end of a request byte by byte, and decodes it. */
+  #nextScanned(): KvsRequest | ProtocolError | undefined {
+    const input = this.#input;
+    const scanner = this.#scanner;
+    const { bytes, start, end } = input;
+    let length = scanner.scan(bytes, start, end);
+    if (length < 0) {
+      length = end - start;
+      if (length > this.#maxRequestBytes) return this.#break(length);
+      if (!scanner.isWhole && !this.#isEnded) return undefined;
+    }
+    const { isTooDeep } = scanner;
+    scanner.reset();
+    input.start = start + length;
+    if (isTooDeep) {
+      return new ProtocolError(`Nested deeper than ${MAX_DEPTH} levels`);
+    }
+    try {
+      return this.#checked(decodeRequest(bytes, start, start + length), length);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.#isBroken ||= error.fatal;
+      return error;
+    }
+  }
+
+  #checked(request: KvsRequest, lengthBytes: number) {
+    if (lengthBytes > this.#maxRequestBytes) return this.#break(lengthBytes);
+    if (request.kind === "compact") return request;
+    if (request.key.length > this.#maxKeyBytes) {
+      return tooLong("Key", request.key.length, this.#maxKeyBytes);
+    }
+    if (
+      request.kind === "set" && request.value.length > this.#maxValueBytes
+    ) {
+      return tooLong("Value", request.value.length, this.#maxValueBytes);
+    }
+    return request;
+  }
+
+  #break(lengthBytes: number): ProtocolError {
+    this.#isBroken = true;
+    this.#input.start = this.#input.end;
+    this.#scanner.reset();
+    return tooLong("Request", lengthBytes, this.#maxRequestBytes);
+  }
+}
+
+function isBlank(byte: number): boolean {
+  return byte === NEWLINE || byte === CARRIAGE_RETURN || byte === SPACE ||
+    byte === TAB;
+}
+
+function tooLong(what: string, bytes: number, limit: number): ProtocolError {
+  return new ProtocolError(
+    `${what} of ${bytes} bytes exceeds the limit of ${limit} bytes`,
+  );
+}
+
+function checkedLimit(name: string, bytes: number): number {
+  if (
+    !Number.isInteger(bytes) || bytes < 0 || bytes > LARGEST_REQUEST_BYTES
+  ) {
+    throw new RangeError(
+      `Cannot limit ${name} to ${bytes}: expected a whole number of bytes, at most ${LARGEST_REQUEST_BYTES}`,
+    );
+  }
+  return bytes;
+}
