@@ -1,0 +1,259 @@
+/**
+ * Runs requests against an engine.
+ *
+ * @module
+ */
+
+import type {
+  KvsEngine,
+  MaybePromise,
+  Write,
+  WriteOutcome,
+} from "../engine/engine.ts";
+import { KEY_NOT_FOUND } from "./answer.ts";
+import type { AnswerBuffer } from "./answer_buffer.ts";
+import type { ProtocolError } from "./protocol_error.ts";
+import type { KvsRequest } from "./request.ts";
+import type { RequestBuffer } from "./request_buffer.ts";
+
+/** Writes that go to the engine together are at most so many… */
+const MAX_STAGED_WRITES = 1024;
+/** …and take little more than this. */
+const MAX_STAGED_BYTES = 1024 * 1024;
+
+/** Lookups that an asynchronous engine works on at the same time. */
+const MAX_PENDING_LOOKUPS = 64;
+
+/** A batch ends once its answers take this much, so that they can leave. */
+const MAX_ANSWERS_BYTES = 1024 * 1024;
+
+/**
+ * Runs all requests that are whole, in order, as one batch: neighbouring
+ * writes go to the engine together, and one sync makes all of them durable.
+ *
+ * The answers may leave once this returns or its promise resolves, not before.
+ * Until then the buffers must be left alone. Of a synchronous engine's batch
+ * no promise is made.
+ *
+ * @param engine The engine.
+ * @param requests Where the requests come from.
+ * @param answers Where their answers go, behind what is already there.
+ * @returns Whether to call again once the answers have left, since the batch
+ * ended early and there may be more whole requests.
+ *
+ * @example
+ * ```ts ignore
+ * while (await execute(engine, requests, answers)) {
+ *   await send(answers.bytes());
+ *   answers.clear();
+ * }
+ * ```
+ */
+export function execute(
+  engine: KvsEngine,
+  requests: RequestBuffer,
+  answers: AnswerBuffer,
+): MaybePromise<boolean> {
+  const batch = new Batch(engine, answers);
+  for (;;) {
+    const request = batch.isFull ? undefined : requests.next();
+    const pending = request === undefined ? batch.finish() : batch.run(request);
+    if (pending instanceof Promise) {
+      return goOn(batch, requests, pending, request === undefined);
+    }
+    if (request === undefined) return batch.isFull;
+  }
+}
+
+/** Goes on with a batch for which the engine has to be waited. */
+async function goOn(
+  batch: Batch,
+  requests: RequestBuffer,
+  pending: Promise<void>,
+  isFinishing: boolean,
+): Promise<boolean> {
+  await pending;
+  let isDone = isFinishing;
+  while (!isDone) {
+    const request = batch.isFull ? undefined : requests.next();
+    isDone = request === undefined;
+    await (request === undefined ? batch.finish() : batch.run(request));
+  }
+  return batch.isFull;
+}
+
+/**
+ * One batch on its way. Two queues wait for company, writes that are not with
+ * the engine yet and lookups that it works on; one of them is always empty,
+ * or answers would leave in another order than their requests came.
+ */
+class Batch {
+  readonly #engine: KvsEngine;
+  readonly #answers: AnswerBuffer;
+  readonly #writes: Write[] = [];
+  #writesBytes = 0;
+  readonly #lookups: Promise<Uint8Array | undefined>[] = [];
+  /** Where the answers to writes stand, in case the sync fails. */
+  readonly #answerRuns: number[] = [];
+
+  constructor(engine: KvsEngine, answers: AnswerBuffer) {
+    this.#engine = engine;
+    this.#answers = answers;
+  }
+
+  get isFull(): boolean {
+    return this.#answers.length >= MAX_ANSWERS_BYTES;
+  }
+
+  run(request: KvsRequest | ProtocolError): MaybePromise<void> {
+    switch (request.kind) {
+      case "get":
+        if (this.#writes.length === 0) return this.#lookUp(request.key);
+        return after(this.#applyWrites(), () => this.#lookUp(request.key));
+      case "set":
+      case "remove":
+        if (this.#lookups.length === 0) return this.#stage(request);
+        return after(this.#answerLookups(), () => this.#stage(request));
+      case "compact":
+        return after(this.#emptyQueues(), () => this.#compact());
+      case "invalid":
+        return after(
+          this.#emptyQueues(),
+          () => this.#answers.err(request.message),
+        );
+    }
+  }
+
+  finish(): MaybePromise<void> {
+    return after(this.#emptyQueues(), () => this.#sync());
+  }
+
+  #emptyQueues(): MaybePromise<void> {
+    if (this.#writes.length > 0) return this.#applyWrites();
+    if (this.#lookups.length > 0) return this.#answerLookups();
+  }
+
+  #lookUp(key: Uint8Array): MaybePromise<void> {
+    const lookups = this.#lookups;
+    let value: MaybePromise<Uint8Array | undefined>;
+    try {
+      value = this.#engine.getBytes(key);
+    } catch (error) {
+      if (lookups.length === 0) return this.#answers.err(messageOf(error));
+      value = Promise.reject(error);
+    }
+    if (!(value instanceof Promise)) {
+      if (lookups.length === 0) return this.#answerLookup(value);
+      value = Promise.resolve(value);
+    }
+    lookups.push(value);
+    if (lookups.length >= MAX_PENDING_LOOKUPS) return this.#answerLookups();
+  }
+
+  async #answerLookups(): Promise<void> {
+    for (const lookup of await Promise.allSettled(this.#lookups)) {
+      if (lookup.status === "fulfilled") this.#answerLookup(lookup.value);
+      else this.#answers.err(messageOf(lookup.reason));
+    }
+    this.#lookups.length = 0;
+  }
+
+  #answerLookup(value: Uint8Array | undefined): void {
+    if (value === undefined) this.#answers.ok();
+    else this.#answers.value(value);
+  }
+
+  #stage(write: Write): MaybePromise<void> {
+    this.#writes.push(write);
+    this.#writesBytes += write.key.length + (write.value?.length ?? 0);
+    if (
+      this.#writes.length >= MAX_STAGED_WRITES ||
+      this.#writesBytes >= MAX_STAGED_BYTES
+    ) {
+      return this.#applyWrites();
+    }
+  }
+
+  #applyWrites(): MaybePromise<void> {
+    let outcomes: MaybePromise<readonly WriteOutcome[]>;
+    try {
+      outcomes = this.#engine.write(this.#writes);
+    } catch (error) {
+      return this.#failWrites(error);
+    }
+    if (outcomes instanceof Promise) {
+      return outcomes.then(
+        (outcomes) => this.#answerWrites(outcomes),
+        (error) => this.#failWrites(error),
+      );
+    }
+    this.#answerWrites(outcomes);
+  }
+
+  #answerWrites(outcomes: readonly WriteOutcome[]): void {
+    const answers = this.#answers;
+    const start = answers.length;
+    let hasChanged = false;
+    for (const outcome of outcomes) {
+      if (outcome === true) {
+        answers.ok();
+        hasChanged = true;
+      } else {
+        answers.err(outcome === false ? KEY_NOT_FOUND : outcome.message);
+      }
+    }
+    if (hasChanged) this.#answerRuns.push(start, answers.length);
+    this.#clearWrites();
+  }
+
+  #failWrites(error: unknown): void {
+    const message = messageOf(error);
+    for (let i = 0; i < this.#writes.length; i++) this.#answers.err(message);
+    this.#clearWrites();
+  }
+
+  #clearWrites(): void {
+    this.#writes.length = 0;
+    this.#writesBytes = 0;
+  }
+
+  async #compact(): Promise<void> {
+    try {
+      const { bytesBefore, bytesAfter } = await this.#engine.compact();
+      this.#answers.json({ bytesBefore, bytesAfter });
+    } catch (error) {
+      this.#answers.err(messageOf(error));
+    }
+  }
+
+  #sync(): MaybePromise<void> {
+    if (this.#answerRuns.length === 0) return;
+    try {
+      const synced = this.#engine.sync();
+      if (synced instanceof Promise) {
+        return synced.catch((error) => this.#takeBack(error));
+      }
+    } catch (error) {
+      this.#takeBack(error);
+    }
+  }
+
+  #takeBack(error: unknown): void {
+    this.#answers.replaceOks(
+      this.#answerRuns,
+      `Cannot make the write durable: ${messageOf(error)}`,
+    );
+  }
+}
+
+/** Does one thing after another, at once where nothing has to be waited for. */
+function after(
+  first: MaybePromise<void>,
+  next: () => MaybePromise<void>,
+): MaybePromise<void> {
+  return first instanceof Promise ? first.then(next) : next();
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
