@@ -1,0 +1,75 @@
+import { parseArgs } from "@std/cli/parse-args";
+import { UsageError } from "./_errors.ts";
+
+/** The flags that a command takes. */
+export interface Flags {
+  /** Flags with a value, by name, with the value where none is given. */
+  readonly values: Readonly<Record<string, string | undefined>>;
+  /** Flags without one. */
+  readonly switches?: readonly string[];
+}
+
+/** What was found in the arguments. */
+export interface ParsedArgs {
+  /** The operands, in order. */
+  readonly operands: readonly string[];
+  /** The value of a flag, or its default. */
+  value(name: string): string | undefined;
+  /** Whether a switch was given. */
+  has(name: string): boolean;
+}
+
+/**
+ * Parses the arguments of a command. Behind `--` everything is an operand.
+ *
+ * @param args The arguments.
+ * @param flags The flags it takes.
+ * @param operands The names of the operands it needs, for the error.
+ * @returns What was found.
+ * @throws {UsageError} If a flag is unknown, has no value, or is given twice,
+ * or if there are fewer operands or more.
+ */
+export function parseCommandArgs(
+  args: string[],
+  flags: Flags,
+  operands: readonly string[],
+): ParsedArgs {
+  const names = Object.keys(flags.values);
+  const switches = flags.switches ?? [];
+  const parsed = parseArgs(args, {
+    string: [...names, "_"],
+    boolean: [...switches],
+    collect: [...names],
+    "--": true,
+    unknown: (arg, key) => {
+      if (key === undefined) return true;
+      throw new UsageError(
+        `Unknown option "${arg}"; put -- before an operand that begins with -`,
+      );
+    },
+  });
+  const given = [...parsed._, ...parsed["--"] ?? []].map(String);
+  if (given.length < operands.length) {
+    throw new UsageError(`${operands[given.length]} is missing`);
+  }
+  if (given.length > operands.length) {
+    throw new UsageError(`Unexpected operand "${given[operands.length]}"`);
+  }
+  const values = new Map<string, string>();
+  for (const name of names) {
+    const found: unknown = parsed[name];
+    const all: unknown[] = Array.isArray(found) ? found : [];
+    if (all.length > 1) throw new UsageError(`--${name} is given twice`);
+    if (all.length === 0) continue;
+    const [value] = all;
+    if (typeof value !== "string" || value === "") {
+      throw new UsageError(`--${name} needs a value`);
+    }
+    values.set(name, value);
+  }
+  return {
+    operands: given,
+    value: (name) => values.get(name) ?? flags.values[name],
+    has: (name) => parsed[name] === true,
+  };
+}

@@ -1,0 +1,62 @@
+import type { EngineName, KvsEngine } from "../engine/engine.ts";
+import type { ParsedArgs } from "./_args.ts";
+import { UsageError } from "./_errors.ts";
+
+/** Where a server listens, and where clients look for it. */
+export const DEFAULT_ADDR = "127.0.0.1:4000";
+
+/** The flags that say which store a command is for. */
+export const TARGET_FLAGS = { addr: undefined, dir: undefined };
+
+/** How `--help` describes {@linkcode TARGET_FLAGS}. */
+export const TARGET_HELP =
+  `  --addr HOST:PORT  the server to ask (default ${DEFAULT_ADDR})
+  --dir DIR         the data directory itself, without a server
+`;
+
+/** What a command needs of a store, be it behind a server or on disk. */
+export type Target = Pick<
+  KvsEngine,
+  "get" | "set" | "remove" | "compact" | "close"
+>;
+
+/**
+ * Opens the store that the arguments name, runs something on it, closes it.
+ *
+ * @param args The parsed arguments.
+ * @param use What to run.
+ * @param create Whether the data directory may be a new one.
+ * @returns What `use` returned.
+ */
+export async function withTarget<T>(
+  args: ParsedArgs,
+  use: (target: Target) => Promise<T>,
+  create = false,
+): Promise<T> {
+  const target = await openTarget(args, create);
+  try {
+    return await use(target);
+  } finally {
+    await target.close();
+  }
+}
+
+async function openTarget(args: ParsedArgs, create: boolean): Promise<Target> {
+  const dir = args.value("dir");
+  const addr = args.value("addr");
+  if (dir !== undefined && addr !== undefined) {
+    throw new UsageError("--addr and --dir exclude each other");
+  }
+  if (dir !== undefined) {
+    const { openEngine } = await import("../engine/open.ts");
+    return await openEngine(dir, { create });
+  }
+  const { KvsClient } = await import("../client.ts");
+  return await KvsClient.connect(addr ?? DEFAULT_ADDR);
+}
+
+/** Reads the name of an engine. */
+export function parseEngine(text: string | undefined): EngineName | undefined {
+  if (text === undefined || text === "kvs" || text === "level") return text;
+  throw new UsageError(`Unknown engine "${text}"; expected kvs or level`);
+}

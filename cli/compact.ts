@@ -1,0 +1,57 @@
+import { ProgressBar } from "@std/cli/unstable-progress-bar";
+import type { CompactionReport } from "../engine/engine.ts";
+import { parseCommandArgs } from "./_args.ts";
+import type { Command } from "./_command.ts";
+import { formatBytes, writeText } from "./_output.ts";
+import {
+  type Target,
+  TARGET_FLAGS,
+  TARGET_HELP,
+  withTarget,
+} from "./_target.ts";
+
+/** `kvs compact`. */
+export const compact: Command = {
+  help: `Gives the space of overwritten and removed values back to the disk.
+
+Usage: kvs compact [OPTIONS]
+
+Options:
+${TARGET_HELP}  --json            print {"bytesBefore":…,"bytesAfter":…}
+  -h, --help        show this help
+
+Examples:
+  kvs compact
+  kvs compact --dir ./data
+`,
+  async run(args) {
+    const parsed = parseCommandArgs(
+      args,
+      { values: TARGET_FLAGS, switches: ["json"] },
+      [],
+    );
+    const report = await withTarget(parsed, compactWithProgress);
+    if (parsed.has("json")) return writeText(`${JSON.stringify(report)}\n`);
+    const { bytesBefore, bytesAfter } = report;
+    const reclaimed = formatBytes(Math.max(0, bytesBefore - bytesAfter));
+    return writeText(
+      `Reclaimed ${reclaimed}: ${formatBytes(bytesBefore)} before, ${
+        formatBytes(bytesAfter)
+      } now\n`,
+    );
+  },
+};
+
+async function compactWithProgress(target: Target): Promise<CompactionReport> {
+  if (!Deno.stderr.isTerminal()) return await target.compact();
+  let bar: ProgressBar | undefined;
+  try {
+    return await target.compact((doneBytes, totalBytes) => {
+      bar ??= new ProgressBar({ max: totalBytes, clear: true });
+      bar.max = totalBytes;
+      bar.value = doneBytes;
+    });
+  } finally {
+    await bar?.stop();
+  }
+}

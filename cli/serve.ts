@@ -1,0 +1,112 @@
+import project from "../deno.json" with { type: "json" };
+import type { SyncMode } from "../engine/engine.ts";
+import { openEngine } from "../engine/open.ts";
+import type { Log } from "../pool/pool.ts";
+import { KvsServer } from "../server.ts";
+import { parseCommandArgs } from "./_args.ts";
+import type { Command } from "./_command.ts";
+import { UsageError } from "./_errors.ts";
+import { DEFAULT_ADDR, parseEngine } from "./_target.ts";
+
+/** `kvs serve`. */
+export const serve: Command = {
+  help: `Serves a data directory over TCP until SIGINT or SIGTERM.
+
+Usage: kvs serve [OPTIONS]
+
+Options:
+  --addr HOST:PORT   where to listen (default ${DEFAULT_ADDR})
+  --dir DIR          the data directory, made if need be (default ./data)
+  --engine ENGINE    kvs or level (default: the directory's own; kvs for a new one)
+  --pool POOL        reuse-port (default)
+  --threads N        Workers to use (default: one per core)
+  --sync MODE        when an answered write is on disk: always (default),
+                     everysec or no
+  -h, --help         show this help
+
+Examples:
+  kvs serve
+  kvs serve --addr 127.0.0.1:4001 --dir /var/lib/kvs --sync everysec
+`,
+  async run(args) {
+    const parsed = parseCommandArgs(args, {
+      values: {
+        addr: DEFAULT_ADDR,
+        dir: "./data",
+        engine: undefined,
+        pool: "reuse-port",
+        threads: undefined,
+        sync: "always",
+      },
+    }, []);
+    const sync = parseSync(parsed.value("sync")!);
+    const threads = parseThreads(parsed.value("threads"));
+    const pool = parsed.value("pool");
+    if (pool !== "reuse-port") {
+      throw new UsageError(`Unknown pool "${pool}"; expected reuse-port`);
+    }
+    const engine = await openEngine(parsed.value("dir")!, {
+      engine: parseEngine(parsed.value("engine")),
+      sync,
+      create: true,
+    });
+    const stopped = untilSignal();
+    try {
+      log("info", `kvs ${project.version}, engine ${engine.name}`);
+      const server = await KvsServer.start(engine, {
+        addr: parsed.value("addr"),
+        threads,
+        pool,
+        log,
+      });
+      engine.setAddress?.(server.addr);
+      log("info", `Serving ${parsed.value("dir")} on ${server.addr}`);
+      try {
+        const signal = await Promise.race([stopped, server.failed]);
+        log("info", `${signal}: stopping`);
+      } finally {
+        await server.stop();
+      }
+    } finally {
+      await engine.close();
+    }
+    log("info", "Stopped");
+    return 0;
+  },
+};
+
+const log: Log = (level, message) =>
+  console.error(
+    `${new Date().toISOString()} ${level.toUpperCase().padEnd(5)} ${message}`,
+  );
+
+/** The signal that ends the server; a second one ends the process at once. */
+function untilSignal(): Promise<Deno.Signal> {
+  return new Promise((resolve) => {
+    let asked = false;
+    const signals: Deno.Signal[] = Deno.build.os === "windows"
+      ? ["SIGINT", "SIGBREAK"]
+      : ["SIGINT", "SIGTERM"];
+    for (const signal of signals) {
+      Deno.addSignalListener(signal, () => {
+        if (asked) Deno.exit(130);
+        asked = true;
+        resolve(signal);
+      });
+    }
+  });
+}
+
+function parseSync(text: string): SyncMode {
+  if (text === "always" || text === "everysec" || text === "no") return text;
+  throw new UsageError(
+    `Unknown sync mode "${text}"; expected always, everysec or no`,
+  );
+}
+
+function parseThreads(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const threads = Number(text);
+  if (/^[0-9]+$/.test(text) && threads >= 1 && threads <= 256) return threads;
+  throw new UsageError(`--threads must be from 1 to 256, found "${text}"`);
+}

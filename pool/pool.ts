@@ -1,0 +1,47 @@
+/**
+ * Pools: ways to spread the work of a server over Deno Workers.
+ *
+ * @module
+ */
+
+import type { EngineHandle } from "../engine/engine.ts";
+import type { RequestLimits } from "../protocol/request_buffer.ts";
+
+/** The strategies there are. */
+export type PoolStrategy = "reuse-port";
+
+/** Tells of an event that somebody who runs a server wants to know. */
+export type Log = (level: "info" | "warn" | "error", message: string) => void;
+
+/** What a pool needs to serve. */
+export interface PoolOptions {
+  /** The engine that the Workers attach to. */
+  readonly engine: EngineHandle;
+  /** The number of Workers, from 1 to 256. */
+  readonly threads: number;
+  /** How large requests may be. */
+  readonly limits: RequestLimits;
+  /** Where events go. */
+  readonly log: Log;
+}
+
+/** A pool of Workers that serve one address. */
+export interface ThreadPool {
+  /**
+   * Starts the Workers and serves an address.
+   *
+   * @param address Where to listen; port 0 is any free port.
+   * @returns Where it listens, once it does.
+   * @throws {Deno.errors.AddrInUse} If somebody listens there already.
+   */
+  listen(address: Deno.NetAddr): Promise<Deno.NetAddr>;
+  /**
+   * Stops accepting, finishes the requests that were received, and ends the
+   * Workers.
+   *
+   * @param timeoutMs After how many milliseconds to end them all the same.
+   */
+  close(timeoutMs: number): Promise<void>;
+  /** Settled with an error if the pool can't go on. */
+  readonly failed: Promise<never>;
+}

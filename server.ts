@@ -1,0 +1,132 @@
+/**
+ * The server.
+ *
+ * @module
+ */
+
+import type { KvsEngine } from "./engine/engine.ts";
+import type { Log, PoolStrategy, ThreadPool } from "./pool/pool.ts";
+import { ReusePortPool } from "./pool/reuse_port.ts";
+import { parseAddr } from "./protocol/addr.ts";
+import type { RequestLimits } from "./protocol/request_buffer.ts";
+
+/** Options of {@linkcode KvsServer.start}. */
+export interface KvsServerOptions {
+  /**
+   * Where to listen, as `host:port`; port 0 is any free port.
+   *
+   * @default {"127.0.0.1:4000"}
+   */
+  readonly addr?: string;
+  /**
+   * How the work is spread over Workers.
+   *
+   * @default {"reuse-port"}
+   */
+  readonly pool?: PoolStrategy;
+  /**
+   * The number of Workers, from 1 to 256.
+   *
+   * @default {navigator.hardwareConcurrency}
+   */
+  readonly threads?: number;
+  /** How large requests may be. */
+  readonly limits?: RequestLimits;
+  /**
+   * Told of events that are worth a line in a log.
+   *
+   * @default nothing
+   */
+  readonly log?: Log;
+}
+
+/** How long a stop may take before Workers are ended, in milliseconds. */
+const STOP_TIMEOUT_MS = 4_000;
+
+/**
+ * A server for an engine.
+ *
+ * @example
+ * ```ts
+ * import { KvStore, KvsClient, KvsServer } from "./mod.ts";
+ *
+ * const store = KvStore.open(Deno.makeTempDirSync());
+ * const server = await KvsServer.start(store, { addr: "127.0.0.1:0" });
+ * const client = await KvsClient.connect(server.addr);
+ * await client.set("k", "v");
+ * client.close();
+ * await server.stop();
+ * await store.close();
+ * ```
+ */
+export class KvsServer {
+  /** Where it listens, as `host:port`. */
+  readonly addr: string;
+  /** Settled with an error if the server can't go on by itself. */
+  readonly failed: Promise<never>;
+  readonly #pool: ThreadPool;
+
+  private constructor(addr: string, pool: ThreadPool) {
+    this.addr = addr;
+    this.failed = pool.failed;
+    this.#pool = pool;
+  }
+
+  /**
+   * Serves an engine. The engine must stay open until the server has stopped.
+   *
+   * @param engine The engine.
+   * @param options See {@linkcode KvsServerOptions}.
+   * @returns The server, listening.
+   * @throws {Error} If it can't listen there.
+   */
+  static async start(
+    engine: KvsEngine,
+    options: KvsServerOptions = {},
+  ): Promise<KvsServer> {
+    const {
+      addr = "127.0.0.1:4000",
+      threads = navigator.hardwareConcurrency,
+      limits = {},
+      log = () => {},
+    } = options;
+    if (!(Number.isInteger(threads) && threads >= 1 && threads <= 256)) {
+      throw new RangeError(
+        `Number of threads must be from 1 to 256, found ${threads}`,
+      );
+    }
+    const pool = new ReusePortPool({
+      engine: engine.share(),
+      threads,
+      limits,
+      log,
+    });
+    const { hostname, port } = parseAddr(addr);
+    try {
+      const bound = await pool.listen({ transport: "tcp", hostname, port });
+      return new KvsServer(formatAddr(bound), pool);
+    } catch (error) {
+      await pool.close(STOP_TIMEOUT_MS);
+      if (error instanceof Deno.errors.AddrInUse) {
+        throw new Error(`Cannot listen on ${addr}: address already in use`);
+      }
+      throw error;
+    }
+  }
+
+  /** Stops accepting, answers what was received, and ends the Workers. */
+  async stop(): Promise<void> {
+    await this.#pool.close(STOP_TIMEOUT_MS);
+  }
+
+  /** Stops the server at the end of an `await using` block. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+}
+
+function formatAddr({ hostname, port }: Deno.NetAddr): string {
+  return hostname.includes(":")
+    ? `[${hostname}]:${port}`
+    : `${hostname}:${port}`;
+}
