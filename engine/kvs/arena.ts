@@ -18,6 +18,8 @@ export class IndexFullError extends Error {
 }
 
 // The first words of the buffer. `docs/design.md` has the whole map.
+/** The epoch in which a wait for readers timed out, plus one; or zero. */
+const STUCK = 1;
 const EPOCH = 2;
 const TOP = 3;
 const USED_WORDS = 4;
@@ -129,9 +131,11 @@ export class Arena {
 
   /**
    * Takes over the content of another arena, as a snapshot kept it: the first
-   * `topWords` words are already in place. Forgets that arena's readers.
+   * `topWords` words are already in place. Forgets that arena's readers, and
+   * frees what was kept for them.
    */
   adoptContent(): void {
+    while (this.words[RETIRED_COUNT] > 0) this.#freeOldest();
     this.words.fill(0, READERS, FIRST_BLOCK);
     this.words[READER_SLOTS_USED] = 0;
     this.#claimSlot();
@@ -249,9 +253,14 @@ export class Arena {
       const entry = RETIRED + words[RETIRED_FIRST] * RETIRED_ENTRY;
       const retiredIn = words[entry + 2];
       if (retiredIn === epoch || retiredIn === next) return;
-      this.free(words[entry], words[entry + 1]);
-      this.#forgetOldest();
+      this.#freeOldest();
     }
+  }
+
+  #freeOldest(): void {
+    const entry = RETIRED + this.words[RETIRED_FIRST] * RETIRED_ENTRY;
+    this.free(this.words[entry], this.words[entry + 1]);
+    this.#forgetOldest();
   }
 
   #forgetOldest(): void {
@@ -262,15 +271,18 @@ export class Arena {
 
   /** Waits for readers to move on; the ring is full. */
   #makeRoom(): void {
+    const words = this.words;
     const deadline = performance.now() + READERS_TIMEOUT_MS;
-    while (this.words[RETIRED_COUNT] === RETIRED_CAPACITY) {
+    for (;;) {
       this.#advance();
-      if (performance.now() > deadline) {
-        // A reader died while it was reading. Never reusing the block is
-        // sound; it is lost until the store is opened anew.
-        this.#forgetOldest();
-      }
+      if (words[RETIRED_COUNT] < RETIRED_CAPACITY) return;
+      // Not again for a reader that was waited for in vain.
+      if (words[STUCK] === words[EPOCH] + 1) break;
+      if (performance.now() > deadline) words[STUCK] = words[EPOCH] + 1;
     }
+    // A reader died while it was reading. Never reusing the block is sound; it
+    // is lost until the store is opened anew.
+    this.#forgetOldest();
   }
 
   #claimSlot(): void {

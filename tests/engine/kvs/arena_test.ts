@@ -1,0 +1,222 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { Arena, IndexFullError } from "../../../engine/kvs/arena.ts";
+import { Random } from "./_helpers.ts";
+
+const MIN_BYTES = 2 ** 18;
+
+/** Retires blocks until the arena has had reason to advance several epochs. */
+function churn(arena: Arena, blocks = 512): number[] {
+  return Array.from({ length: blocks }, () => {
+    const block = arena.allocate(3);
+    arena.retire(block, 3);
+    return block;
+  });
+}
+
+/** Allocates until the arena is full. */
+function fill(arena: Arena, size: number, useReserve = false): number[] {
+  const blocks: number[] = [];
+  try {
+    for (;;) blocks.push(arena.allocate(size, useReserve));
+  } catch (error) {
+    if (!(error instanceof IndexFullError)) throw error;
+    return blocks;
+  }
+}
+
+Deno.test("Arena.create() refuses a size out of its range", () => {
+  for (const sizeBytes of [0, -1, NaN, MIN_BYTES - 1, 2 ** 34 + 1, Infinity]) {
+    assertThrows(
+      () => Arena.create(sizeBytes),
+      RangeError,
+      `Index size must be from 262144 to 17179869184 bytes, found ${sizeBytes}`,
+    );
+  }
+  assertEquals(Arena.create(MIN_BYTES + 3).buffer.byteLength, MIN_BYTES);
+});
+
+Deno.test("Arena.allocate() never gives a word to two blocks at once", () => {
+  const arena = Arena.create(2 ** 20);
+  const reader = Arena.attach(arena.buffer);
+  const random = new Random(1);
+  const live: { block: number; size: number; stamp: number }[] = [];
+  for (let stamp = 1; stamp <= 30_000; stamp++) {
+    if (random.below(50) === 0) reader.pin();
+    if (random.below(50) === 0) reader.unpin();
+    if (live.length > 0 && random.below(100) < 50) {
+      const [one] = live.splice(random.below(live.length), 1);
+      for (let i = 0; i < one.size; i++) {
+        assertEquals(arena.words[one.block + i], one.stamp);
+      }
+      if (random.below(2) === 0) arena.free(one.block, one.size);
+      else arena.retire(one.block, one.size);
+    } else if (live.length < 400) {
+      const size = random.below(10) === 0
+        ? 1 + random.below(700)
+        : 1 + random.below(70);
+      const block = arena.allocate(size);
+      assert(block + size <= arena.topWords);
+      arena.words.fill(stamp, block, block + size);
+      live.push({ block, size, stamp });
+    }
+  }
+});
+
+Deno.test("Arena.allocate() has room for every size up to the whole arena", () => {
+  const arena = Arena.create(2 ** 25);
+  for (let size = 1; size < 400_000; size += 1 + (size >>> 3)) {
+    const block = arena.allocate(size);
+    arena.words.fill(0xffff_ffff, block, block + size);
+    assert(block + size <= arena.topWords, `size ${size}`);
+    arena.free(block, size);
+    assertEquals(arena.allocate(size), block, `size ${size} is reused`);
+    arena.free(block, size);
+  }
+});
+
+Deno.test("Arena.free() gives a block back at once, and takes it off usedWords", () => {
+  const arena = Arena.create(MIN_BYTES);
+  const used = arena.usedWords;
+  const block = arena.allocate(9);
+  assertEquals(arena.usedWords, used + 9);
+  arena.free(block, 9);
+  assertEquals(arena.usedWords, used);
+  assertEquals(arena.allocate(9), block);
+});
+
+Deno.test("Arena.retire() gives blocks back when no reader is reading", () => {
+  const arena = Arena.create(MIN_BYTES);
+  const top = arena.topWords;
+  for (let round = 0; round < 100; round++) churn(arena);
+  // At most a few epochs' worth of blocks is ever waiting.
+  assert(arena.topWords - top < 3 * 512, `${arena.topWords - top} words`);
+});
+
+Deno.test("Arena.retire() keeps blocks from reuse while a reader reads", () => {
+  const arena = Arena.create(MIN_BYTES);
+  const reader = Arena.attach(arena.buffer);
+  churn(arena);
+  reader.pin();
+  const block = arena.allocate(5);
+  arena.retire(block, 5);
+  churn(arena);
+  for (let i = 0; i < 1_000; i++) assert(arena.allocate(5) !== block);
+  reader.unpin();
+  churn(arena);
+  assertEquals(arena.allocate(5), block);
+});
+
+Deno.test("Arena.retire() waits for the reader that began first, not the last", () => {
+  const arena = Arena.create(MIN_BYTES);
+  const first = Arena.attach(arena.buffer);
+  const second = Arena.attach(arena.buffer);
+  first.pin();
+  const block = arena.allocate(5);
+  arena.retire(block, 5);
+  second.pin();
+  second.unpin();
+  churn(arena);
+  second.pin();
+  churn(arena);
+  assert(arena.allocate(5) !== block);
+  first.unpin();
+  churn(arena);
+  // The second began after the block was out of reach: at most the blocks
+  // retired since then wait for it.
+  assertEquals(arena.allocate(5), block);
+  second.unpin();
+});
+
+Deno.test("Arena.retire() goes on when a reader died while it read", () => {
+  const arena = Arena.create(2 ** 20);
+  const dead = Arena.attach(arena.buffer);
+  dead.pin();
+  const seen = arena.allocate(3);
+  arena.retire(seen, 3);
+  const started = performance.now();
+  const later = churn(arena, 20_000);
+  assert(!later.includes(seen), "the dead reader's block was reused");
+  // One wait of a second is the price of a dead reader, not one for each
+  // block retired from then on.
+  const tookMs = performance.now() - started;
+  assert(tookMs < 5_000, `retiring took ${Math.round(tookMs)} ms`);
+});
+
+Deno.test("Arena.allocate() throws IndexFullError, and allocates again after free()", () => {
+  const arena = Arena.create(MIN_BYTES);
+  const blocks = fill(arena, 16);
+  assert(blocks.length > 1_000);
+  assertEquals(new Set(blocks).size, blocks.length);
+  assertThrows(
+    () => arena.allocate(16),
+    IndexFullError,
+    "Index is full at 262144 bytes; remove keys, or open the store with a larger index (--index-size)",
+  );
+  arena.free(blocks[7], 16);
+  assertEquals(arena.allocate(16), blocks[7]);
+});
+
+Deno.test("Arena.allocate() takes what was retired before it gives up", () => {
+  const arena = Arena.create(MIN_BYTES);
+  const blocks = fill(arena, 16);
+  for (const block of blocks.slice(0, 10)) arena.retire(block, 16);
+  assertEquals(fill(arena, 16).length, 10);
+});
+
+Deno.test("Arena.allocate() keeps a sixteenth for those who may use the reserve", () => {
+  const arena = Arena.create(MIN_BYTES);
+  fill(arena, 16);
+  const reserved = fill(arena, 16, true).length * 16;
+  const sixteenth = arena.words.length / 16;
+  assert(reserved > sixteenth - 32 && reserved <= sixteenth + 16);
+});
+
+Deno.test("Arena.attach() refuses the 257th reader, and takes one after detach()", () => {
+  const arena = Arena.create(MIN_BYTES);
+  const readers = Array.from(
+    { length: 255 },
+    () => Arena.attach(arena.buffer),
+  );
+  assertThrows(
+    () => Arena.attach(arena.buffer),
+    Error,
+    "Cannot attach to the index: 256 readers are attached already",
+  );
+  readers[100].detach();
+  Arena.attach(arena.buffer);
+});
+
+Deno.test("Arena.detach() ends a read that was going on", () => {
+  const arena = Arena.create(MIN_BYTES);
+  const reader = Arena.attach(arena.buffer);
+  reader.pin();
+  reader.detach();
+  const block = arena.allocate(5);
+  arena.retire(block, 5);
+  churn(arena);
+  assertEquals(arena.allocate(5), block);
+});
+
+Deno.test("Arena.adoptContent() frees what was retired and forgets readers", () => {
+  const old = Arena.create(MIN_BYTES);
+  const kept = old.allocate(8);
+  old.words.fill(77, kept, kept + 8);
+  const used = old.usedWords;
+  const reader = Arena.attach(old.buffer);
+  reader.pin();
+  const retired = old.allocate(30);
+  old.retire(retired, 30);
+  const content = old.words.slice(0, old.topWords);
+
+  const arena = Arena.create(MIN_BYTES);
+  arena.words.set(content);
+  arena.adoptContent();
+  assertEquals(arena.usedWords, used);
+  assertEquals(arena.allocate(30), retired);
+  assertEquals([...arena.words.subarray(kept, kept + 8)], Array(8).fill(77));
+  for (let round = 0; round < 10; round++) churn(arena);
+  assertEquals([...arena.words.subarray(kept, kept + 8)], Array(8).fill(77));
+  // Nor does a word outside the blocks change that nobody wrote.
+  assertEquals([...arena.words.subarray(0, 2)], [0, 0]);
+  for (let i = 0; i < 255; i++) Arena.attach(arena.buffer);
+});
