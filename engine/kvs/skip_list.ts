@@ -114,8 +114,9 @@ export class SkipList {
       for (;;) {
         // Acquires the next node: its words were written before this link.
         const next = Atomics.load(words, node - 1 - level);
-        // The node that ended the level above ends this one too.
-        if (next === beyond) break;
+        // The node that ended the level above ends this one too, unless it has
+        // been removed meanwhile: then there may be none behind it.
+        if (next === beyond || next === 0) break;
         const order = this.compare(next);
         if (order === 0) return next;
         if (order > 0) {
@@ -136,7 +137,7 @@ export class SkipList {
     for (let level = Atomics.load(words, HEIGHT) - 1; level >= 0; level--) {
       for (;;) {
         const next = Atomics.load(words, node - 1 - level);
-        if (next === beyond) break;
+        if (next === beyond || next === 0) break;
         if (this.compare(next) >= 0) {
           beyond = next;
           break;

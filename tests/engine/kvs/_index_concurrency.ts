@@ -1,0 +1,67 @@
+import { assert, assertEquals } from "@std/assert";
+import { SkipMap } from "../../../engine/kvs/skip_map.ts";
+import { TestWorker } from "./_helpers.ts";
+import {
+  type IndexReport,
+  type IndexTask,
+  keyOf,
+  pointerOf,
+} from "./_index_worker.ts";
+
+/** The size of a concurrent run. */
+export interface IndexRun {
+  /** The number of keys, half of them there all the while. */
+  readonly keys: number;
+  /** How many changes the one writer makes. */
+  readonly changes: number;
+  /** How many Workers read. */
+  readonly readers: number;
+  readonly seed: number;
+}
+
+/**
+ * Lets readers check a map while a writer changes it without pause, and checks
+ * in the end that the writer's memory stayed bounded.
+ */
+export async function runIndex(run: IndexRun): Promise<void> {
+  const { keys, changes, readers, seed } = run;
+  const map = SkipMap.create(2 ** 22);
+  for (let n = 0; n < keys; n++) map.set(keyOf(n), pointerOf(n, 1));
+  const full = map.usedBytes;
+  const flags = new Int32Array(new SharedArrayBuffer(4));
+  const workers = Array.from(
+    { length: readers + 1 },
+    () => new TestWorker("_index_worker.ts"),
+  );
+  const reports = workers.map((worker, i) =>
+    worker.run<IndexReport>(
+      {
+        role: i === 0 ? "write" : "read",
+        buffer: map.buffer,
+        flags,
+        keys,
+        changes,
+        seed: seed + i,
+      } satisfies IndexTask,
+    ).catch((error) => {
+      // The others end as well.
+      Atomics.store(flags, 0, 1);
+      throw error;
+    })
+  );
+  try {
+    const [writer, ...others] = await Promise.all(reports);
+    for (const { lookups, pages } of others) assert(lookups > 0 && pages > 0);
+    // No more than the ring of retired blocks holds is ever kept for readers.
+    const bound = full + 8_192 * 24 * 4;
+    assert(
+      writer.maxUsedBytes < bound,
+      `${writer.maxUsedBytes} bytes used, ${full} with all keys`,
+    );
+  } finally {
+    await Promise.allSettled(reports);
+    workers.forEach((worker) => worker[Symbol.dispose]());
+  }
+  const found = map.page(undefined, true, keys + 1);
+  assertEquals(found.length, map.size);
+}

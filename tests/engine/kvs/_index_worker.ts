@@ -1,0 +1,147 @@
+/**
+ * Readers and a writer of one SkipMap, each in a Worker of its own. Keys and
+ * pointers say what they must be, so that a reader can tell a mixture.
+ *
+ * @module
+ */
+
+/// <reference lib="deno.worker" />
+
+import {
+  emptyPointer,
+  type LogPointer,
+} from "../../../engine/kvs/log_pointer.ts";
+import { SkipMap } from "../../../engine/kvs/skip_map.ts";
+import { bytes, Random, text } from "./_helpers.ts";
+
+/** What a Worker is to do. */
+export interface IndexTask {
+  readonly role: "write" | "read";
+  /** The map's memory. */
+  readonly buffer: SharedArrayBuffer;
+  /** Its first word becomes 1 when the writer is done. */
+  readonly flags: Int32Array;
+  /**
+   * The number of keys: those with an even number are there all the while, the
+   * others come and go.
+   */
+  readonly keys: number;
+  /** How many changes the writer makes. */
+  readonly changes: number;
+  readonly seed: number;
+}
+
+/** What a Worker has done. */
+export interface IndexReport {
+  readonly changes: number;
+  readonly lookups: number;
+  readonly pages: number;
+  readonly maxUsedBytes: number;
+}
+
+/** The key of a number; keys are in the order of their numbers. */
+export function keyOf(n: number): Uint8Array {
+  // Lengths differ, so that freed memory serves for nodes of other sizes.
+  return bytes(`${String(n).padStart(6, "0")}${"x".repeat(n * 7 % 23)}`);
+}
+
+/** The pointer of a key's version: each field follows from the others. */
+export function pointerOf(n: number, version: number): LogPointer {
+  return {
+    segment: n,
+    offset: version,
+    length: (n * 31 + version * 17) >>> 0,
+    sequence: version * 2 ** 16 + n,
+  };
+}
+
+function check(n: number, found: LogPointer): void {
+  const right = pointerOf(n, found.offset);
+  if (
+    found.segment !== n || found.length !== right.length ||
+    found.sequence !== right.sequence
+  ) {
+    throw new Error(`Key ${n} has the pointer ${JSON.stringify(found)}`);
+  }
+}
+
+function write(map: SkipMap, task: IndexTask): IndexReport {
+  const random = new Random(task.seed);
+  const previous = emptyPointer();
+  let maxUsedBytes = 0;
+  for (let change = 1; change <= task.changes; change++) {
+    const n = random.below(task.keys);
+    const key = keyOf(n);
+    // Versions go up over the whole run, and start behind those of the test.
+    const version = change + 1;
+    if (n % 2 === 0) {
+      if (!map.set(key, pointerOf(n, version), previous)) {
+        throw new Error(`Key ${n} was not there`);
+      }
+      check(n, previous);
+    } else if (map.remove(key, previous)) {
+      check(n, previous);
+    } else {
+      map.set(key, pointerOf(n, version));
+    }
+    if (change % 1_000 === 0) {
+      maxUsedBytes = Math.max(maxUsedBytes, map.usedBytes);
+    }
+  }
+  Atomics.store(task.flags, 0, 1);
+  return { changes: task.changes, lookups: 0, pages: 0, maxUsedBytes };
+}
+
+function read(map: SkipMap, task: IndexTask): IndexReport {
+  const { keys, flags } = task;
+  const random = new Random(task.seed);
+  const found = emptyPointer();
+  const versions = new Float64Array(keys);
+  let lookups = 0;
+  let pages = 0;
+  const see = (n: number, pointer: LogPointer) => {
+    check(n, pointer);
+    if (pointer.offset < versions[n]) {
+      throw new Error(
+        `Key ${n} went back from version ${versions[n]} to ${pointer.offset}`,
+      );
+    }
+    versions[n] = pointer.offset;
+  };
+  while (Atomics.load(flags, 0) === 0) {
+    for (let i = 0; i < 50; i++, lookups++) {
+      const n = random.below(keys);
+      if (map.get(keyOf(n), found)) see(n, found);
+      else if (n % 2 === 0) throw new Error(`Key ${n} was missed`);
+    }
+    const limit = 1 + random.below(60);
+    const from = random.below(keys);
+    const inclusive = random.below(2) === 0;
+    const whole = random.below(10) === 0;
+    const page = map.page(whole ? undefined : keyOf(from), inclusive, limit);
+    let last = whole ? -1 : inclusive ? from - 1 : from;
+    for (const { key, pointer } of page) {
+      const n = parseInt(text(key));
+      if (text(key) !== text(keyOf(n))) throw new Error(`Odd key ${text(key)}`);
+      if (n <= last) throw new Error(`Key ${n} came after ${last}`);
+      // Between two neighbours there may only be keys that come and go.
+      if (n > last + 2 || n === last + 2 && last % 2 !== 0) {
+        throw new Error(`No key between ${last} and ${n}`);
+      }
+      see(n, pointer);
+      last = n;
+    }
+    // The last number that is even is there all the while.
+    if (page.length < limit && last < keys - 1 - (keys - 1) % 2) {
+      throw new Error(`The page ended after ${last} of ${keys} keys`);
+    }
+    pages++;
+  }
+  return { changes: 0, lookups, pages, maxUsedBytes: 0 };
+}
+
+self.onmessage = ({ data }: MessageEvent<IndexTask>) => {
+  const map = SkipMap.attach(data.buffer);
+  self.postMessage(data.role === "write" ? write(map, data) : read(map, data));
+  map.detach();
+};
