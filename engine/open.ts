@@ -1,0 +1,98 @@
+/**
+ * Opening a store by the name of its engine. An engine's code is loaded only
+ * when it is used, since loading it takes a good part of a short command.
+ *
+ * @module
+ */
+
+import { DataDirectory, type DataDirectoryOptions } from "./directory.ts";
+import type { EngineHandle, KvsEngine, SyncMode } from "./engine.ts";
+import type { KvsHandle } from "./kvs/store.ts";
+import type { LevelHandle } from "./level/level_engine.ts";
+
+/** Options of {@linkcode openEngineIn}. */
+export interface EngineOptions {
+  /**
+   * When an acknowledged write is on disk.
+   *
+   * @default {"always"}
+   */
+  readonly sync?: SyncMode;
+}
+
+/**
+ * Opens the store in a data directory.
+ *
+ * @param path The data directory.
+ * @param options Which engine, whether the store may be new, and what
+ * {@linkcode EngineOptions} says.
+ * @returns The store.
+ * @throws {Error} If the directory or the store in it cannot be opened.
+ *
+ * @example
+ * ```ts
+ * import { openEngine } from "./engine/open.ts";
+ *
+ * const engine = await openEngine(Deno.makeTempDirSync(), { create: true });
+ * await engine.set("k", "v");
+ * console.log(await engine.get("k")); // v
+ * await engine.close();
+ * ```
+ */
+export async function openEngine(
+  path: string,
+  options: DataDirectoryOptions & EngineOptions = {},
+): Promise<KvsEngine> {
+  const directory = DataDirectory.open(path, options);
+  try {
+    return await openEngineIn(directory, options);
+  } catch (error) {
+    directory.close();
+    throw error;
+  }
+}
+
+/**
+ * Opens the store in a data directory that is locked already; closing the
+ * engine closes the directory.
+ *
+ * @param directory The data directory.
+ * @param options See {@linkcode EngineOptions}.
+ * @returns The store.
+ * @throws {Error} If the store cannot be opened. The directory is the caller's
+ * to close then.
+ */
+export async function openEngineIn(
+  directory: DataDirectory,
+  options: EngineOptions = {},
+): Promise<KvsEngine> {
+  switch (directory.engine) {
+    case "kvs": {
+      const { KvStore } = await import("./kvs/store.ts");
+      return KvStore.openIn(directory, options);
+    }
+    case "level": {
+      const { LevelEngine } = await import("./level/level_engine.ts");
+      return await LevelEngine.openIn(directory, options);
+    }
+  }
+}
+
+/**
+ * Attaches to a store that another thread of this process has open.
+ *
+ * @param handle What `share()` of that instance returned.
+ * @returns An instance of the same store, to be closed before the other.
+ */
+export async function attachEngine(handle: EngineHandle): Promise<KvsEngine> {
+  switch (handle.engine) {
+    case "kvs": {
+      const { KvStore } = await import("./kvs/store.ts");
+      return KvStore.attach(handle as KvsHandle);
+    }
+    case "level": {
+      const { LevelEngine } = await import("./level/level_engine.ts");
+      return await LevelEngine.attach(handle as LevelHandle);
+    }
+  }
+}
