@@ -1,6 +1,7 @@
 import project from "../deno.json" with { type: "json" };
+import { DataDirectory } from "../engine/directory.ts";
 import type { SyncMode } from "../engine/engine.ts";
-import { openEngine } from "../engine/open.ts";
+import { openEngineIn } from "../engine/open.ts";
 import type { Log } from "../pool/pool.ts";
 import { KvsServer } from "../server.ts";
 import { parseCommandArgs } from "./_args.ts";
@@ -45,11 +46,11 @@ Examples:
     if (pool !== "reuse-port") {
       throw new UsageError(`Unknown pool "${pool}"; expected reuse-port`);
     }
-    const engine = await openEngine(parsed.value("dir")!, {
+    using directory = DataDirectory.open(parsed.value("dir")!, {
       engine: parseEngine(parsed.value("engine")),
-      sync,
       create: true,
     });
+    const engine = await openEngineIn(directory, { sync });
     const stopped = untilSignal();
     try {
       log("info", `kvs ${project.version}, engine ${engine.name}`);
@@ -59,8 +60,8 @@ Examples:
         pool,
         log,
       });
-      engine.setAddress?.(server.addr);
-      log("info", `Serving ${parsed.value("dir")} on ${server.addr}`);
+      directory.setAddress(server.addr);
+      log("info", `Serving ${directory.path} on ${server.addr}`);
       try {
         const signal = await Promise.race([stopped, server.failed]);
         log("info", `${signal}: stopping`);
