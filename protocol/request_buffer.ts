@@ -126,20 +126,39 @@ export class RequestBuffer {
   next(): KvsRequest | ProtocolError | undefined {
     const input = this.#input;
     if (this.#scanner.scannedBytes > 0) return this.#nextScanned();
-    const { bytes, end } = input;
+    const { bytes, view, end } = input;
     let start = input.start;
     while (start < end && isBlank(bytes[start])) start++;
     if (start === end || this.#isBroken) {
       input.start = end;
       return undefined;
     }
-    const request = this.#canonical.decode(bytes, start, end);
+    const request = this.#canonical.decode(bytes, view, start, end);
     if (request === undefined) {
       input.start = start;
       return this.#nextScanned();
     }
     input.start = this.#canonical.end;
     return this.#checked(request, input.start - start);
+  }
+
+  /** How many bytes are there that no request was taken from. */
+  get unusedBytes(): number {
+    return this.#input.end - this.#input.start;
+  }
+
+  /**
+   * Takes all requests that are whole, unread, to be run somewhere else by a
+   * buffer with the same limits and these bytes for its whole stream.
+   *
+   * @returns Their bytes, valid until the next call of {@linkcode space};
+   * none where more bytes are needed.
+   */
+  takeWhole(): Uint8Array {
+    const { start } = this.#input;
+    while (this.next() !== undefined);
+    // Where more bytes are needed, next() may only have skipped blanks.
+    return this.#input.bytes.subarray(start, this.#input.start);
   }
 
   /** Finds the end of a request byte by byte, and decodes it. */
