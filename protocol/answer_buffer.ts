@@ -6,12 +6,16 @@
 
 import { isUtf8 } from "node:buffer";
 import { BACKSLASH, NEWLINE, NON_ASCII, QUOTE, SPACE } from "./bytes.ts";
+import { skipPlainText } from "./plain_text.ts";
 
 /** Room to begin with. */
 const INITIAL_BYTES = 16 * 1024;
 
 /** What one huge batch took beyond this is given back after it. */
 const KEPT_BYTES = 1024 * 1024;
+
+/** From here on it pays to look at four bytes at a time, then copy natively. */
+const LONG_BYTES = 200;
 
 const encoder = new TextEncoder();
 const OK = encoder.encode('{"Ok":null}\n');
@@ -102,6 +106,12 @@ export class AnswerBuffer {
     let at = this.#length;
     let seen = 0;
     let i = 0;
+    if (length >= LONG_BYTES) {
+      const view = new DataView(value.buffer, value.byteOffset, length);
+      i = skipPlainText(view, 0, length);
+      bytes.set(i === length ? value : value.subarray(0, i), at);
+      at += i;
+    }
     for (; i < length; i++) {
       const byte = value[i];
       if (SPELLED_BYTES[byte] !== 1) break;

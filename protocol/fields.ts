@@ -16,7 +16,7 @@ const encoder = new TextEncoder();
  */
 export class Fields {
   readonly #request: string;
-  readonly #values: ReadonlyMap<string, unknown>;
+  readonly #values: Readonly<Record<string, unknown>>;
   readonly #read: string[] = [];
 
   /**
@@ -33,7 +33,7 @@ export class Fields {
       );
     }
     this.#request = request;
-    this.#values = new Map(Object.entries(value));
+    this.#values = value as Record<string, unknown>;
   }
 
   /**
@@ -45,8 +45,10 @@ export class Fields {
    */
   text(name: string): Uint8Array {
     this.#read.push(name);
-    const value = this.#values.get(name);
-    if (value === undefined) throw this.#error(name, "is missing");
+    if (!Object.hasOwn(this.#values, name)) {
+      throw this.#error(name, "is missing");
+    }
+    const value = this.#values[name];
     if (typeof value !== "string") {
       throw this.#error(name, `must be a string, found ${foundIn(value)}`);
     }
@@ -62,7 +64,7 @@ export class Fields {
    * @throws {ProtocolError} If there is a field that was not read.
    */
   finish(): void {
-    for (const name of this.#values.keys()) {
+    for (const name of Object.keys(this.#values)) {
       if (this.#read.includes(name)) continue;
       const known = this.#read.map((name) => `"${name}"`).join(" and ");
       throw new ProtocolError(

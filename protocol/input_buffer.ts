@@ -20,6 +20,8 @@ const BUSY_BYTES = 256 * 1024;
 export class InputBuffer {
   /** The array; what is in use lies from `start` to `end`. */
   bytes: Uint8Array<ArrayBuffer> = new Uint8Array(INITIAL_BYTES);
+  /** The same array. */
+  view: DataView = new DataView(this.bytes.buffer);
   /** Where the unused bytes begin; whoever uses some up moves it on. */
   start = 0;
   /** Where they end. */
@@ -52,6 +54,7 @@ export class InputBuffer {
       const bytes = new Uint8Array(wanted);
       bytes.set(this.bytes.subarray(this.start, this.end));
       this.bytes = bytes;
+      this.view = new DataView(bytes.buffer);
     } else if (length > 0 && this.start > 0) {
       this.bytes.copyWithin(0, this.start, this.end);
     }

@@ -80,7 +80,8 @@ export function decodeRequest(
   start: number,
   end: number,
 ): KvsRequest {
-  const request = canonical.decode(bytes, start, end);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const request = canonical.decode(bytes, view, start, end);
   return request !== undefined && isLineEnd(bytes, canonical.end, end)
     ? request
     : decodeGeneral(bytes.subarray(start, end));
