@@ -26,6 +26,13 @@ const MAGIC = new TextEncoder().encode("KVSLOG\x01\x00");
 /** How much of a segment a scan reads at a time, in bytes. */
 const SCAN_BYTES = 1 << 20;
 
+/**
+ * How many bytes a scan may check in search of the next sound record: seconds.
+ * Each place that looks like a record has to be checked, and a value can be
+ * made of nothing else.
+ */
+const MAX_SEARCH_BYTES = 2 ** 34;
+
 /** The path of a segment. */
 export function segmentPath(directory: string, id: number): string {
   return `${directory}/${id}.log`;
@@ -185,10 +192,12 @@ export function scanSegment(
     damage.push({
       path,
       offset,
-      length: resumed - offset,
-      reason: "bytes are no record",
+      length: (resumed ?? sizeBytes) - offset,
+      reason: resumed === undefined
+        ? "no record found in what follows"
+        : "bytes are no record",
     });
-    offset = resumed;
+    offset = resumed ?? sizeBytes;
   }
   return { sizeBytes, tailOffset: sizeBytes, damage };
 }
@@ -217,15 +226,23 @@ function isSoundAt(
   return record !== undefined && isRecordSound(record);
 }
 
-/** The first place from `offset` on where a sound record begins. */
+/**
+ * The first place from `offset` on where a sound record begins: `sizeBytes` if
+ * there is none, `undefined` if that would take too long to know.
+ */
 function findSound(
   window: FileWindow,
   offset: number,
   sizeBytes: number,
-): number {
+): number | undefined {
   const header = {} as RecordHeader;
+  let checkedBytes = 0;
   for (let at = offset; at + RECORD_HEADER_BYTES <= sizeBytes; at++) {
-    if (isSoundAt(window, at, header)) return at;
+    const record = recordAt(window, at, header);
+    if (record === undefined) continue;
+    if (isRecordSound(record)) return at;
+    checkedBytes += record.length;
+    if (checkedBytes > MAX_SEARCH_BYTES) return undefined;
   }
   return sizeBytes;
 }
