@@ -7,7 +7,7 @@
 import type { KvsEngine } from "./engine/engine.ts";
 import type { Log, PoolStrategy, ThreadPool } from "./pool/pool.ts";
 import { ReusePortPool } from "./pool/reuse_port.ts";
-import { parseAddr } from "./protocol/addr.ts";
+import { formatAddr, parseAddr } from "./protocol/addr.ts";
 import type { RequestLimits } from "./protocol/request_buffer.ts";
 
 /** Options of {@linkcode KvsServer.start}. */
@@ -40,7 +40,7 @@ export interface KvsServerOptions {
   readonly log?: Log;
 }
 
-/** How long a stop may take before Workers are ended, in milliseconds. */
+/** How long a stop may take, in milliseconds. */
 const STOP_TIMEOUT_MS = 4_000;
 
 /**
@@ -95,26 +95,34 @@ export class KvsServer {
         `Number of threads must be from 1 to 256, found ${threads}`,
       );
     }
+    const { hostname, port } = parseAddr(addr);
     const pool = new ReusePortPool({
       engine: engine.share(),
       threads,
       limits,
       log,
     });
-    const { hostname, port } = parseAddr(addr);
     try {
       const bound = await pool.listen({ transport: "tcp", hostname, port });
       return new KvsServer(formatAddr(bound), pool);
     } catch (error) {
       await pool.close(STOP_TIMEOUT_MS);
-      if (error instanceof Deno.errors.AddrInUse) {
-        throw new Error(`Cannot listen on ${addr}: address already in use`);
-      }
-      throw error;
+      const reason = error instanceof Deno.errors.AddrInUse
+        ? "address already in use"
+        : error instanceof Error
+        ? error.message
+        : String(error);
+      throw new Error(`Cannot listen on ${addr}: ${reason}`, { cause: error });
     }
   }
 
-  /** Stops accepting, answers what was received, and ends the Workers. */
+  /**
+   * Stops accepting, answers what was received, and ends the Workers.
+   *
+   * @throws {Error} If that takes longer than four seconds. The Workers may
+   * still use the engine then, so it must not be closed; end the process
+   * instead.
+   */
   async stop(): Promise<void> {
     await this.#pool.close(STOP_TIMEOUT_MS);
   }
@@ -123,10 +131,4 @@ export class KvsServer {
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
   }
-}
-
-function formatAddr({ hostname, port }: Deno.NetAddr): string {
-  return hostname.includes(":")
-    ? `[${hostname}]:${port}`
-    : `${hostname}:${port}`;
 }

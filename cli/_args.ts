@@ -30,24 +30,35 @@ export interface ParsedArgs {
  * or if there are fewer operands or more.
  */
 export function parseCommandArgs(
-  args: string[],
+  args: readonly string[],
   flags: Flags,
   operands: readonly string[],
 ): ParsedArgs {
   const names = Object.keys(flags.values);
   const switches = flags.switches ?? [];
-  const parsed = parseArgs(args, {
-    string: [...names, "_"],
-    boolean: [...switches],
-    collect: [...names],
-    "--": true,
-    unknown: (arg, key) => {
-      if (key === undefined) return true;
-      throw new UsageError(
-        `Unknown option "${arg}"; put -- before an operand that begins with -`,
-      );
+  const isSwitch = (arg: string) =>
+    switches.some((name) => arg === `--${name}`);
+  const separator = args.indexOf("--");
+  const end = separator < 0 ? args.length : separator;
+  const parsed: ReturnType<typeof parseArgs> = parseArgs(
+    args.map((arg, i) =>
+      // Else the parser takes an operand "true" or "false" for the value of the
+      // switch in front of it.
+      i < end && isSwitch(arg) ? `${arg}=true` : arg
+    ),
+    {
+      string: [...names, "_"],
+      boolean: [...switches],
+      collect: [...names],
+      "--": true,
+      unknown: (arg, key) => {
+        if (key === undefined) return true;
+        throw new UsageError(
+          `Unknown option "${arg}"; put -- before an operand that begins with -`,
+        );
+      },
     },
-  });
+  );
   const given = [...parsed._, ...parsed["--"] ?? []].map(String);
   if (given.length < operands.length) {
     throw new UsageError(`${operands[given.length]} is missing`);

@@ -1,4 +1,5 @@
 import type { EngineName, KvsEngine } from "../engine/engine.ts";
+import { parseAddr } from "../protocol/addr.ts";
 import type { ParsedArgs } from "./_args.ts";
 import { UsageError } from "./_errors.ts";
 
@@ -51,8 +52,25 @@ async function openTarget(args: ParsedArgs, create: boolean): Promise<Target> {
     const { openEngine } = await import("../engine/open.ts");
     return await openEngine(dir, { create });
   }
+  const checked = checkedAddr(addr ?? DEFAULT_ADDR);
   const { KvsClient } = await import("../client.ts");
-  return await KvsClient.connect(addr ?? DEFAULT_ADDR);
+  return await KvsClient.connect(checked);
+}
+
+/**
+ * Checks an address, so that a wrong one is wrong usage.
+ *
+ * @param text The address, as `HOST:PORT`.
+ * @returns The same.
+ * @throws {UsageError} If it is none.
+ */
+export function checkedAddr(text: string): string {
+  try {
+    parseAddr(text);
+    return text;
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : text);
+  }
 }
 
 /** Reads the name of an engine. */

@@ -7,7 +7,7 @@ import { KvsServer } from "../server.ts";
 import { parseCommandArgs } from "./_args.ts";
 import type { Command } from "./_command.ts";
 import { UsageError } from "./_errors.ts";
-import { DEFAULT_ADDR, parseEngine } from "./_target.ts";
+import { checkedAddr, DEFAULT_ADDR, parseEngine } from "./_target.ts";
 
 /** `kvs serve`. */
 export const serve: Command = {
@@ -40,37 +40,34 @@ Examples:
         sync: "always",
       },
     }, []);
+    const addr = checkedAddr(parsed.value("addr")!);
     const sync = parseSync(parsed.value("sync")!);
     const threads = parseThreads(parsed.value("threads"));
     const pool = parsed.value("pool");
     if (pool !== "reuse-port") {
       throw new UsageError(`Unknown pool "${pool}"; expected reuse-port`);
     }
+    log("info", `kvs ${project.version}`);
     using directory = DataDirectory.open(parsed.value("dir")!, {
       engine: parseEngine(parsed.value("engine")),
       create: true,
     });
+    log("info", `Engine ${directory.engine}, sync ${sync}`);
+    log("info", `Data directory ${directory.path}`);
     const engine = await openEngineIn(directory, { sync });
     const stopped = untilSignal();
+    const server = await KvsServer.start(engine, { addr, threads, pool, log });
+    directory.setAddress(server.addr);
+    log("info", `Listening on ${server.addr}`);
     try {
-      log("info", `kvs ${project.version}, engine ${engine.name}`);
-      const server = await KvsServer.start(engine, {
-        addr: parsed.value("addr"),
-        threads,
-        pool,
-        log,
-      });
-      directory.setAddress(server.addr);
-      log("info", `Serving ${directory.path} on ${server.addr}`);
-      try {
-        const signal = await Promise.race([stopped, server.failed]);
-        log("info", `${signal}: stopping`);
-      } finally {
-        await server.stop();
-      }
+      const signal = await Promise.race([stopped, server.failed]);
+      log("info", `${signal}: stopping`);
     } finally {
-      await engine.close();
+      await server.stop();
     }
+    // Not if the server did not start or stop as it should: Workers may use
+    // the engine yet, and it bears being left open when the process ends.
+    await engine.close();
     log("info", "Stopped");
     return 0;
   },

@@ -39,7 +39,9 @@ export interface ThreadPool {
    * Stops accepting, finishes the requests that were received, and ends the
    * Workers.
    *
-   * @param timeoutMs After how many milliseconds to end them all the same.
+   * @param timeoutMs How many milliseconds that may take.
+   * @throws {Error} If it takes longer. The Workers may still use the engine
+   * then, so it must not be closed; end the process instead.
    */
   close(timeoutMs: number): Promise<void>;
   /** Settled with an error if the pool can't go on. */

@@ -9,6 +9,7 @@ import type {
   ReusePortMessage,
   ReusePortRequest,
 } from "./reuse_port_worker.ts";
+import { resolvesWithin } from "./time_limit.ts";
 
 /** Deaths of Workers, within the interval, after which the pool gives up. */
 const MAX_DEATHS = 5;
@@ -68,15 +69,12 @@ export class ReusePortPool implements ThreadPool {
     for (const { worker } of members) {
       worker.postMessage({ kind: "stop" } satisfies ReusePortRequest);
     }
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const timeout = new Promise<"timeout">((resolve) => {
-      timer = setTimeout(() => resolve("timeout"), timeoutMs);
-    });
-    const all = Promise.all(members.map((member) => member.stopped));
-    if (await Promise.race([all, timeout]) === "timeout") {
-      this.#options.log("warn", `Workers did not stop within ${timeoutMs} ms`);
+    const stopped = Promise.all(members.map((member) => member.stopped));
+    if (!await resolvesWithin(stopped, timeoutMs)) {
+      // Not terminated: native code that an engine runs in a Worker does not
+      // survive that, and would take the process with it.
+      throw new Error(`Workers did not stop within ${timeoutMs} ms`);
     }
-    clearTimeout(timer);
     for (const { worker } of members) worker.terminate();
   }
 
