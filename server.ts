@@ -5,8 +5,8 @@
  */
 
 import type { KvsEngine } from "./engine/engine.ts";
+import { makePool } from "./pool/make_pool.ts";
 import type { Log, PoolStrategy, ThreadPool } from "./pool/pool.ts";
-import { ReusePortPool } from "./pool/reuse_port.ts";
 import { formatAddr, parseAddr } from "./protocol/addr.ts";
 import type { RequestLimits } from "./protocol/request_buffer.ts";
 
@@ -96,7 +96,7 @@ export class KvsServer {
       );
     }
     const { hostname, port } = parseAddr(addr);
-    const pool = new ReusePortPool({
+    const pool = makePool(options.pool ?? "reuse-port", {
       engine: engine.share(),
       threads,
       limits,

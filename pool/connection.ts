@@ -4,37 +4,28 @@
  * @module
  */
 
-import type { KvsEngine } from "../engine/engine.ts";
-import { AnswerBuffer } from "../protocol/answer_buffer.ts";
-import { execute } from "../protocol/execute.ts";
-import {
-  RequestBuffer,
-  type RequestLimits,
-} from "../protocol/request_buffer.ts";
+import type { Session } from "./session.ts";
+import { resolvesWithin } from "./time_limit.ts";
 
 /** How long to wait before accepting goes on after a failure to, in ms. */
 const ACCEPT_RETRY_MS = 50;
 
 /** The connections of one listener, served on this thread. */
 export class ConnectionSet {
-  readonly #engine: KvsEngine;
-  readonly #limits: RequestLimits;
+  readonly #makeSession: () => Session;
   readonly #log: (level: "warn" | "error", message: string) => void;
   readonly #connections = new Map<Connection, Promise<void>>();
   #closing = false;
 
   /**
-   * @param engine Runs the requests.
-   * @param limits How large requests may be.
+   * @param makeSession Makes what runs a connection's requests.
    * @param log Told of what goes wrong.
    */
   constructor(
-    engine: KvsEngine,
-    limits: RequestLimits,
+    makeSession: () => Session,
     log: (level: "warn" | "error", message: string) => void,
   ) {
-    this.#engine = engine;
-    this.#limits = limits;
+    this.#makeSession = makeSession;
     this.#log = log;
   }
 
@@ -60,15 +51,22 @@ export class ConnectionSet {
     }
   }
 
-  /** Closes idle connections at once and busy ones after their batch. */
-  async close(): Promise<void> {
+  /**
+   * Closes idle connections at once and busy ones after their batch.
+   *
+   * @param graceMs After how many milliseconds to close those all the same
+   * whose client does not read its answers, or that wait for a compaction.
+   */
+  async close(graceMs: number): Promise<void> {
     this.#closing = true;
     for (const connection of this.#connections.keys()) connection.stop();
-    await Promise.all(this.#connections.values());
+    const ended = Promise.all(this.#connections.values());
+    if (await resolvesWithin(ended, graceMs)) return;
+    for (const connection of this.#connections.keys()) connection.close();
   }
 
   #serve(stream: Deno.TcpConn): void {
-    const connection = new Connection(stream, this.#engine, this.#limits);
+    const connection = new Connection(stream, this.#makeSession());
     const served = connection.serve().catch((error) => {
       this.#log("error", `Connection failed: ${error}`);
     }).finally(() => this.#connections.delete(connection));
@@ -79,20 +77,13 @@ export class ConnectionSet {
 /** One connection. */
 class Connection {
   readonly #stream: Deno.TcpConn;
-  readonly #engine: KvsEngine;
-  readonly #requests: RequestBuffer;
-  readonly #answers = new AnswerBuffer();
+  readonly #session: Session;
   #isIdle = false;
   #isStopping = false;
 
-  constructor(
-    stream: Deno.TcpConn,
-    engine: KvsEngine,
-    limits: RequestLimits,
-  ) {
+  constructor(stream: Deno.TcpConn, session: Session) {
     this.#stream = stream;
-    this.#engine = engine;
-    this.#requests = new RequestBuffer(limits);
+    this.#session = session;
   }
 
   /** Serves it to its end, which is no error however it comes. */
@@ -102,17 +93,17 @@ class Connection {
       this.#stream.setNoDelay(true);
       while (!this.#isStopping) {
         this.#isIdle = true;
-        const count = await this.#stream.read(this.#requests.space());
+        const count = await this.#stream.read(this.#session.space());
         this.#isIdle = false;
-        if (count === null) this.#requests.end();
-        else this.#requests.commit(count);
+        if (count === null) this.#session.end();
+        else this.#session.commit(count);
         await this.#answer();
-        if (count === null || this.#requests.isBroken) return;
+        if (count === null || this.#session.isBroken) return;
       }
     } catch (error) {
       if (!isDisconnect(error)) throw error;
     } finally {
-      this.#close();
+      this.close();
     }
   }
 
@@ -120,27 +111,27 @@ class Connection {
   stop(): void {
     this.#isStopping = true;
     // Ends the read, which has nothing: what had come would be read already.
-    if (this.#isIdle) this.#close();
+    if (this.#isIdle) this.close();
   }
 
-  async #answer(): Promise<void> {
-    const answers = this.#answers;
-    for (;;) {
-      const ran = execute(this.#engine, this.#requests, answers);
-      const isMore = ran instanceof Promise ? await ran : ran;
-      for (let left = answers.bytes(); left.length > 0;) {
-        left = left.subarray(await this.#stream.write(left));
-      }
-      answers.clear();
-      if (!isMore) return;
-    }
-  }
-
-  #close(): void {
+  /** Ends it at once, whatever it is doing. */
+  close(): void {
     try {
       this.#stream.close();
     } catch (error) {
       if (!(error instanceof Deno.errors.BadResource)) throw error;
+    }
+  }
+
+  async #answer(): Promise<void> {
+    const session = this.#session;
+    for (;;) {
+      const ran = session.run();
+      const isMore = ran instanceof Promise ? await ran : ran;
+      for (let left = session.answers(); left.length > 0;) {
+        left = left.subarray(await this.#stream.write(left));
+      }
+      if (!isMore) return;
     }
   }
 }

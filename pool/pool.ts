@@ -8,7 +8,23 @@ import type { EngineHandle } from "../engine/engine.ts";
 import type { RequestLimits } from "../protocol/request_buffer.ts";
 
 /** The strategies there are. */
-export type PoolStrategy = "reuse-port";
+export type PoolStrategy =
+  /** A listener in each Worker; the job is a connection. */
+  | "reuse-port"
+  /** All Workers take from one queue; the job is a batch of requests. */
+  | "shared-queue"
+  /** A deque for each Worker, from which idle ones steal. */
+  | "work-stealing"
+  /** A new Worker for each job. To learn from, not to use. */
+  | "naive";
+
+/** All strategies, the default first. */
+export const POOL_STRATEGIES: readonly PoolStrategy[] = [
+  "reuse-port",
+  "shared-queue",
+  "work-stealing",
+  "naive",
+];
 
 /** Tells of an event that somebody who runs a server wants to know. */
 export type Log = (level: "info" | "warn" | "error", message: string) => void;

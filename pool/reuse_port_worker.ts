@@ -10,6 +10,8 @@ import type { EngineHandle, KvsEngine } from "../engine/engine.ts";
 import { attachEngine } from "../engine/open.ts";
 import type { RequestLimits } from "../protocol/request_buffer.ts";
 import { ConnectionSet } from "./connection.ts";
+import { LocalSession } from "./session.ts";
+import type { WorkerMessage } from "./worker_set.ts";
 
 /** What the Worker is told. */
 export type ReusePortRequest =
@@ -21,16 +23,8 @@ export type ReusePortRequest =
   }
   | { readonly kind: "stop" };
 
-/** What the Worker tells. */
-export type ReusePortMessage =
-  | { readonly kind: "listening"; readonly address: Deno.NetAddr }
-  | { readonly kind: "failed"; readonly error: Error }
-  | {
-    readonly kind: "log";
-    readonly level: "warn" | "error";
-    readonly message: string;
-  }
-  | { readonly kind: "stopped" };
+/** How long connections get to finish when the server stops, in ms. */
+const GRACE_MS = 2_000;
 
 let engine: KvsEngine | undefined;
 let listener: Deno.TcpListener | undefined;
@@ -56,14 +50,19 @@ async function start(
   const { hostname, port } = request.address;
   engine = await attachEngine(request.engine);
   listener = Deno.listen({ hostname, port, reusePort: true });
-  connections = new ConnectionSet(engine, request.limits, log);
+  const attached = engine;
+  connections = new ConnectionSet(
+    () => new LocalSession(attached, request.limits),
+    log,
+  );
   connections.acceptFrom(listener);
-  post({ kind: "listening", address: listener.addr as Deno.NetAddr });
+  post({ kind: "ready" });
 }
 
 async function stop(): Promise<void> {
   listener?.close();
-  await connections?.close();
+  await connections?.close(GRACE_MS);
+  // Cuts a compaction short, should one be running.
   await engine?.close();
 }
 
@@ -71,7 +70,7 @@ function log(level: "warn" | "error", message: string): void {
   post({ kind: "log", level, message });
 }
 
-function post(message: ReusePortMessage): void {
+function post(message: WorkerMessage): void {
   self.postMessage(message);
 }
 

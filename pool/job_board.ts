@@ -1,0 +1,134 @@
+/**
+ * The main thread's side of the jobs.
+ *
+ * @module
+ */
+
+import { type JobResult, JobSlots, SLOTS } from "./job_slots.ts";
+
+/** How long to sleep at a time, in milliseconds. */
+const SLEEP_MS = 1_000;
+
+/** A job on its way. */
+interface Job {
+  readonly batch: Uint8Array;
+  sentBytes: number;
+  readonly pieces: Uint8Array[];
+  readonly resolve: (result: JobResult) => void;
+}
+
+/**
+ * Sends batches through the slots and gets their answers back. At most a given
+ * number is on its way; who comes with more waits for its turn, and as long
+ * does not read on from its connection.
+ */
+export class JobBoard {
+  readonly slots: JobSlots = JobSlots.create();
+  readonly #free: number[];
+  readonly #waiting: ((slot: number) => void)[] = [];
+  readonly #jobs = new Map<number, Job>();
+  readonly #onQueued: (slot: number) => void;
+  #isClosed = false;
+
+  /**
+   * @param atOnce How many batches may be on their way, 1 to {@linkcode SLOTS}.
+   * @param onQueued Sees to it that a Worker takes a slot's job.
+   */
+  constructor(atOnce: number, onQueued: (slot: number) => void) {
+    this.#free = Array.from({ length: Math.min(atOnce, SLOTS) }, (_, i) => i);
+    this.#onQueued = onQueued;
+    this.#collect();
+  }
+
+  /**
+   * Has a batch run.
+   *
+   * @param batch Whole requests; left alone until the promise settles.
+   * @returns What a Worker made of it.
+   */
+  async run(batch: Uint8Array): Promise<JobResult> {
+    const slot = this.#free.pop() ??
+      await new Promise<number>((resolve) => this.#waiting.push(resolve));
+    return await new Promise((resolve) => {
+      const sentBytes = this.slots.begin(slot, batch);
+      this.#jobs.set(slot, { batch, sentBytes, pieces: [], resolve });
+      this.#onQueued(slot);
+    });
+  }
+
+  /**
+   * Answers the jobs of a Worker that has died with an error.
+   *
+   * @param worker The Worker's number.
+   * @param message The error.
+   */
+  failJobsOf(worker: number, message: string): void {
+    for (const [slot, job] of this.#jobs) {
+      if (this.slots.ownerOf(slot) === worker) this.#fail(slot, job, message);
+    }
+  }
+
+  /** Answers the job in a slot with an error, if there is one. */
+  failJob(slot: number, message: string): void {
+    const job = this.#jobs.get(slot);
+    if (job !== undefined) this.#fail(slot, job, message);
+  }
+
+  #fail(slot: number, job: Job, message: string): void {
+    this.slots.abandon(slot);
+    // How many requests the batch had is not known here: one error, and the
+    // connection is closed.
+    const answer = `${JSON.stringify({ Err: message })}\n`;
+    this.#end(slot, job, {
+      answers: new TextEncoder().encode(answer),
+      consumedBytes: job.batch.length,
+      isBroken: true,
+    });
+  }
+
+  /** Ends the waiting for answers. No job may be on its way. */
+  close(): void {
+    this.#isClosed = true;
+    this.slots.progressed.announce();
+  }
+
+  /** Does what the Workers want, until the board is closed. */
+  async #collect(): Promise<void> {
+    while (!this.#isClosed) {
+      const count = this.slots.progressed.current;
+      for (const [slot, job] of this.#jobs) this.#advance(slot, job);
+      await this.slots.progressed.sleepAsync(count, SLEEP_MS);
+    }
+  }
+
+  #advance(slot: number, job: Job): void {
+    const { batch, sentBytes, pieces } = job;
+    const advanced = this.slots.advance(
+      slot,
+      batch,
+      sentBytes,
+      (piece) => pieces.push(piece),
+    );
+    if (typeof advanced === "number") job.sentBytes = advanced;
+    else this.#end(slot, job, { answers: joined(pieces), ...advanced });
+  }
+
+  #end(slot: number, job: Job, result: JobResult): void {
+    this.#jobs.delete(slot);
+    job.resolve(result);
+    const next = this.#waiting.shift();
+    if (next !== undefined) next(slot);
+    else this.#free.push(slot);
+  }
+}
+
+function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  if (pieces.length === 1) return pieces[0];
+  const all = new Uint8Array(pieces.reduce((sum, p) => sum + p.length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    all.set(piece, at);
+    at += piece.length;
+  }
+  return all;
+}

@@ -1,0 +1,66 @@
+/**
+ * The pools whose job is a batch of requests: one thread accepts and reads,
+ * Workers run what was read.
+ *
+ * @module
+ */
+
+import { ConnectionSet } from "./connection.ts";
+import type { JobBoard } from "./job_board.ts";
+import type { PoolOptions, ThreadPool } from "./pool.ts";
+import { RemoteSession } from "./remote_session.ts";
+
+/** How the jobs of a {@linkcode JobPool} get to Workers. */
+export interface JobRunner {
+  /** Where the jobs are. */
+  readonly board: JobBoard;
+  /** Settled with an error if it can't go on. */
+  readonly failed: Promise<never>;
+  /** Starts what has to be there before the first job. */
+  start(): Promise<void>;
+  /**
+   * Ends the Workers. No job is on its way.
+   *
+   * @param timeoutMs After how many milliseconds to end them all the same.
+   */
+  stop(timeoutMs: number): Promise<void>;
+}
+
+/** A pool that accepts connections on this thread. */
+export class JobPool implements ThreadPool {
+  readonly failed: Promise<never>;
+  readonly #runner: JobRunner;
+  readonly #connections: ConnectionSet;
+  #listener: Deno.TcpListener | undefined;
+
+  /**
+   * @param runner Runs the jobs.
+   * @param options See {@linkcode PoolOptions}.
+   */
+  constructor(runner: JobRunner, { limits, log }: PoolOptions) {
+    this.#runner = runner;
+    this.failed = runner.failed;
+    this.#connections = new ConnectionSet(
+      () => new RemoteSession(runner.board, limits),
+      log,
+    );
+  }
+
+  /** @inheritdoc */
+  async listen(address: Deno.NetAddr): Promise<Deno.NetAddr> {
+    const { hostname, port } = address;
+    const listener = Deno.listen({ hostname, port });
+    this.#listener = listener;
+    await this.#runner.start();
+    this.#connections.acceptFrom(listener);
+    return listener.addr as Deno.NetAddr;
+  }
+
+  /** @inheritdoc */
+  async close(timeoutMs: number): Promise<void> {
+    this.#listener?.close();
+    const deadline = performance.now() + timeoutMs;
+    await this.#connections.close(timeoutMs / 2);
+    await this.#runner.stop(deadline - performance.now());
+  }
+}

@@ -1,0 +1,71 @@
+/**
+ * The pools `shared-queue` and `work-stealing`.
+ *
+ * @module
+ */
+
+import { JobBoard } from "./job_board.ts";
+import type { JobRunner } from "./job_pool.ts";
+import { SLOTS } from "./job_slots.ts";
+import { queueWords, sharedQueue } from "./job_source.ts";
+import type { JobWorkerTask } from "./job_worker.ts";
+import type { PoolOptions } from "./pool.ts";
+import { WorkerSet } from "./worker_set.ts";
+
+/**
+ * Runs jobs on a fixed number of Workers, which take them from queues in
+ * shared memory.
+ */
+export class QueueRunner implements JobRunner {
+  readonly board: JobBoard;
+  readonly failed: Promise<never>;
+  readonly #workers: WorkerSet<JobWorkerTask>;
+  readonly #threads: number;
+
+  /**
+   * @param options See {@linkcode PoolOptions}.
+   * @param isStealing Whether each Worker has a deque of its own.
+   */
+  constructor(options: PoolOptions, isStealing: boolean) {
+    const { engine, threads, limits, log } = options;
+    const queues = new SharedArrayBuffer(queueWords(threads) * 4);
+    const queue = sharedQueue(new Int32Array(queues));
+    // There is a place in the queue for every slot, so it is never full: who
+    // has no slot waits for one.
+    const board = new JobBoard(SLOTS, (slot) => {
+      queue.push(slot);
+      board.slots.submitted.announce(1);
+    });
+    this.board = board;
+    this.#threads = threads;
+    this.#workers = new WorkerSet<JobWorkerTask>({
+      url: new URL("./job_worker.ts", import.meta.url),
+      name: "kvs-jobs",
+      taskOf: (worker) => ({
+        engine,
+        limits,
+        slots: board.slots.buffer,
+        worker,
+        work: { kind: "queues", queues, workers: threads, isStealing },
+      }),
+      onDeath: (worker, error) => board.failJobsOf(worker, error.message),
+      log,
+    });
+    this.failed = this.#workers.failed;
+  }
+
+  /** @inheritdoc */
+  async start(): Promise<void> {
+    await this.#workers.start(this.#threads);
+  }
+
+  /** @inheritdoc */
+  async stop(timeoutMs: number): Promise<void> {
+    this.board.slots.stop();
+    try {
+      await this.#workers.stop(() => {}, timeoutMs);
+    } finally {
+      this.board.close();
+    }
+  }
+}

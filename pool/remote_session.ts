@@ -1,0 +1,76 @@
+/**
+ * Sessions whose requests run in another Worker.
+ *
+ * @module
+ */
+
+import type { MaybePromise } from "../engine/engine.ts";
+import {
+  RequestBuffer,
+  type RequestLimits,
+} from "../protocol/request_buffer.ts";
+import type { JobBoard } from "./job_board.ts";
+import type { Session } from "./session.ts";
+
+const NO_BYTES = new Uint8Array(0);
+
+/** A session whose batches go to a {@linkcode JobBoard}. */
+export class RemoteSession implements Session {
+  readonly #board: JobBoard;
+  readonly #requests: RequestBuffer;
+  /** What is left of the batch that is being run. */
+  #batch: Uint8Array = NO_BYTES;
+  #answers: Uint8Array = NO_BYTES;
+  #isBroken = false;
+
+  /**
+   * @param board Where batches go.
+   * @param limits How large requests may be.
+   */
+  constructor(board: JobBoard, limits: RequestLimits) {
+    this.#board = board;
+    this.#requests = new RequestBuffer(limits);
+  }
+
+  /** @inheritdoc */
+  space(): Uint8Array {
+    return this.#requests.space();
+  }
+
+  /** @inheritdoc */
+  commit(countBytes: number): void {
+    this.#requests.commit(countBytes);
+  }
+
+  /** @inheritdoc */
+  end(): void {
+    this.#requests.end();
+  }
+
+  /** @inheritdoc */
+  get isBroken(): boolean {
+    return this.#isBroken || this.#requests.isBroken;
+  }
+
+  /** @inheritdoc */
+  run(): MaybePromise<boolean> {
+    this.#answers = NO_BYTES;
+    if (this.#batch.length === 0) this.#batch = this.#requests.takeWhole();
+    return this.#batch.length > 0 && this.#runBatch();
+  }
+
+  /** @inheritdoc */
+  answers(): Uint8Array {
+    return this.#answers;
+  }
+
+  async #runBatch(): Promise<boolean> {
+    const result = await this.#board.run(this.#batch);
+    this.#answers = result.answers;
+    this.#isBroken = result.isBroken;
+    this.#batch = result.isBroken
+      ? NO_BYTES
+      : this.#batch.subarray(result.consumedBytes);
+    return this.#batch.length > 0;
+  }
+}

@@ -1,0 +1,80 @@
+/**
+ * What a connection does with the bytes it has read.
+ *
+ * @module
+ */
+
+import type { KvsEngine, MaybePromise } from "../engine/engine.ts";
+import { AnswerBuffer } from "../protocol/answer_buffer.ts";
+import { execute } from "../protocol/execute.ts";
+import {
+  RequestBuffer,
+  type RequestLimits,
+} from "../protocol/request_buffer.ts";
+
+/** The requests of one connection, and how they are run. */
+export interface Session {
+  /** Room to read into, never empty. */
+  space(): Uint8Array;
+  /** Takes what was read into that room. */
+  commit(countBytes: number): void;
+  /** Says that no more will come. */
+  end(): void;
+  /** Whether the connection is to be closed once all answers have left. */
+  readonly isBroken: boolean;
+  /**
+   * Runs the requests that are whole.
+   *
+   * @returns Whether to call again once the {@linkcode answers} have left.
+   */
+  run(): MaybePromise<boolean>;
+  /** Takes the answers, which are valid until the next call of run(). */
+  answers(): Uint8Array;
+}
+
+/** A session whose requests run on this thread. */
+export class LocalSession implements Session {
+  readonly #engine: KvsEngine;
+  readonly #requests: RequestBuffer;
+  readonly #answers = new AnswerBuffer();
+
+  /**
+   * @param engine Runs the requests.
+   * @param limits How large they may be.
+   */
+  constructor(engine: KvsEngine, limits: RequestLimits) {
+    this.#engine = engine;
+    this.#requests = new RequestBuffer(limits);
+  }
+
+  /** @inheritdoc */
+  space(): Uint8Array {
+    return this.#requests.space();
+  }
+
+  /** @inheritdoc */
+  commit(countBytes: number): void {
+    this.#requests.commit(countBytes);
+  }
+
+  /** @inheritdoc */
+  end(): void {
+    this.#requests.end();
+  }
+
+  /** @inheritdoc */
+  get isBroken(): boolean {
+    return this.#requests.isBroken;
+  }
+
+  /** @inheritdoc */
+  run(): MaybePromise<boolean> {
+    this.#answers.clear();
+    return execute(this.#engine, this.#requests, this.#answers);
+  }
+
+  /** @inheritdoc */
+  answers(): Uint8Array {
+    return this.#answers.bytes();
+  }
+}
