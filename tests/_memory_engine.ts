@@ -4,6 +4,7 @@
  * @module
  */
 
+import { setImmediate } from "node:timers";
 import type {
   CompactionReport,
   EngineHandle,
@@ -20,7 +21,7 @@ export type FailingMethod = "getBytes" | "write" | "sync" | "compact";
 /** Options of {@linkcode MemoryEngine}. */
 export interface MemoryEngineOptions {
   /**
-   * Whether every method answers with a promise, resolved some turns later.
+   * Whether every method answers with a promise, resolved in a later turn.
    *
    * @default {false}
    */
@@ -149,6 +150,6 @@ export class MemoryEngine implements KvsEngine {
       return body();
     };
     if (!this.#isAsync) return run();
-    return new Promise<void>((resolve) => setTimeout(resolve)).then(run);
+    return new Promise<void>((resolve) => setImmediate(resolve)).then(run);
   }
 }

@@ -1,0 +1,189 @@
+/**
+ * A client for a kvs server.
+ *
+ * @module
+ */
+
+import type { CompactionReport } from "./engine/engine.ts";
+import { type Addr, formatAddr, parseAddr } from "./protocol/addr.ts";
+import { type Answer, KEY_NOT_FOUND } from "./protocol/answer.ts";
+import { Channel } from "./protocol/channel.ts";
+import { ConnectionError, KvsError } from "./protocol/client_error.ts";
+
+export { ConnectionError, KvsError };
+
+/** Options of {@linkcode KvsClient.connect}. */
+export interface KvsClientOptions {
+  /** Gives up connecting when it aborts; later it changes nothing. */
+  readonly signal?: AbortSignal;
+  /**
+   * How long to wait for the connection, in milliseconds, 1 to 2,147,483,647.
+   *
+   * @default {5_000}
+   */
+  readonly connectTimeoutMs?: number;
+}
+
+const MAX_TIMEOUT_MS = 2 ** 31 - 1;
+
+/**
+ * A connection to a server. Any number of requests may be under way together:
+ * those issued in the same turn leave in one write, and answers come in order.
+ *
+ * What is issued faster than the connection takes it waits in the client as it
+ * was given, and is encoded only some hundred kilobytes at a time.
+ *
+ * @example
+ * ```ts no-eval
+ * await using client = await KvsClient.connect("127.0.0.1:4000");
+ * await client.set("greeting", "hello");
+ * console.log(await client.get("greeting")); // hello
+ * ```
+ */
+export class KvsClient implements Disposable, AsyncDisposable {
+  readonly #channel: Channel;
+
+  private constructor(channel: Channel) {
+    this.#channel = channel;
+  }
+
+  /**
+   * Connects to a server.
+   *
+   * @param addr Where it listens, as `HOST:PORT` or in parts.
+   * @param options How long to wait.
+   * @returns The client; close it when done, or hold it with `using`.
+   * @throws {TypeError} If the address is none.
+   * @throws {RangeError} If the time limit is out of range.
+   * @throws {ConnectionError} If nobody answers there in time.
+   */
+  static async connect(
+    addr: string | Addr,
+    { signal, connectTimeoutMs = 5_000 }: KvsClientOptions = {},
+  ): Promise<KvsClient> {
+    if (!(connectTimeoutMs >= 1 && connectTimeoutMs <= MAX_TIMEOUT_MS)) {
+      throw new RangeError(
+        `Cannot wait ${connectTimeoutMs} ms for a connection: expected 1 to ${MAX_TIMEOUT_MS}`,
+      );
+    }
+    const { hostname, port } = typeof addr === "string"
+      ? parseAddr(addr)
+      : addr;
+    const name = formatAddr({ hostname, port });
+    const timeout = AbortSignal.timeout(connectTimeoutMs);
+    try {
+      const conn = await Deno.connect({
+        hostname,
+        port,
+        signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
+      });
+      conn.setNoDelay(true);
+      return new KvsClient(new Channel(conn, name));
+    } catch (error) {
+      signal?.throwIfAborted();
+      const reason = timeout.aborted
+        ? `no answer within ${connectTimeoutMs} ms`
+        : error instanceof Error
+        ? error.message
+        : String(error);
+      throw new ConnectionError(`Cannot connect to ${name}: ${reason}`, {
+        cause: error,
+      });
+    }
+  }
+
+  /**
+   * Sets a key to a value.
+   *
+   * @param key The key.
+   * @param value The value.
+   * @throws {KvsError} If the server refuses or fails.
+   * @throws {ConnectionError} If the connection is lost before the answer.
+   */
+  set(key: string, value: string): Promise<void> {
+    return this.#channel.request({ Set: { key, value } }, (answer) => {
+      if (okOf(answer) !== null) throw unexpected("Set", answer);
+    });
+  }
+
+  /**
+   * Looks a key up.
+   *
+   * @param key The key.
+   * @returns The value, or `undefined` where the key is not there.
+   * @throws {KvsError} If the server refuses or fails.
+   * @throws {ConnectionError} If the connection is lost before the answer.
+   */
+  get(key: string): Promise<string | undefined> {
+    return this.#channel.request({ Get: { key } }, (answer) => {
+      const value = okOf(answer);
+      if (value === null) return undefined;
+      if (typeof value !== "string") throw unexpected("Get", answer);
+      return value;
+    });
+  }
+
+  /**
+   * Removes a key.
+   *
+   * @param key The key.
+   * @returns Whether the key was there.
+   * @throws {KvsError} If the server refuses or fails.
+   * @throws {ConnectionError} If the connection is lost before the answer.
+   */
+  remove(key: string): Promise<boolean> {
+    return this.#channel.request({ Remove: { key } }, (answer) => {
+      if ("err" in answer && answer.err === KEY_NOT_FOUND) return false;
+      if (okOf(answer) !== null) throw unexpected("Remove", answer);
+      return true;
+    });
+  }
+
+  /**
+   * Makes the server give the space of dead data back to its disk.
+   *
+   * @returns What it reclaimed.
+   * @throws {KvsError} If the server refuses or fails.
+   * @throws {ConnectionError} If the connection is lost before the answer.
+   */
+  compact(): Promise<CompactionReport> {
+    return this.#channel.request({ Compact: {} }, (answer) => {
+      const report = okOf(answer);
+      if (
+        typeof report === "object" && report !== null &&
+        "bytesBefore" in report && typeof report.bytesBefore === "number" &&
+        "bytesAfter" in report && typeof report.bytesAfter === "number"
+      ) {
+        const { bytesBefore, bytesAfter } = report;
+        return { bytesBefore, bytesAfter };
+      }
+      throw unexpected("Compact", answer);
+    });
+  }
+
+  /** Closes the connection at once; requests without an answer reject. */
+  close(): void {
+    this.#channel.close();
+  }
+
+  /** Does as {@linkcode close}. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** Waits until all requests are answered, then closes the connection. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#channel.idle();
+    this.close();
+  }
+}
+
+function okOf(answer: Answer): unknown {
+  if ("err" in answer) throw new KvsError(answer.err);
+  return answer.ok;
+}
+
+function unexpected(request: string, answer: Answer): TypeError {
+  const shown = JSON.stringify(answer).slice(0, 64);
+  return new TypeError(`Unexpected answer to ${request}: ${shown}`);
+}

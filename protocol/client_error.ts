@@ -1,0 +1,15 @@
+/**
+ * What can go wrong for a client.
+ *
+ * @module
+ */
+
+/** What the server said of a request that it refused or failed to carry out. */
+export class KvsError extends Error {
+  override readonly name = "KvsError";
+}
+
+/** Says that there is no connection, or none any more. */
+export class ConnectionError extends Error {
+  override readonly name = "ConnectionError";
+}
