@@ -1,0 +1,77 @@
+/**
+ * What the protocol costs: sixteen requests decoded, run and answered as one
+ * batch. The store answers without looking anything up, so the figures are the
+ * protocol's own; divide by sixteen for one request.
+ *
+ * @module
+ */
+
+import type { MaybePromise, Write, WriteOutcome } from "../engine/engine.ts";
+import { AnswerBuffer } from "../protocol/answer_buffer.ts";
+import { execute } from "../protocol/execute.ts";
+import { RequestBuffer } from "../protocol/request_buffer.ts";
+import { decodeGeneral, decodeRequest } from "../protocol/request.ts";
+import { MemoryEngine } from "../tests/_memory_engine.ts";
+
+const DEPTH = 16;
+const VALUE = "v".repeat(100);
+
+class InstantEngine extends MemoryEngine {
+  readonly #value = new TextEncoder().encode(VALUE);
+  readonly #outcomes: WriteOutcome[] = [];
+
+  override getBytes(): MaybePromise<Uint8Array | undefined> {
+    return this.#value;
+  }
+
+  override write(
+    batch: readonly Write[],
+  ): MaybePromise<readonly WriteOutcome[]> {
+    this.#outcomes.length = batch.length;
+    return this.#outcomes.fill(true);
+  }
+
+  override sync(): MaybePromise<void> {}
+}
+
+function key(i: number): string {
+  return `key-${String(i).padStart(7, "0")}`;
+}
+
+function lines(line: (i: number) => string): Uint8Array {
+  const text = Array.from({ length: DEPTH }, (_, i) => `${line(i)}\n`).join("");
+  return new TextEncoder().encode(text);
+}
+
+const BATCHES = {
+  Get: lines((i) => `{"Get":{"key":"${key(i)}"}}`),
+  Set: lines((i) => `{"Set":{"key":"${key(i)}","value":"${VALUE}"}}`),
+  // A blank after each colon, as Python's encoder puts it, takes the general
+  // way.
+  "Get with blanks": lines((i) => `{"Get": {"key": "${key(i)}"}}`),
+  "Set with blanks": lines((i) =>
+    `{"Set": {"key": "${key(i)}", "value": "${VALUE}"}}`
+  ),
+};
+
+for (const [name, input] of Object.entries(BATCHES)) {
+  const engine = new InstantEngine();
+  const requests = new RequestBuffer();
+  const answers = new AnswerBuffer();
+  Deno.bench(`execute() runs ${DEPTH} × ${name}`, { group: "execute" }, () => {
+    requests.space().set(input);
+    requests.commit(input.length);
+    execute(engine, requests, answers);
+    answers.clear();
+  });
+}
+
+const SET = BATCHES.Set.subarray(0, BATCHES.Set.length / DEPTH - 1);
+
+Deno.bench("decodeRequest() decodes a Set", { group: "decode" }, () => {
+  decodeRequest(SET, 0, SET.length);
+});
+
+Deno.bench("decodeGeneral() decodes the same", { group: "decode" }, () => {
+  decodeGeneral(SET);
+});
