@@ -2,7 +2,7 @@ import project from "../deno.json" with { type: "json" };
 import { DataDirectory } from "../engine/directory.ts";
 import type { SyncMode } from "../engine/engine.ts";
 import { openEngineIn } from "../engine/open.ts";
-import type { Log } from "../pool/pool.ts";
+import { type Log, POOL_STRATEGIES, type PoolStrategy } from "../pool/pool.ts";
 import { KvsServer } from "../server.ts";
 import { parseCommandArgs } from "./_args.ts";
 import type { Command } from "./_command.ts";
@@ -19,7 +19,7 @@ Options:
   --addr HOST:PORT   where to listen (default ${DEFAULT_ADDR})
   --dir DIR          the data directory, made if need be (default ./data)
   --engine ENGINE    kvs or level (default: the directory's own; kvs for a new one)
-  --pool POOL        reuse-port (default)
+  --pool POOL        reuse-port (default), shared-queue, work-stealing or naive
   --threads N        Workers to use (default: one per core)
   --sync MODE        when an answered write is on disk: always (default),
                      everysec or no
@@ -35,7 +35,7 @@ Examples:
         addr: DEFAULT_ADDR,
         dir: "./data",
         engine: undefined,
-        pool: "reuse-port",
+        pool: undefined,
         threads: undefined,
         sync: "always",
       },
@@ -43,10 +43,7 @@ Examples:
     const addr = checkedAddr(parsed.value("addr")!);
     const sync = parseSync(parsed.value("sync")!);
     const threads = parseThreads(parsed.value("threads"));
-    const pool = parsed.value("pool");
-    if (pool !== "reuse-port") {
-      throw new UsageError(`Unknown pool "${pool}"; expected reuse-port`);
-    }
+    const pool = parsePool(parsed.value("pool"));
     log("info", `kvs ${project.version}`);
     using directory = DataDirectory.open(parsed.value("dir")!, {
       engine: parseEngine(parsed.value("engine")),
@@ -99,6 +96,14 @@ function parseSync(text: string): SyncMode {
   if (text === "always" || text === "everysec" || text === "no") return text;
   throw new UsageError(
     `Unknown sync mode "${text}"; expected always, everysec or no`,
+  );
+}
+
+function parsePool(text: string | undefined): PoolStrategy | undefined {
+  const pool = POOL_STRATEGIES.find((strategy) => strategy === text);
+  if (pool !== undefined || text === undefined) return pool;
+  throw new UsageError(
+    `Unknown pool "${text}"; expected one of ${POOL_STRATEGIES.join(", ")}`,
   );
 }
 
