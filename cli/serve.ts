@@ -41,12 +41,13 @@ Examples:
       },
     }, []);
     const addr = checkedAddr(parsed.value("addr")!);
+    const engineName = parseEngine(parsed.value("engine"));
     const sync = parseSync(parsed.value("sync")!);
     const threads = parseThreads(parsed.value("threads"));
     const pool = parsePool(parsed.value("pool"));
     log("info", `kvs ${project.version}`);
     using directory = DataDirectory.open(parsed.value("dir")!, {
-      engine: parseEngine(parsed.value("engine")),
+      engine: engineName,
       create: true,
     });
     log("info", `Engine ${directory.engine}, sync ${sync}`);

@@ -1,0 +1,29 @@
+/**
+ * A log-structured key-value store: embedded, as a server, and its client.
+ *
+ * @example The store in this process
+ * ```ts no-eval
+ * import { KvStore } from "@kvs/kvs";
+ *
+ * await using store = KvStore.open("./data");
+ * await store.set("greeting", "hello");
+ * console.log(store.get("greeting")); // hello
+ * ```
+ *
+ * @example The store behind a server
+ * ```ts no-eval
+ * import { KvsClient } from "@kvs/kvs";
+ *
+ * await using client = await KvsClient.connect("127.0.0.1:4000");
+ * await client.set("greeting", "hello");
+ * console.log(await client.get("greeting")); // hello
+ * ```
+ *
+ * @module
+ */
+
+export * from "./client.ts";
+export * from "./engine/engine.ts";
+export { type EngineOptions, openEngine } from "./engine/open.ts";
+export { KvStore, type KvStoreOptions } from "./engine/kvs/store.ts";
+export * from "./server.ts";

@@ -1,0 +1,76 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { parseCommandArgs } from "../../cli/_args.ts";
+import { UsageError } from "../../cli/_errors.ts";
+
+const FLAGS = {
+  values: { addr: "127.0.0.1:4000", dir: undefined },
+  switches: ["json"],
+};
+
+function parse(...args: string[]) {
+  const { operands, value, has } = parseCommandArgs(args, FLAGS, ["KEY"]);
+  return [operands, value("addr"), value("dir"), has("json")];
+}
+
+Deno.test("parseCommandArgs() takes flags before, behind and between operands", () => {
+  const expected = [["k"], "a:1", "d", true];
+  assertEquals(parse("k", "--addr", "a:1", "--dir", "d", "--json"), expected);
+  assertEquals(parse("--json", "--addr=a:1", "--dir=d", "k"), expected);
+  assertEquals(parse("--dir", "d", "k", "--json", "--addr", "a:1"), expected);
+});
+
+Deno.test("parseCommandArgs() gives flags their defaults", () => {
+  assertEquals(parse("k"), [["k"], "127.0.0.1:4000", undefined, false]);
+});
+
+Deno.test("parseCommandArgs() keeps operands as text, whatever they look like", () => {
+  for (
+    const key of [
+      "",
+      "0",
+      "1e3",
+      "0x10",
+      "true",
+      "false",
+      "-",
+      "a=b",
+      "__proto__",
+    ]
+  ) {
+    assertEquals(parse(key)[0], [key]);
+    assertEquals(parse("--json", key)[0], [key]);
+    assertEquals(parse("--", key)[0], [key]);
+  }
+  for (const key of ["-k", "--json", "--", "--dir"]) {
+    const [operands, , dir, json] = parse("--", key);
+    assertEquals([operands, dir, json], [[key], undefined, false]);
+  }
+});
+
+Deno.test("parseCommandArgs() keeps values of flags as text", () => {
+  assertEquals(parse("k", "--dir", "007")[2], "007");
+  assertEquals(parse("k", "--dir=a=b")[2], "a=b");
+  assertEquals(parse("k", "--dir=--json")[2], "--json");
+});
+
+Deno.test("parseCommandArgs() refuses what it does not know", () => {
+  for (
+    const [args, message] of [
+      [[], "KEY is missing"],
+      [["a", "b"], 'Unexpected operand "b"'],
+      [["k", "--frob"], 'Unknown option "--frob"'],
+      [["k", "--frob=1"], 'Unknown option "--frob=1"'],
+      [["k", "--no-json"], 'Unknown option "--no-json"'],
+      [["k", "--dir.a", "1"], 'Unknown option "--dir.a"'],
+      [["k", "--__proto__", "1"], 'Unknown option "--__proto__"'],
+      [["k", "-j"], 'Unknown option "-j"'],
+      [["-5"], 'Unknown option "-5"; put -- before an operand'],
+      [["k", "--dir"], "--dir needs a value"],
+      [["k", "--dir="], "--dir needs a value"],
+      [["k", "--dir", "--json"], "--dir needs a value"],
+      [["k", "--dir", "a", "--dir", "b"], "--dir is given twice"],
+    ] as const
+  ) {
+    assertThrows(() => parse(...args), UsageError, message, args.join(" "));
+  }
+});

@@ -1,0 +1,213 @@
+/**
+ * The program under test, as processes: the binary that `KVS_BIN` names, or
+ * else `main.ts` with the permissions that the tasks give it.
+ *
+ * @module
+ */
+
+const ROOT = new URL("../../", import.meta.url);
+
+const PERMISSIONS = [
+  "--allow-net",
+  "--allow-read",
+  "--allow-write",
+  "--allow-env",
+  "--allow-sys",
+  "--allow-ffi",
+];
+
+/** How long a process may take for anything, in milliseconds. */
+const TIMEOUT_MS = 20_000;
+
+/** The binary under test, if it is one. */
+export const BINARY = Deno.env.get("KVS_BIN");
+
+/** What a process that has ended left behind. */
+export interface Result {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** How to run a command. */
+export interface RunOptions {
+  /**
+   * What it reads.
+   *
+   * @default {""}
+   */
+  readonly stdin?: string;
+  /**
+   * Whether nobody reads what it prints.
+   *
+   * @default {false}
+   */
+  readonly closeStdout?: boolean;
+  /**
+   * What it may do; a binary has its own.
+   *
+   * @default the permissions of the tasks
+   */
+  readonly permissions?: readonly string[];
+}
+
+/**
+ * Runs a command to its end.
+ *
+ * @param args The arguments.
+ * @param options What it reads and may do.
+ * @returns What it printed, and its exit code.
+ */
+export async function kvs(
+  args: readonly string[],
+  { stdin = "", closeStdout = false, permissions = PERMISSIONS }: RunOptions =
+    {},
+): Promise<Result> {
+  const child = spawn(args, permissions, {
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  });
+  const stdout = closeStdout
+    ? child.stdout.cancel().then(() => "")
+    : new Response(child.stdout).text();
+  const stderr = new Response(child.stderr).text();
+  const writer = child.stdin.getWriter();
+  // Rejects where a command ends without reading, which is no failure.
+  writer.write(new TextEncoder().encode(stdin)).catch(() => {});
+  writer.close().catch(() => {});
+  const { code } = await inTime(child.status, child);
+  return { code, stdout: await stdout, stderr: await stderr };
+}
+
+/** A running `kvs serve`, killed at the end of an `await using` block. */
+export class ServerProcess implements AsyncDisposable {
+  readonly #child: Deno.ChildProcess;
+  readonly #ended: Promise<Deno.CommandStatus>;
+  readonly #listening = Promise.withResolvers<void>();
+  readonly #logged: Promise<void>;
+  #log = "";
+  #addr: string | undefined;
+
+  private constructor(child: Deno.ChildProcess) {
+    this.#child = child;
+    this.#ended = child.status;
+    this.#logged = this.#readLog();
+  }
+
+  /**
+   * Starts a server on a free port, and waits until it listens.
+   *
+   * @param args The arguments behind `serve`.
+   * @returns The server.
+   * @throws {Error} If it ends instead; the message is all that it logged.
+   */
+  static async start(...args: string[]): Promise<ServerProcess> {
+    const child = spawn(
+      ["serve", "--addr", "127.0.0.1:0", ...args],
+      PERMISSIONS,
+      { stdin: "null", stdout: "null", stderr: "piped" },
+    );
+    const server = new ServerProcess(child);
+    await inTime(
+      Promise.race([server.#listening.promise, server.#logged]),
+      child,
+    );
+    if (server.#addr === undefined) throw new Error(server.log);
+    return server;
+  }
+
+  /** Where it listens. */
+  get addr(): string {
+    return this.#addr ?? "";
+  }
+
+  /** What it has logged so far. */
+  get log(): string {
+    return this.#log;
+  }
+
+  /** Its process id. */
+  get pid(): number {
+    return this.#child.pid;
+  }
+
+  /** Sends it a signal. */
+  signal(signal: Deno.Signal): void {
+    this.#child.kill(signal);
+  }
+
+  /** Waits for its end, and for all that it logs until then. */
+  async end(): Promise<Deno.CommandStatus> {
+    const status = await inTime(this.#ended, this.#child);
+    await this.#logged;
+    return status;
+  }
+
+  /** Kills it, if need be, and waits for its end. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      this.#child.kill("SIGKILL");
+    } catch {
+      // It has ended already.
+    }
+    await this.end();
+  }
+
+  async #readLog(): Promise<void> {
+    const text = this.#child.stderr.pipeThrough(new TextDecoderStream());
+    for await (const chunk of text) {
+      this.#log += chunk;
+      const match = /Listening on (\S+)\n/.exec(this.#log);
+      if (match === null) continue;
+      this.#addr = match[1];
+      this.#listening.resolve();
+    }
+  }
+}
+
+function spawn(
+  args: readonly string[],
+  permissions: readonly string[],
+  streams: Pick<Deno.CommandOptions, "stdin" | "stdout" | "stderr">,
+): Deno.ChildProcess {
+  const env = { NO_COLOR: "1" };
+  if (BINARY !== undefined) {
+    return new Deno.Command(BINARY, { args: [...args], env, ...streams })
+      .spawn();
+  }
+  return new Deno.Command(Deno.execPath(), {
+    args: [
+      "run",
+      "--quiet",
+      "--no-prompt",
+      ...importMap(),
+      ...permissions,
+      new URL("main.ts", ROOT).href,
+      ...args,
+    ],
+    env,
+    ...streams,
+  }).spawn();
+}
+
+/** Waits for something, and kills the process if it takes too long. */
+async function inTime<T>(
+  promise: Promise<T>,
+  child: Deno.ChildProcess,
+): Promise<T> {
+  const timer = setTimeout(() => child.kill("SIGKILL"), TIMEOUT_MS);
+  try {
+    return await promise;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** What this process imports, the program imports from the same place. */
+function importMap(): string[] {
+  const offline = new URL("offline/", ROOT).href;
+  return import.meta.resolve("@std/assert").startsWith(offline)
+    ? [`--import-map=${offline}import_map.json`]
+    : [];
+}

@@ -1,0 +1,227 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import project from "../../deno.json" with { type: "json" };
+import { ENGINE_NAMES } from "../../engine/directory.ts";
+import { BINARY, kvs, type Result, ServerProcess } from "./_kvs.ts";
+
+/** Runs a test with a directory for its files. */
+function test(name: string, body: (root: string) => Promise<void>): void {
+  Deno.test(name, async () => {
+    const root = Deno.makeTempDirSync({ prefix: "kvs_cli_" });
+    try {
+      await body(root);
+    } finally {
+      Deno.removeSync(root, { recursive: true });
+    }
+  });
+}
+
+/**
+ * Runs a test of the commands that need a store, once with a server and once
+ * without, with each engine.
+ */
+function testTargets(
+  name: string,
+  body: (run: typeof kvs, target: string[]) => Promise<void>,
+): void {
+  for (const engine of ENGINE_NAMES) {
+    test(`${name} (${engine}, --addr)`, async (root) => {
+      await using server = await ServerProcess.start(
+        "--dir",
+        `${root}/data`,
+        "--engine",
+        engine,
+      );
+      const target = ["--addr", server.addr];
+      await body((args, options) => kvs([...args, ...target], options), target);
+    });
+    test(`${name} (${engine}, --dir)`, async (root) => {
+      const dir = `${root}/data`;
+      Deno.mkdirSync(dir);
+      Deno.writeTextFileSync(`${dir}/ENGINE`, `${engine} 1\n`);
+      const target = ["--dir", dir];
+      await body((args, options) => kvs([...args, ...target], options), target);
+    });
+  }
+}
+
+function assertResult(result: Result, expected: Partial<Result>): void {
+  assertEquals(result, { code: 0, stdout: "", stderr: "", ...expected });
+}
+
+/** A failure is told in one line, wrong usage with a hint in a second one. */
+function assertFailure(result: Result, code: 1 | 2, message: string): void {
+  assertEquals(result.stdout, "");
+  assertStringIncludes(result.stderr, message);
+  assertEquals(result.code, code, result.stderr);
+  assertEquals(result.stderr.trimEnd().split("\n").length, code);
+  assertEquals(/^ +at /m.test(result.stderr), false, "Stack trace");
+}
+
+testTargets("kvs set, get and rm keep the contract", async (run) => {
+  assertResult(await run(["get", "k"]), { stdout: "Key not found\n" });
+  assertResult(await run(["rm", "k"]), { code: 1, stderr: "Key not found\n" });
+  assertResult(await run(["set", "k", "first"]), {});
+  assertResult(await run(["set", "k", "second"]), {});
+  assertResult(await run(["get", "k"]), { stdout: "second\n" });
+  assertResult(await run(["rm", "k"]), {});
+  assertResult(await run(["get", "k"]), { stdout: "Key not found\n" });
+});
+
+testTargets("kvs get --json is unambiguous", async (run) => {
+  await run(["set", "true", "Key not found"]);
+  assertResult(await run(["get", "--json", "true"]), {
+    stdout: '{"key":"true","value":"Key not found"}\n',
+  });
+  assertResult(await run(["get", "false", "--json"]), {
+    stdout: '{"key":"false","value":null}\n',
+  });
+});
+
+testTargets("kvs takes operands as they are", async (_run, target) => {
+  const value = "ünï\ncode 🦕";
+  const operands: [string, string][] = [
+    ["-k", "--v"],
+    ["", ""],
+    ["1e3", "0x10"],
+    ["a.b", "--"],
+  ];
+  for (const [key, value] of operands) {
+    assertResult(await kvs(["set", ...target, "--", key, value]), {});
+    assertResult(await kvs(["get", ...target, "--", key]), {
+      stdout: `${value}\n`,
+    });
+  }
+  assertResult(await kvs(["set", "k", "-", ...target], { stdin: value }), {});
+  assertResult(await kvs(["get", "k", ...target]), { stdout: `${value}\n` });
+});
+
+testTargets("kvs compact says what it reclaimed", async (run) => {
+  for (let i = 0; i < 3; i++) {
+    await run(["set", "k", "-"], { stdin: `${i}`.repeat(200_000) });
+  }
+  const text = await run(["compact"]);
+  assertEquals([text.code, text.stderr], [0, ""]);
+  assert(
+    /^Reclaimed [\d.]+ \w+: [\d.]+ \w+ before, [\d.]+ \w+ now\n$/
+      .test(text.stdout),
+    text.stdout,
+  );
+  const json = await run(["compact", "--json"]);
+  assertEquals(Object.keys(JSON.parse(json.stdout)), [
+    "bytesBefore",
+    "bytesAfter",
+  ]);
+  assertResult(await run(["get", "k"]), { stdout: `${"2".repeat(200_000)}\n` });
+});
+
+test("kvs prints its version and its help", async () => {
+  for (const flag of ["-V", "--version"]) {
+    assertResult(await kvs([flag]), { stdout: `kvs ${project.version}\n` });
+  }
+  const help = await kvs(["--help"]);
+  assertResult(await kvs(["-h"]), { stdout: help.stdout });
+  for (const command of ["serve", "get", "set", "rm", "compact"]) {
+    assertStringIncludes(help.stdout, command);
+    const { code, stdout } = await kvs([command, "--help"]);
+    assertEquals(code, 0);
+    assertStringIncludes(stdout, `Usage: kvs ${command}`);
+    assertStringIncludes(stdout, "Examples:");
+    assertStringIncludes(stdout, "--addr HOST:PORT");
+  }
+});
+
+test("kvs refuses wrong usage in two lines", async (root) => {
+  const cases: [args: string[], message: string][] = [
+    [[], "A command is missing"],
+    [["frobnicate"], 'Unknown command "frobnicate"'],
+    [["toString"], 'Unknown command "toString"'],
+    [["--frobnicate"], 'Unknown command "--frobnicate"'],
+    [["get"], "KEY is missing"],
+    [["get", "a", "b"], 'Unexpected operand "b"'],
+    [["get", "a", "--frobnicate"], 'Unknown option "--frobnicate"'],
+    [["get", "-5"], 'Unknown option "-5"; put -- before an operand'],
+    [["get", "a", "--addr"], "--addr needs a value"],
+    [["get", "a", "--addr", "localhost"], 'Invalid address "localhost"'],
+    [["get", "a", "--addr", "a:1", "--addr", "b:1"], "--addr is given twice"],
+    [["get", "a", "--addr", "a:1", "--dir", "b"], "exclude each other"],
+    [["set", "a"], "VALUE is missing"],
+    [["rm"], "KEY is missing"],
+    [["compact", "a"], 'Unexpected operand "a"'],
+    [["serve", "--addr", "127.0.0.1:65536"], "port must be a number"],
+    [["serve", "--engine", "sled"], 'Unknown engine "sled"'],
+    [["serve", "--pool", "rayon"], 'Unknown pool "rayon"'],
+    [["serve", "--threads", "0"], "--threads must be from 1 to 256"],
+    [["serve", "--threads", "two"], "--threads must be from 1 to 256"],
+    [["serve", "--sync", "maybe"], 'Unknown sync mode "maybe"'],
+  ];
+  for (const [args, message] of cases) {
+    const dir = args[0] === "serve" ? ["--dir", `${root}/data`] : [];
+    const result = await kvs([...args, ...dir]);
+    assertFailure(result, 2, message);
+    assertStringIncludes(result.stderr, "--help'");
+  }
+  // A mistake has left nothing behind.
+  assertEquals([...Deno.readDirSync(root)], []);
+});
+
+test("kvs fails in one line without a store", async (root) => {
+  const dir = `${root}/data`;
+  for (const args of [["get", "k"], ["rm", "k"], ["compact"]]) {
+    assertFailure(
+      await kvs([...args, "--dir", dir]),
+      1,
+      `Cannot open data directory "${dir}": it does not exist`,
+    );
+  }
+  // A port that was free a moment ago.
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const addr = `127.0.0.1:${listener.addr.port}`;
+  listener.close();
+  for (const args of [["get", "k"], ["set", "k", "v"], ["rm", "k"]]) {
+    assertFailure(
+      await kvs([...args, "--addr", addr]),
+      1,
+      `Cannot connect to ${addr}`,
+    );
+  }
+});
+
+test("kvs set makes a data directory that serve then finds", async (root) => {
+  const dir = `${root}/new/data`;
+  assertResult(await kvs(["set", "k", "v", "--dir", dir]), {});
+  await using server = await ServerProcess.start("--dir", dir);
+  assertResult(await kvs(["get", "k", "--addr", server.addr]), {
+    stdout: "v\n",
+  });
+});
+
+test("kvs get into a closed pipe is quiet", async (root) => {
+  const dir = `${root}/data`;
+  const stdin = "x".repeat(4_000_000);
+  await kvs(["set", "k", "-", "--dir", dir], { stdin });
+  const result = await kvs(["get", "k", "--dir", dir], { closeStdout: true });
+  assertResult(result, {});
+});
+
+Deno.test({
+  name: "kvs names the permission it lacks",
+  ignore: BINARY !== undefined,
+  fn: async () => {
+    const permissions = ["--allow-read", "--allow-env"];
+    const dir = Deno.makeTempDirSync({ prefix: "kvs_cli_" });
+    try {
+      assertFailure(
+        await kvs(["set", "k", "v", "--dir", `${dir}/data`], { permissions }),
+        1,
+        "--allow-write",
+      );
+      assertFailure(
+        await kvs(["get", "k", "--addr", "127.0.0.1:4000"], { permissions }),
+        1,
+        "--allow-net",
+      );
+    } finally {
+      Deno.removeSync(dir, { recursive: true });
+    }
+  },
+});
