@@ -16,11 +16,13 @@ import type {
   Write,
   WriteOutcome,
 } from "../engine.ts";
+import { BlockCache } from "./block_cache.ts";
 import { Compactor } from "./compactor.ts";
 import { Control } from "./control.ts";
 import { GroupCommit } from "./group_commit.ts";
 import { emptyPointer } from "./log_pointer.ts";
 import { LogWriter, WritesRefusedError } from "./log_writer.ts";
+import { isRecordSound } from "./record.ts";
 import { recover } from "./recovery.ts";
 import {
   CorruptionError,
@@ -54,6 +56,13 @@ export interface KvStoreOptions {
    */
   readonly segmentBytes?: number;
   /**
+   * Memory for what was read of the log, in bytes, for each instance; 0 for
+   * none. It is taken as it is used.
+   *
+   * @default {33554432}
+   */
+  readonly cacheBytes?: number;
+  /**
    * How many bytes must be reclaimable before a compaction starts by itself;
    * `Infinity` for never.
    *
@@ -74,6 +83,7 @@ export interface KvsHandle extends EngineHandle {
   readonly directory: string;
   readonly sync: SyncMode;
   readonly segmentBytes: number;
+  readonly cacheBytes: number;
   readonly control: SharedArrayBuffer;
   readonly index: SharedArrayBuffer;
 }
@@ -118,7 +128,7 @@ export class KvStore implements KvsEngine {
   #housekeeping: ReturnType<typeof setInterval> | undefined;
   /** Bytes of the log that the snapshot on disk covers. */
   #snapshotBytes = 0;
-  #record = new Uint8Array(4096);
+  readonly #cache: BlockCache;
   readonly #pointer = emptyPointer();
 
   private constructor(
@@ -131,7 +141,12 @@ export class KvStore implements KvsEngine {
     this.#control = control;
     this.#index = index;
     this.#owned = owned;
-    const { directory, segmentBytes } = handle;
+    const { directory, segmentBytes, cacheBytes } = handle;
+    this.#cache = new BlockCache(
+      directory,
+      cacheBytes,
+      (segment) => control.segments.publishedSize(segment),
+    );
     this.#writer = new LogWriter(directory, control, index, segmentBytes);
     this.#commit = new GroupCommit(directory, control);
     this.#compactor = new Compactor(handle, control);
@@ -172,6 +187,7 @@ export class KvStore implements KvsEngine {
       sync = "always",
       segmentBytes = 32 * 2 ** 20,
       indexBytes = defaultIndexBytes(),
+      cacheBytes = 32 * 2 ** 20,
       compactAtBytes = 32 * 2 ** 20,
       onDamage = reportDamage,
     } = options;
@@ -193,6 +209,7 @@ export class KvStore implements KvsEngine {
         directory,
         sync,
         segmentBytes,
+        cacheBytes,
         control: control.buffer,
         index: index.buffer,
       },
@@ -263,26 +280,30 @@ export class KvStore implements KvsEngine {
     const pointer = this.#pointer;
     for (let lookup = 0; lookup < MAX_LOOKUPS; lookup++) {
       if (!this.#index.get(key, pointer)) return undefined;
-      if (pointer.length > this.#record.length) {
-        this.#record = new Uint8Array(pointer.length);
-      }
-      const record = this.#record.subarray(0, pointer.length);
-      const path = segmentPath(this.#handle.directory, pointer.segment);
       try {
-        readRecord(path, pointer.offset, record);
+        return valueOf(this.#readRecord(), key.length);
       } catch (error) {
         // Compacted between the look-up and the opening: the index knows
         // where the record is now.
-        if (error instanceof Deno.errors.NotFound) continue;
-        throw error;
+        if (!(error instanceof Deno.errors.NotFound)) throw error;
       }
-      return valueOf(record, key.length);
     }
     throw new CorruptionError(
       segmentPath(this.#handle.directory, pointer.segment),
       pointer.offset,
       "segment is missing",
     );
+  }
+
+  #readRecord(): Uint8Array {
+    const pointer = this.#pointer;
+    const record = this.#cache.read(pointer);
+    if (isRecordSound(record)) return record;
+    // Memory goes bad as well: the file has the last word.
+    const reread = new Uint8Array(pointer.length);
+    const path = segmentPath(this.#handle.directory, pointer.segment);
+    readRecord(path, pointer.offset, reread);
+    return reread;
   }
 
   /** @inheritdoc */
