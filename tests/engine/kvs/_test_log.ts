@@ -1,0 +1,268 @@
+import { assertEquals } from "@std/assert";
+import type { Write, WriteOutcome } from "../../../engine/engine.ts";
+import {
+  compact,
+  type CompactionContext,
+  type CompactionScope,
+} from "../../../engine/kvs/compaction.ts";
+import { Control } from "../../../engine/kvs/control.ts";
+import { GroupCommit } from "../../../engine/kvs/group_commit.ts";
+import { emptyPointer } from "../../../engine/kvs/log_pointer.ts";
+import { LogWriter } from "../../../engine/kvs/log_writer.ts";
+import { RECORD_HEADER_BYTES } from "../../../engine/kvs/record.ts";
+import { recover } from "../../../engine/kvs/recovery.ts";
+import {
+  type Damage,
+  listSegments,
+  readRecord,
+  scanSegment,
+  segmentPath,
+  valueOf,
+} from "../../../engine/kvs/segment.ts";
+import { SkipMap } from "../../../engine/kvs/skip_map.ts";
+import { bytes, TempDirectory, text } from "./_helpers.ts";
+
+/** A write of a test: a removal has no value. */
+export type KeyValue = readonly [key: string, value?: string];
+
+/** Options of {@linkcode TestLog}. */
+export interface TestLogOptions {
+  readonly segmentBytes?: number;
+  readonly indexBytes?: number;
+}
+
+/**
+ * A store without its directory lock, its timers and its Workers: the same
+ * parts, where a test can reach each of them.
+ */
+export class TestLog implements Disposable {
+  readonly directory: string;
+  readonly control = Control.create();
+  readonly index: SkipMap;
+  readonly damage: readonly Damage[];
+  readonly writer: LogWriter;
+  readonly #segmentBytes: number;
+  readonly #commit: GroupCommit;
+  readonly #others: LogWriter[] = [];
+
+  /** @param directory The data directory, empty or with a store in it. */
+  constructor(
+    directory: string,
+    { segmentBytes = 2 ** 20, indexBytes = 2 ** 20 }: TestLogOptions = {},
+  ) {
+    this.directory = directory;
+    this.#segmentBytes = segmentBytes;
+    const { index, damage } = recover(
+      directory,
+      this.control,
+      indexBytes,
+      segmentBytes,
+    );
+    this.index = index;
+    this.damage = damage;
+    this.writer = this.newWriter();
+    this.#commit = new GroupCommit(directory, this.control);
+  }
+
+  /** Another instance's writer. */
+  newWriter(): LogWriter {
+    const writer = new LogWriter(
+      this.directory,
+      this.control,
+      SkipMap.attach(this.index.buffer),
+      this.#segmentBytes,
+    );
+    this.#others.push(writer);
+    return writer;
+  }
+
+  /** What compaction works on. */
+  get context(): CompactionContext {
+    const { directory, control, index } = this;
+    return { directory, control, index, segmentBytes: this.#segmentBytes };
+  }
+
+  /** The segments' file ids. */
+  get ids(): number[] {
+    return listSegments(this.directory);
+  }
+
+  /** Writes a batch. */
+  write(...batch: KeyValue[]): WriteOutcome[] {
+    return this.writer.write(batch.map(toWrite));
+  }
+
+  /** Makes everything written durable. */
+  sync(): Promise<void> {
+    return this.#commit.wait(this.control.appendedTicket);
+  }
+
+  /** Compacts in this thread; `between` is called after each record. */
+  compact(scope: CompactionScope = "all", between = () => {}) {
+    return compact(this.context, scope, between);
+  }
+
+  /** The value that the index leads to, read as a reader would. */
+  get(key: string): string | undefined {
+    const pointer = emptyPointer();
+    if (!this.index.get(bytes(key), pointer)) return undefined;
+    const record = new Uint8Array(pointer.length);
+    const path = segmentPath(this.directory, pointer.segment);
+    readRecord(path, pointer.offset, record);
+    return text(valueOf(record, bytes(key).length));
+  }
+
+  /** Every key and its value. */
+  entries(): Map<string, string> {
+    return new Map(
+      this.index.page(undefined, true, 2 ** 20)
+        .map(({ key }) => [text(key), this.get(text(key))!]),
+    );
+  }
+
+  /**
+   * All sound records of each segment: sequence number and `key=value`, or
+   * `-key` for a tombstone.
+   */
+  records(): string[][] {
+    return this.ids.map((id) => {
+      const records: string[] = [];
+      scanSegment(segmentPath(this.directory, id), id, (header, _, record) => {
+        const keyEnd = RECORD_HEADER_BYTES + header.keyLength;
+        const key = text(record.subarray(RECORD_HEADER_BYTES, keyEnd));
+        const value = text(record.subarray(keyEnd));
+        const what = header.tombstone ? `-${key}` : `${key}=${value}`;
+        records.push(`${header.sequence} ${what}`);
+      });
+      return records;
+    });
+  }
+
+  /** Checks that files and table agree, and the counts with the records. */
+  assertConsistent(): void {
+    const { control, ids } = this;
+    const table = control.segments.list();
+    assertEquals(table.map(({ id }) => id), ids);
+    const pointer = emptyPointer();
+    for (const state of table) {
+      const path = segmentPath(this.directory, state.id);
+      let deadBytes = 0;
+      let deadRecords = 0;
+      let tombstoneBytes = 0;
+      let minSequence = Infinity;
+      const scan = scanSegment(path, state.id, (header, offset, record) => {
+        minSequence = Math.min(minSequence, header.sequence);
+        const keyEnd = RECORD_HEADER_BYTES + header.keyLength;
+        const key = record.subarray(RECORD_HEADER_BYTES, keyEnd);
+        if (header.tombstone) tombstoneBytes += record.length;
+        else if (
+          !this.index.get(key, pointer) || pointer.segment !== state.id ||
+          pointer.offset !== offset
+        ) {
+          deadBytes += record.length;
+          deadRecords++;
+        } else {
+          assertEquals(pointer.length, record.length);
+          assertEquals(pointer.sequence, header.sequence);
+        }
+      });
+      assertEquals(scan.damage, []);
+      assertEquals(scan.tailOffset, scan.sizeBytes);
+      const { flags, id } = state;
+      assertEquals(state, {
+        id,
+        sizeBytes: scan.sizeBytes,
+        deadBytes,
+        deadRecords,
+        tombstoneBytes,
+        minSequence,
+        flags,
+      });
+    }
+  }
+
+  /** Closes its files; everything else is left as a kill would leave it. */
+  [Symbol.dispose](): void {
+    this.#others.forEach((writer) => writer.close());
+    this.#commit.close();
+    this.index.detach();
+  }
+}
+
+/** A {@linkcode TestLog} in a directory of its own, which goes with it. */
+export class TempLog extends TestLog {
+  readonly #temporary: TempDirectory;
+
+  constructor(options?: TestLogOptions) {
+    const temporary = new TempDirectory();
+    super(temporary.path, options);
+    this.#temporary = temporary;
+  }
+
+  override [Symbol.dispose](): void {
+    super[Symbol.dispose]();
+    this.#temporary[Symbol.dispose]();
+  }
+}
+
+/** A write of bytes. */
+export function toWrite([key, value]: KeyValue): Write {
+  return {
+    key: bytes(key),
+    value: value === undefined ? undefined : bytes(value),
+  };
+}
+
+/**
+ * What may be found of each key after a crash: the last state that was
+ * acknowledged, or one that was written later and not acknowledged.
+ */
+export class Expectation {
+  #acknowledged = new Map<string, string | undefined>();
+  #pending: KeyValue[] = [];
+
+  /** Notes a write that is not acknowledged yet. */
+  wrote(...batch: KeyValue[]): void {
+    this.#pending.push(...batch);
+  }
+
+  /** Notes that everything written so far is acknowledged. */
+  acknowledged(): void {
+    for (const [key, value] of this.#pending) {
+      this.#acknowledged.set(key, value);
+    }
+    this.#pending = [];
+  }
+
+  /** The state at this moment, to be compared with later. */
+  capture(): Map<string, Set<string | undefined>> {
+    const allowed = new Map<string, Set<string | undefined>>();
+    for (const [key, value] of this.#acknowledged) {
+      allowed.set(key, new Set([value]));
+    }
+    for (const [key, value] of this.#pending) {
+      const values = allowed.get(key) ?? new Set([undefined]);
+      allowed.set(key, values.add(value));
+    }
+    return allowed;
+  }
+}
+
+/** Checks the entries of a store against what may be found. */
+export function assertExpected(
+  entries: ReadonlyMap<string, string>,
+  allowed: ReadonlyMap<string, ReadonlySet<string | undefined>>,
+): void {
+  for (const [key, values] of allowed) {
+    const found = entries.get(key);
+    if (values.has(found)) continue;
+    throw new Error(
+      `Key ${key} is ${JSON.stringify(found)}, expected one of ${
+        [...values].map((value) => JSON.stringify(value))
+      }`,
+    );
+  }
+  for (const key of entries.keys()) {
+    if (!allowed.has(key)) throw new Error(`Key ${key} was never written`);
+  }
+}
