@@ -5,16 +5,15 @@
  * @module
  */
 
+import project from "../../deno.json" with { type: "json" };
+
 const ROOT = new URL("../../", import.meta.url);
 
-const PERMISSIONS = [
-  "--allow-net",
-  "--allow-read",
-  "--allow-write",
-  "--allow-env",
-  "--allow-sys",
-  "--allow-ffi",
-];
+/** What the tasks allow, so that a permission that is missing there shows. */
+const PERMISSIONS = Array.from(
+  project.tasks.serve.command.matchAll(/--allow-[^\s=]+(=('[^']*'|\S+))?/g),
+  ([flag]) => flag.replaceAll("'", ""),
+);
 
 /** How long a process may take for anything, in milliseconds. */
 const TIMEOUT_MS = 20_000;
