@@ -12,10 +12,22 @@
  * @throws {Deno.errors.NotFound} If there is no such directory.
  */
 export function syncDirectory(path: string): void {
+  using directory = openDirectory(path);
+  directory?.syncSync();
+}
+
+/**
+ * Opens a directory to sync it later, for callers to whom it matters which of
+ * the two failed: see {@linkcode syncDirectory}.
+ *
+ * @param path The directory.
+ * @returns The directory; `undefined` where its names are durable anyway.
+ * @throws {Deno.errors.NotFound} If there is no such directory.
+ */
+export function openDirectory(path: string): Deno.FsFile | undefined {
   // Windows cannot open a directory as a file, and NTFS journals its names.
-  if (Deno.build.os === "windows") return;
-  using directory = Deno.openSync(path, { read: true });
-  directory.syncSync();
+  if (Deno.build.os === "windows") return undefined;
+  return Deno.openSync(path, { read: true });
 }
 
 /**

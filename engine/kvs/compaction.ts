@@ -6,10 +6,11 @@
  */
 
 import type { CompactionProgress, CompactionReport } from "../engine.ts";
-import { syncDirectory } from "../files.ts";
+import { openDirectory, syncDirectory } from "../files.ts";
 import type { Control } from "./control.ts";
 import { removeHint, writeHint } from "./hint.ts";
 import { emptyPointer, type LogPointer } from "./log_pointer.ts";
+import { WritesRefusedError } from "./log_writer.ts";
 import { RECORD_HEADER_BYTES, type RecordHeader } from "./record.ts";
 import {
   CorruptionError,
@@ -63,6 +64,7 @@ export interface CompactionContext {
  * @returns The size of the log before and after.
  * @throws {CorruptionError} If a segment is not sound: it stays as it is, and
  * the others have been compacted.
+ * @throws {WritesRefusedError} If a failure made it unsafe to write.
  */
 export function compact(
   context: CompactionContext,
@@ -70,6 +72,7 @@ export function compact(
   onProgress: CompactionProgress = () => {},
 ): CompactionReport {
   const { control } = context;
+  if (control.refusesWrites) throw new WritesRefusedError();
   const bytesBefore = totalBytes(control.segments.list());
   if (scope === "all") sealActive(context);
   using output = new Output(context);
@@ -188,13 +191,9 @@ function compactSegment(
         output.addTombstone(record, header.sequence);
       }
     } else if (
-      known && current.segment === segment.id && current.offset === offset
-    ) {
-      if (!sound) {
-        throw new CorruptionError(path, offset, "live record is not sound");
-      }
-      output.addValue(key, record, current);
-    }
+      sound && known && current.segment === segment.id &&
+      current.offset === offset
+    ) output.addValue(key, record, current);
     onProgress(offset + record.length);
   };
   const scan = scanSegment(path, segment.id, visit);
@@ -210,21 +209,52 @@ function compactSegment(
   }
   output.flush();
   output.sync();
+  syncLog(context);
   removeSegment(context, segment.id);
+}
+
+/**
+ * Makes everything appended so far durable. What has overwritten or removed
+ * the records of a segment must be on disk before the segment goes: a power
+ * failure would take both the old value and the new one.
+ */
+function syncLog({ control, directory }: CompactionContext): void {
+  const { sealed, active } = control.unsyncedSegments();
+  for (const id of active === 0 ? sealed : [...sealed, active]) {
+    using file = Deno.openSync(segmentPath(directory, id));
+    orRefuseWrites(control, () => file.syncDataSync());
+  }
+  syncDirectory(directory);
+  control.markSynced(sealed);
+}
+
+/**
+ * Does what must not be tried again if it fails: after a failed sync the
+ * kernel may have dropped the pages, and a second one would say that all is
+ * well.
+ */
+function orRefuseWrites(control: Control, sync: () => void): void {
+  try {
+    sync();
+  } catch (error) {
+    control.refuseWrites();
+    throw error;
+  }
 }
 
 /** Takes a segment that holds nothing live out of the store. */
 function removeSegment(context: CompactionContext, id: number): void {
   const { control, directory } = context;
-  control.locked(() => control.dropSegment(id));
-  // A reader that has looked the old pointer up and not opened the file yet
-  // finds it gone, looks up again, and gets the new pointer.
+  using names = openDirectory(directory);
   removeSnapshot(directory);
   removeHint(directory, id);
+  // A reader that has looked the old pointer up and not opened the file yet
+  // finds it gone, looks up again, and gets the new pointer.
   Deno.removeSync(segmentPath(directory, id));
-  // The removal must be on disk before a tombstone that hid records of this
-  // segment may go.
-  syncDirectory(directory);
+  control.locked(() => control.dropSegment(id));
+  // A tombstone that hid records of this segment may go from here on, so the
+  // file must be gone before it counts as gone, and stay so.
+  orRefuseWrites(control, () => names?.syncSync());
 }
 
 function sealActive(context: CompactionContext): void {
@@ -332,7 +362,10 @@ class Output {
   }
 
   sync(): void {
-    this.#file?.syncDataSync();
+    orRefuseWrites(
+      this.#context.control,
+      () => this.#file?.syncDataSync(),
+    );
   }
 
   [Symbol.dispose](): void {
@@ -341,9 +374,9 @@ class Output {
   }
 
   #begin(): void {
+    const { control, directory } = this.#context;
     this.sync();
     this[Symbol.dispose]();
-    const { control, directory } = this.#context;
     const id = control.nextFileId();
     this.#file = createSegment(directory, id);
     syncDirectory(directory);

@@ -171,7 +171,7 @@ export class Control {
 
   /**
    * The segments whose last bytes may not be on disk: sealed ones, and the
-   * active one, which is always named.
+   * active one, which is always named, or 0 where there is none.
    */
   unsyncedSegments(): { sealed: number[]; active: number } {
     // In this order: a segment that was active when its append got a ticket is
