@@ -65,6 +65,7 @@ export class KvsServer {
   /** Settled with an error if the server can't go on by itself. */
   readonly failed: Promise<never>;
   readonly #pool: ThreadPool;
+  #stopped: Promise<void> | undefined;
 
   private constructor(addr: string, pool: ThreadPool) {
     this.addr = addr;
@@ -117,14 +118,16 @@ export class KvsServer {
   }
 
   /**
-   * Stops accepting, answers what was received, and ends the Workers.
+   * Stops accepting, answers what was received, and ends the Workers. A second
+   * call waits for the first.
    *
    * @throws {Error} If that takes longer than four seconds. The Workers may
    * still use the engine then, so it must not be closed; end the process
    * instead.
    */
-  async stop(): Promise<void> {
-    await this.#pool.close(STOP_TIMEOUT_MS);
+  stop(): Promise<void> {
+    this.#stopped ??= this.#pool.close(STOP_TIMEOUT_MS);
+    return this.#stopped;
   }
 
   /** Stops the server at the end of an `await using` block. */

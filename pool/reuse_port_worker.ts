@@ -29,6 +29,7 @@ const GRACE_MS = 2_000;
 let engine: KvsEngine | undefined;
 let listener: Deno.TcpListener | undefined;
 let connections: ConnectionSet | undefined;
+let accepting: Promise<void> | undefined;
 
 self.onmessage = async ({ data }: MessageEvent<ReusePortRequest>) => {
   try {
@@ -55,12 +56,14 @@ async function start(
     () => new LocalSession(attached, request.limits),
     log,
   );
-  connections.acceptFrom(listener);
+  accepting = connections.acceptFrom(listener);
   post({ kind: "ready" });
 }
 
 async function stop(): Promise<void> {
   listener?.close();
+  // Only when no accept holds it any more is the port free for others.
+  await accepting;
   await connections?.close(GRACE_MS);
   // Cuts a compaction short, should one be running.
   await engine?.close();

@@ -76,6 +76,7 @@ export class LevelEngine implements KvsEngine {
   readonly #owned: DataDirectory | undefined;
   #syncTimer: ReturnType<typeof setTimeout> | undefined;
   #isUnsynced = false;
+  readonly #compactions = new Set<Promise<unknown>>();
 
   private constructor(
     db: LevelDatabase,
@@ -175,8 +176,14 @@ export class LevelEngine implements KvsEngine {
   sync(): void {}
 
   /** @inheritdoc */
-  compact(onProgress?: CompactionProgress): Promise<CompactionReport> {
-    return compactAll(this.#db, onProgress);
+  async compact(onProgress?: CompactionProgress): Promise<CompactionReport> {
+    const compaction = compactAll(this.#db, onProgress);
+    this.#compactions.add(compaction);
+    try {
+      return await compaction;
+    } finally {
+      this.#compactions.delete(compaction);
+    }
   }
 
   /**
@@ -185,6 +192,8 @@ export class LevelEngine implements KvsEngine {
    */
   async close(): Promise<void> {
     clearTimeout(this.#syncTimer);
+    // LevelDB cannot cut one short, and does not bear being closed under it.
+    await Promise.allSettled(this.#compactions);
     try {
       if (this.#isUnsynced) await this.#syncLog();
     } finally {

@@ -1,0 +1,174 @@
+import { assert, assertEquals } from "@std/assert";
+import { ConnectionSet } from "../../pool/connection.ts";
+import type { Session } from "../../pool/session.ts";
+
+/** A session that gives back what comes in, by a function of choice. */
+class FakeSession implements Session {
+  readonly isBroken = false;
+  readonly #input = new Uint8Array(1024);
+  readonly #run: () => void | Promise<void>;
+  #length = 0;
+
+  constructor(run: () => void | Promise<void> = () => {}) {
+    this.#run = run;
+  }
+
+  space(): Uint8Array {
+    return this.#input;
+  }
+
+  commit(countBytes: number): void {
+    this.#length = countBytes;
+  }
+
+  end(): void {
+    this.#length = 0;
+  }
+
+  run(): boolean | Promise<boolean> {
+    const ran = this.#run();
+    return ran === undefined ? false : ran.then(() => false);
+  }
+
+  answers(): Uint8Array {
+    return this.#input.subarray(0, this.#length);
+  }
+}
+
+/** Runs a body with connections that are served by the sessions given. */
+async function withConnections(
+  makeSession: () => Session,
+  body: (
+    set: ConnectionSet,
+    connect: () => Promise<Deno.TcpConn>,
+    log: readonly string[],
+  ) => Promise<void>,
+): Promise<void> {
+  const log: string[] = [];
+  const set = new ConnectionSet(
+    makeSession,
+    (level, message) => log.push(`${level}: ${message}`),
+  );
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const accepting = set.acceptFrom(listener);
+  const { port } = listener.addr;
+  const conns: Deno.TcpConn[] = [];
+  try {
+    await body(set, async () => {
+      const conn = await Deno.connect({ hostname: "127.0.0.1", port });
+      conns.push(conn);
+      return conn;
+    }, log);
+  } finally {
+    listener.close();
+    await set.close(0);
+    await accepting;
+    for (const conn of conns) close(conn);
+  }
+}
+
+function close(conn: Deno.TcpConn): void {
+  try {
+    conn.close();
+  } catch (error) {
+    // The test has closed it already.
+    if (!(error instanceof Deno.errors.BadResource)) throw error;
+  }
+}
+
+async function echo(conn: Deno.TcpConn, text: string): Promise<string | null> {
+  await conn.write(new TextEncoder().encode(text));
+  return await read(conn);
+}
+
+async function read(conn: Deno.TcpConn): Promise<string | null> {
+  const chunk = new Uint8Array(1024);
+  const count = await conn.read(chunk);
+  return count === null
+    ? null
+    : new TextDecoder().decode(chunk.subarray(0, count));
+}
+
+Deno.test("ConnectionSet.acceptFrom() serves connections side by side", () =>
+  withConnections(() => new FakeSession(), async (_set, connect, log) => {
+    const conns = await Promise.all([connect(), connect(), connect()]);
+    for (const [i, conn] of [...conns, ...conns].entries()) {
+      assertEquals(await echo(conn, `${i}`), `${i}`);
+    }
+    assertEquals(log, []);
+  }));
+
+Deno.test("ConnectionSet logs an error of one connection and serves the others", () => {
+  let isFirst = true;
+  const makeSession = () => {
+    const isFailing = isFirst;
+    isFirst = false;
+    return new FakeSession(() => {
+      if (isFailing) throw new Error("out of order");
+    });
+  };
+  return withConnections(makeSession, async (_set, connect, log) => {
+    const failing = await connect();
+    const other = await connect();
+    assertEquals(await echo(failing, "a"), null);
+    assertEquals(await echo(other, "b"), "b");
+    assertEquals(await echo(await connect(), "c"), "c");
+    assertEquals(log, ["error: Connection failed: Error: out of order"]);
+  });
+});
+
+Deno.test("ConnectionSet is not disturbed by clients that vanish", () =>
+  withConnections(() => new FakeSession(), async (_set, connect, log) => {
+    for (let i = 0; i < 10; i++) {
+      const conn = await connect();
+      await conn.write(new Uint8Array(1024));
+      // With an answer unread, so that the other end sees a reset.
+      conn.close();
+    }
+    assertEquals(await echo(await connect(), "here"), "here");
+    assertEquals(log, []);
+  }));
+
+Deno.test("ConnectionSet.close() closes idle connections at once", () =>
+  withConnections(() => new FakeSession(), async (set, connect) => {
+    const conns = await Promise.all([connect(), connect()]);
+    for (const conn of conns) await echo(conn, "served");
+    const startMs = performance.now();
+    await set.close(5_000);
+    assert(performance.now() - startMs < 1_000);
+    for (const conn of conns) assertEquals(await read(conn), null);
+  }));
+
+Deno.test("ConnectionSet.close() lets a batch that is running end", () => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const started = Promise.withResolvers<void>();
+  const run = () => {
+    started.resolve();
+    return promise;
+  };
+  return withConnections(() => new FakeSession(run), async (set, connect) => {
+    const conn = await connect();
+    const answer = echo(conn, "answered");
+    await started.promise;
+    const closed = set.close(5_000);
+    resolve();
+    assertEquals(await answer, "answered");
+    assertEquals(await read(conn), null);
+    await closed;
+  });
+});
+
+Deno.test("ConnectionSet.close() waits no longer than told", () => {
+  const started = Promise.withResolvers<void>();
+  const run = () => {
+    started.resolve();
+    return new Promise<void>(() => {});
+  };
+  return withConnections(() => new FakeSession(run), async (set, connect) => {
+    const conn = await connect();
+    const answer = echo(conn, "unanswered");
+    await started.promise;
+    await set.close(20);
+    assertEquals(await answer, null);
+  });
+});

@@ -1,0 +1,94 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { WorkerSet } from "../../pool/worker_set.ts";
+import type { Mood } from "./_moody_worker.ts";
+
+/** A set whose Workers behave as told by number and birth, and its log. */
+function makeSet(moodOf: (number: number, birth: number) => Mood["mood"]) {
+  const log: string[] = [];
+  const deaths: number[] = [];
+  const births: number[] = [];
+  const set = new WorkerSet<Mood>({
+    url: new URL("./_moody_worker.ts", import.meta.url),
+    name: "moody",
+    taskOf: (number) => {
+      const birth = births[number] ?? 0;
+      births[number] = birth + 1;
+      return { number, mood: moodOf(number, birth) };
+    },
+    onDeath: (number) => deaths.push(number),
+    log: (_level, message) => log.push(message),
+  });
+  return { set, log, deaths, stop: () => stop(set, 5_000) };
+}
+
+function stop(set: WorkerSet<Mood>, timeoutMs: number): Promise<void> {
+  return set.stop((worker) => worker.postMessage("stop"), timeoutMs);
+}
+
+/** Waits until a condition holds, at most for some seconds. */
+async function until(condition: () => boolean): Promise<void> {
+  const deadlineMs = performance.now() + 10_000;
+  while (!condition()) {
+    assert(performance.now() < deadlineMs, "Waited in vain");
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+Deno.test("WorkerSet.start() resolves once all Workers are ready", async () => {
+  const { set, log, stop } = makeSet(() => "well");
+  await set.start(3);
+  await until(() => log.length === 3);
+  assertEquals(log.toSorted(), ["0 well", "1 well", "2 well"]);
+  await stop();
+});
+
+Deno.test("WorkerSet.start() rejects if a Worker cannot begin", async () => {
+  const { set, stop } = makeSet((number) => number === 1 ? "failing" : "well");
+  await assertRejects(() => set.start(2), Error, "Number 1 failed");
+  await stop();
+});
+
+Deno.test("WorkerSet replaces a Worker that has died", async () => {
+  const { set, log, deaths, stop } = makeSet((number, birth) =>
+    number === 1 && birth < 2 ? "dying" : "well"
+  );
+  await set.start(2);
+  await until(() => log.includes("1 well"));
+  assertEquals(deaths, [1, 1]);
+  const reports = log.filter((line) => line.startsWith("Worker died"));
+  assertEquals(reports.length, 2);
+  for (const report of reports) {
+    assert(/Number 1 died; starting another$/.test(report), report);
+  }
+  assertEquals(log.filter((line) => line === "0 well").length, 1);
+  await stop();
+});
+
+Deno.test("WorkerSet.failed rejects once Workers die too often", async () => {
+  const { set, deaths, stop } = makeSet(() => "dying");
+  await set.start(1);
+  await assertRejects(() => set.failed, Error, "Too many Workers died");
+  assertEquals(deaths.length, 6);
+  await stop();
+});
+
+Deno.test("WorkerSet.failed rejects if a replacement cannot begin", async () => {
+  const { set, stop } = makeSet((_number, birth) =>
+    birth === 0 ? "dying" : "failing"
+  );
+  await set.start(1);
+  await assertRejects(() => set.failed, Error, "Number 0 failed");
+  await stop();
+});
+
+Deno.test("WorkerSet.stop() rejects if a Worker does not stop in time", async () => {
+  const { set } = makeSet(() => "stubborn");
+  await set.start(1);
+  await assertRejects(
+    () => stop(set, 20),
+    Error,
+    "Workers did not stop within 20 ms",
+  );
+  // It stops in the end, and leaves nothing to the next test.
+  await stop(set, 5_000);
+});

@@ -1,0 +1,143 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { KvsClient } from "../client.ts";
+import { ENGINE_NAMES } from "../engine/directory.ts";
+import type { EngineName, KvsEngine } from "../engine/engine.ts";
+import { openEngine } from "../engine/open.ts";
+import { POOL_STRATEGIES } from "../pool/pool.ts";
+import { parseAddr } from "../protocol/addr.ts";
+import { KvsServer, type KvsServerOptions } from "../server.ts";
+
+const ANY_PORT = "127.0.0.1:0";
+
+/** Runs a body with an open engine and what starts servers of it. */
+async function withEngine(
+  body: (
+    engine: KvsEngine,
+    start: (options?: KvsServerOptions) => Promise<KvsServer>,
+    dir: string,
+  ) => Promise<void>,
+  name: EngineName = "kvs",
+): Promise<void> {
+  const root = Deno.makeTempDirSync({ prefix: "kvs_server_" });
+  const dir = `${root}/data`;
+  const engine = await openEngine(dir, {
+    engine: name,
+    create: true,
+    sync: "no",
+  });
+  const start = (options: KvsServerOptions = {}) =>
+    KvsServer.start(engine, { addr: ANY_PORT, threads: 2, ...options });
+  try {
+    await body(engine, start, dir);
+  } finally {
+    await engine.close();
+    Deno.removeSync(root, { recursive: true });
+  }
+}
+
+for (const pool of POOL_STRATEGIES) {
+  for (const engineName of ENGINE_NAMES) {
+    Deno.test(`KvsServer.start() serves until stop() (${pool}, ${engineName})`, () =>
+      withEngine(async (engine, start) => {
+        await engine.set("before", "1");
+        await using server = await start({ pool });
+        assert(parseAddr(server.addr).port > 0);
+        const clients = await Promise.all(
+          Array.from({ length: 8 }, () => KvsClient.connect(server.addr)),
+        );
+        assertEquals(await clients[0].get("before"), "1");
+        await Promise.all(clients.map((client, i) =>
+          Promise.all(
+            Array.from({ length: 50 }, (_, key) =>
+              client.set(`${i} ${key}`, `${key}`)),
+          )
+        ));
+        for (const [i, client] of clients.entries()) {
+          assertEquals(await client.get(`${(i + 1) % 8} 49`), "49");
+          assertEquals(await client.remove(`${i} 0`), true);
+          assertEquals(await client.remove(`${i} 0`), false);
+        }
+        await server.stop();
+        for (const client of clients) client.close();
+        await assertRejects(() => KvsClient.connect(server.addr), Error);
+        // The engine is its owner's again.
+        assertEquals(await engine.get("7 49"), "49");
+        assertEquals(await engine.get("7 0"), undefined);
+      }, engineName));
+  }
+}
+
+Deno.test("KvsServer.start() refuses a port that is in use, whoever uses it", () =>
+  withEngine(async (_engine, start) => {
+    await using server = await start();
+    const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    for (const addr of [server.addr, `127.0.0.1:${listener.addr.port}`]) {
+      const error = await assertRejects(() => start({ addr }), Error);
+      assertEquals(
+        error.message,
+        `Cannot listen on ${addr}: address already in use`,
+      );
+    }
+    listener.close();
+    using client = await KvsClient.connect(server.addr);
+    await client.set("still", "served");
+  }));
+
+Deno.test("KvsServer.start() refuses options that make no sense", () =>
+  withEngine(async (_engine, start) => {
+    for (const threads of [0, 257, 1.5, NaN]) {
+      await assertRejects(
+        () => start({ threads }),
+        RangeError,
+        `Number of threads must be from 1 to 256, found ${threads}`,
+      );
+    }
+    await assertRejects(() => start({ addr: "localhost" }), TypeError);
+  }));
+
+Deno.test("KvsServer.stop() may be repeated, and the port is free then", () =>
+  withEngine(async (_engine, start) => {
+    const { addr } = await stopped(await start());
+    await stopped(await start({ addr }));
+  }));
+
+async function stopped(server: KvsServer): Promise<KvsServer> {
+  await server.stop();
+  await server.stop();
+  return server;
+}
+
+Deno.test("KvsServer.stop() answers what it has read, and nothing is answered that was not done", () =>
+  withEngine(async (engine, start) => {
+    await using server = await start();
+    using client = await KvsClient.connect(server.addr);
+    await client.set("first", "1");
+    let answered = 0;
+    const sets = Array.from(
+      { length: 20_000 },
+      (_, i) =>
+        client.set(`k${i}`, `${i}`).then(() => {
+          answered++;
+        }),
+    );
+    const all = Promise.allSettled(sets);
+    await sets[0];
+    await server.stop();
+    await all;
+    assert(answered > 0);
+    for (let i = 0; i < answered; i++) {
+      assertEquals(await engine.get(`k${i}`), `${i}`);
+    }
+  }));
+
+Deno.test("KvsServer answers that an engine failed, and goes on", () =>
+  withEngine(async (_engine, start, dir) => {
+    await using server = await start();
+    using client = await KvsClient.connect(server.addr);
+    await client.set("lost", "x".repeat(100_000));
+    for (const { name } of Deno.readDirSync(dir)) {
+      if (name.endsWith(".log")) Deno.truncateSync(`${dir}/${name}`, 20);
+    }
+    await assertRejects(() => client.get("lost"), Error);
+    assertEquals(await client.get("missing"), undefined);
+  }));
