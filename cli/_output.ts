@@ -18,21 +18,3 @@ export function writeText(text: string): number {
   }
   return 0;
 }
-
-const UNITS = ["bytes", "KiB", "MiB", "GiB", "TiB"];
-
-/**
- * Spells a number of bytes for a person.
- *
- * @param bytes The number.
- * @returns Such as `17 bytes` or `1.5 MiB`.
- */
-export function formatBytes(bytes: number): string {
-  let value = bytes;
-  let unit = 0;
-  while (value >= 1024 && unit < UNITS.length - 1) {
-    value /= 1024;
-    unit++;
-  }
-  return `${unit === 0 ? value : value.toFixed(1)} ${UNITS[unit]}`;
-}

@@ -7,9 +7,10 @@ import {
 } from "../engine/kvs/check.ts";
 import type { Damage } from "../engine/kvs/segment.ts";
 import { parseCommandArgs } from "./_args.ts";
+import { formatBytes } from "./_bytes.ts";
 import type { Command } from "./_command.ts";
 import { UsageError } from "./_errors.ts";
-import { formatBytes, writeText } from "./_output.ts";
+import { writeText } from "./_output.ts";
 
 /** `kvs check`. */
 export const check: Command = {

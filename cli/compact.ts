@@ -1,8 +1,9 @@
 import { ProgressBar } from "@std/cli/unstable-progress-bar";
 import type { CompactionReport } from "../engine/engine.ts";
 import { parseCommandArgs } from "./_args.ts";
+import { formatBytes } from "./_bytes.ts";
 import type { Command } from "./_command.ts";
-import { formatBytes, writeText } from "./_output.ts";
+import { writeText } from "./_output.ts";
 import {
   type Target,
   TARGET_FLAGS,

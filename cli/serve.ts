@@ -5,6 +5,7 @@ import { openEngineIn } from "../engine/open.ts";
 import { type Log, POOL_STRATEGIES, type PoolStrategy } from "../pool/pool.ts";
 import { KvsServer } from "../server.ts";
 import { parseCommandArgs } from "./_args.ts";
+import { parseBytes } from "./_bytes.ts";
 import type { Command } from "./_command.ts";
 import { UsageError } from "./_errors.ts";
 import { checkedAddr, DEFAULT_ADDR, parseEngine } from "./_target.ts";
@@ -23,6 +24,12 @@ Options:
   --threads N        Workers to use (default: one per core)
   --sync MODE        when an answered write is on disk: always (default),
                      everysec or no
+  --index-size SIZE  memory the index may use, such as 512M or 2G (default: a
+                     quarter of the machine's, 16G at most)
+  --cache-size SIZE  memory for each Worker's cache of the log (default 32M)
+  --segment-size SIZE  when to begin a new file of the log (default 32M)
+  --compact-at SIZE  start compaction by itself when so much can be reclaimed
+                     (default 32M)
   -h, --help         show this help
 
 Examples:
@@ -38,13 +45,24 @@ Examples:
         pool: undefined,
         threads: undefined,
         sync: "always",
+        "index-size": undefined,
+        "cache-size": undefined,
+        "segment-size": undefined,
+        "compact-at": undefined,
       },
     }, []);
+    const bytes = (flag: string) => parseBytes(flag, parsed.value(flag));
     const addr = checkedAddr(parsed.value("addr")!);
     const engineName = parseEngine(parsed.value("engine"));
     const sync = parseSync(parsed.value("sync")!);
     const threads = parseThreads(parsed.value("threads"));
     const pool = parsePool(parsed.value("pool"));
+    const kvs = {
+      indexBytes: bytes("index-size"),
+      cacheBytes: bytes("cache-size"),
+      segmentBytes: bytes("segment-size"),
+      compactAtBytes: bytes("compact-at"),
+    };
     log("info", `kvs ${project.version}`);
     using directory = DataDirectory.open(parsed.value("dir")!, {
       engine: engineName,
@@ -52,7 +70,7 @@ Examples:
     });
     log("info", `Engine ${directory.engine}, sync ${sync}`);
     log("info", `Data directory ${directory.path}`);
-    const engine = await openEngineIn(directory, { sync });
+    const engine = await openEngineIn(directory, { sync, kvs });
     const stopped = untilSignal();
     const server = await KvsServer.start(engine, { addr, threads, pool, log });
     directory.setAddress(server.addr);

@@ -7,7 +7,7 @@
 
 import { DataDirectory, type DataDirectoryOptions } from "./directory.ts";
 import type { EngineHandle, KvsEngine, SyncMode } from "./engine.ts";
-import type { KvsHandle } from "./kvs/store.ts";
+import type { KvsHandle, KvStoreOptions } from "./kvs/store.ts";
 import type { LevelHandle } from "./level/level_engine.ts";
 
 /** Options of {@linkcode openEngineIn}. */
@@ -18,6 +18,8 @@ export interface EngineOptions {
    * @default {"always"}
    */
   readonly sync?: SyncMode;
+  /** Further options, where the engine is kvs. */
+  readonly kvs?: Omit<KvStoreOptions, "sync">;
 }
 
 /**
@@ -69,7 +71,7 @@ export async function openEngineIn(
   switch (directory.engine) {
     case "kvs": {
       const { KvStore } = await import("./kvs/store.ts");
-      return KvStore.openIn(directory, options);
+      return KvStore.openIn(directory, { sync: options.sync, ...options.kvs });
     }
     case "level": {
       const { LevelEngine } = await import("./level/level_engine.ts");
