@@ -4,7 +4,7 @@
  * @module
  */
 
-import { syncDirectory } from "../files.ts";
+import { openDirectory } from "../files.ts";
 import type { Control } from "./control.ts";
 import { WritesRefusedError } from "./log_writer.ts";
 import { segmentPath } from "./segment.ts";
@@ -65,9 +65,6 @@ export class GroupCommit {
       const ticket = control.appendedTicket;
       await this.#syncSegments();
       control.synced(ticket);
-    } catch (error) {
-      control.refuseWrites();
-      throw error;
     } finally {
       rounds.end();
     }
@@ -76,26 +73,49 @@ export class GroupCommit {
   async #syncSegments(): Promise<void> {
     const { sealed, active } = this.#control.unsyncedSegments();
     for (const id of sealed) {
-      try {
-        using file = Deno.openSync(segmentPath(this.#directory, id));
-        await file.syncData();
-      } catch (error) {
-        // Compacted away: what lived in it is synced in another segment.
-        if (!(error instanceof Deno.errors.NotFound)) throw error;
-      }
+      using file = this.#open(id);
+      await this.#orRefuseWrites(() => file?.syncData());
     }
     this.#control.markSynced(sealed);
     if (this.#fileId !== active) {
-      this.close();
-      this.#file = Deno.openSync(segmentPath(this.#directory, active));
+      this.#closeFile();
+      using names = openDirectory(this.#directory);
+      this.#file = this.#open(active);
+      if (this.#file === undefined) return;
+      await this.#orRefuseWrites(() => names?.syncSync());
       this.#fileId = active;
-      syncDirectory(this.#directory);
     }
-    await this.#file!.syncData();
+    await this.#orRefuseWrites(() => this.#file!.syncData());
   }
 
-  /** Closes the file. */
-  close(): void {
+  /** Opens a segment; `undefined` where it has been compacted away. */
+  #open(id: number): Deno.FsFile | undefined {
+    try {
+      return Deno.openSync(segmentPath(this.#directory, id));
+    } catch (error) {
+      // Compaction has synced what lived in it, and what overwrote the rest.
+      if (error instanceof Deno.errors.NotFound) return undefined;
+      throw error;
+    }
+  }
+
+  /** Does what must not be tried again if it fails. */
+  async #orRefuseWrites(sync: () => void | Promise<void>): Promise<void> {
+    try {
+      await sync();
+    } catch (error) {
+      this.#control.refuseWrites();
+      throw error;
+    }
+  }
+
+  /** Closes the file, once a sync that is under way is over. */
+  async close(): Promise<void> {
+    await this.#round?.catch(() => {});
+    this.#closeFile();
+  }
+
+  #closeFile(): void {
     this.#file?.close();
     this.#file = undefined;
     this.#fileId = 0;

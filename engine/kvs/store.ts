@@ -339,7 +339,7 @@ export class KvStore implements KvsEngine {
       }
     } finally {
       this.#writer.close();
-      this.#commit.close();
+      await this.#commit.close();
       this.#index.detach();
       this.#owned?.close();
     }

@@ -42,7 +42,6 @@ export class TestLog implements Disposable {
   readonly damage: readonly Damage[];
   readonly writer: LogWriter;
   readonly #segmentBytes: number;
-  readonly #commit: GroupCommit;
   readonly #others: LogWriter[] = [];
 
   /** @param directory The data directory, empty or with a store in it. */
@@ -61,7 +60,6 @@ export class TestLog implements Disposable {
     this.index = index;
     this.damage = damage;
     this.writer = this.newWriter();
-    this.#commit = new GroupCommit(directory, this.control);
   }
 
   /** Another instance's writer. */
@@ -93,8 +91,10 @@ export class TestLog implements Disposable {
   }
 
   /** Makes everything written durable. */
-  sync(): Promise<void> {
-    return this.#commit.wait(this.control.appendedTicket);
+  async sync(): Promise<void> {
+    const commit = new GroupCommit(this.directory, this.control);
+    await commit.wait(this.control.appendedTicket);
+    await commit.close();
   }
 
   /** Compacts in this thread; `between` is called after each record. */
@@ -184,7 +184,6 @@ export class TestLog implements Disposable {
   /** Closes its files; everything else is left as a kill would leave it. */
   [Symbol.dispose](): void {
     this.#others.forEach((writer) => writer.close());
-    this.#commit.close();
     this.index.detach();
   }
 }
