@@ -32,6 +32,7 @@ self.onmessage = ({ data }: MessageEvent<CompactionTask>) => {
   const { directory, control, index, segmentBytes } = data.handle;
   const map = SkipMap.attach(index);
   let lastMs = 0;
+  let result: CompactionMessage;
   try {
     const report = compact(
       { directory, control: Control.attach(control), index: map, segmentBytes },
@@ -43,11 +44,15 @@ self.onmessage = ({ data }: MessageEvent<CompactionTask>) => {
         post({ doneBytes, totalBytes });
       },
     );
-    post({ report });
+    result = { report };
   } catch (error) {
-    post({ error: error instanceof Error ? error : new Error(String(error)) });
-  } finally {
-    map.detach();
-    self.close();
+    result = {
+      error: error instanceof Error ? error : new Error(String(error)),
+    };
   }
+  // Whoever hears of the end may end this Worker at any moment: its place
+  // among the readers would be taken for ever.
+  map.detach();
+  post(result);
+  self.close();
 };
