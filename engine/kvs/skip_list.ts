@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type Arena, USER_WORDS } from "./arena.ts";
+import { type Arena, IndexFullError, USER_WORDS } from "./arena.ts";
 
 // Words of the arena's header that belong to the list.
 const HEAD = USER_WORDS;
@@ -85,10 +85,23 @@ export class SkipList {
    */
   make(record: number, useReserve: boolean): number {
     const words = this.words;
-    const height = this.#randomHeight();
     const keyWords = (this.#probeBytes + 3) >>> 2;
-    const node = this.#arena.allocate(height + KEY + keyWords, useReserve) +
-      height;
+    const wanted = this.#randomHeight();
+    let height = wanted;
+    let block = 0;
+    for (let tries = 1; block === 0; tries++) {
+      try {
+        block = this.#arena.allocate(height + KEY + keyWords, useReserve);
+      } catch (error) {
+        // In a full index removed nodes make room for nodes of their own size.
+        // Any height will do; most were lower than the one wanted.
+        if (!(error instanceof IndexFullError) || tries === MAX_HEIGHT) {
+          throw error;
+        }
+        height = tries < wanted ? wanted - tries : tries + 1;
+      }
+    }
+    const node = block + height;
     words[node + POINTER] = record;
     words[node + META] = this.#probeBytes << HEIGHT_BITS | height;
     for (let i = 0; i < keyWords; i++) words[node + KEY + i] = this.#probe[i];

@@ -309,6 +309,25 @@ Deno.test("SkipMap.set() throws IndexFullError for one key and harms no other", 
   assertEquals(entriesOf(map, 100).length, map.size);
 });
 
+Deno.test("SkipMap.set() has room for as many keys as have been removed", () => {
+  const map = SkipMap.create(SIZE_BYTES);
+  const previous = emptyPointer();
+  const counts: number[] = [];
+  for (let round = 0; round < 5; round++) {
+    const keyOf = (n: number) => bytes(`${round} ${String(n).padStart(5)}`);
+    let count = 0;
+    assertThrows(() => {
+      for (;; count++) map.set(keyOf(count), pointerOf(count));
+    }, IndexFullError);
+    for (let n = 0; n < count; n++) assert(map.remove(keyOf(n), previous));
+    counts.push(count);
+  }
+  // Heights are random: those of one round are not quite those of another.
+  for (const count of counts) {
+    assert(count > counts[0] * 0.98, `rounds of ${counts} keys`);
+  }
+});
+
 Deno.test("SkipMap stays within its memory when keys come and go", () => {
   const map = SkipMap.create(2 ** 21);
   const previous = emptyPointer();
