@@ -34,7 +34,7 @@ const MAX_TIMEOUT_MS = 2 ** 31 - 1;
  * was given, and is encoded only some hundred kilobytes at a time.
  *
  * @example
- * ```ts no-eval
+ * ```ts ignore
  * await using client = await KvsClient.connect("127.0.0.1:4000");
  * await client.set("greeting", "hello");
  * console.log(await client.get("greeting")); // hello

@@ -21,8 +21,11 @@ const MAX_STAGED_WRITES = 1024;
 /** …and take little more than this. */
 const MAX_STAGED_BYTES = 1024 * 1024;
 
-/** Lookups that an asynchronous engine works on at the same time. */
-const MAX_PENDING_LOOKUPS = 64;
+/**
+ * Lookups that an asynchronous engine works on at the same time; few, since
+ * all of their values are held until the last is there.
+ */
+const MAX_PENDING_LOOKUPS = 16;
 
 /** A batch ends once its answers take this much, so that they can leave. */
 const MAX_ANSWERS_BYTES = 1024 * 1024;
@@ -192,6 +195,13 @@ class Batch {
 
   #answerWrites(outcomes: readonly WriteOutcome[]): void {
     const answers = this.#answers;
+    const count = this.#writes.length;
+    if (outcomes.length !== count) {
+      // Any other number of answers would give clients those of others.
+      return this.#failWrites(
+        new Error(`Engine answered ${outcomes.length} of ${count} writes`),
+      );
+    }
     const start = answers.length;
     let hasChanged = false;
     for (const outcome of outcomes) {

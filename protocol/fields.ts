@@ -53,7 +53,10 @@ export class Fields {
       throw this.#error(name, `must be a string, found ${foundIn(value)}`);
     }
     if (!value.isWellFormed()) {
-      throw this.#error(name, "holds half of a surrogate pair, which no UTF-8");
+      throw this.#error(
+        name,
+        "holds a lone surrogate, which has no UTF-8 form",
+      );
     }
     return encoder.encode(value);
   }

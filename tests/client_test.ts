@@ -138,7 +138,7 @@ Deno.test("KvsClient rejects with what the server says", async () => {
   await assertRejects(
     () => client.get("\ud800"),
     KvsError,
-    'Get: field "key" holds half of a surrogate pair',
+    'Get: field "key" holds a lone surrogate',
   );
   assertEquals(await client.get("k"), undefined);
 });
