@@ -1,0 +1,91 @@
+/**
+ * Feeds bytes to the protocol as a connection would.
+ *
+ * @module
+ */
+
+import type { ProtocolError } from "../../protocol/protocol_error.ts";
+import type { KvsRequest } from "../../protocol/request.ts";
+import { RequestBuffer } from "../../protocol/request_buffer.ts";
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/**
+ * Puts bytes into a buffer, as one read or as many as it has room for.
+ *
+ * @param requests The buffer.
+ * @param bytes The bytes.
+ * @param onRead Told after each read.
+ * @param readBytes How many bytes a read brings at most.
+ */
+export function feed(
+  requests: RequestBuffer,
+  bytes: Uint8Array,
+  onRead: () => void = () => {},
+  readBytes = Infinity,
+): void {
+  for (let at = 0; at < bytes.length;) {
+    const space = requests.space();
+    const count = Math.min(space.length, bytes.length - at, readBytes);
+    space.set(bytes.subarray(at, at + count));
+    requests.commit(count);
+    at += count;
+    onRead();
+  }
+}
+
+/**
+ * Spells a request out for comparison: `get k`, `set k=v`, `! message`.
+ *
+ * @param request The request, or what is wrong with it.
+ * @returns The text.
+ */
+export function shown(request: KvsRequest | ProtocolError): string {
+  switch (request.kind) {
+    case "get":
+    case "remove":
+      return `${request.kind} ${decoder.decode(request.key)}`;
+    case "set":
+      return `set ${decoder.decode(request.key)}=${
+        decoder.decode(request.value)
+      }`;
+    case "compact":
+      return "compact";
+    case "invalid":
+      return `! ${request.message}`;
+  }
+}
+
+/**
+ * Takes whatever is whole.
+ *
+ * @param requests The buffer.
+ * @returns The requests, spelled out.
+ */
+export function takeAll(requests: RequestBuffer): string[] {
+  const taken: string[] = [];
+  for (let next = requests.next(); next; next = requests.next()) {
+    taken.push(shown(next));
+  }
+  return taken;
+}
+
+/**
+ * Sends text over a connection of its own, to the end of the stream.
+ *
+ * @param text The text, or bytes.
+ * @param readBytes How many bytes a read brings at most.
+ * @returns The requests, spelled out.
+ */
+export function received(
+  text: string | Uint8Array,
+  readBytes = Infinity,
+): string[] {
+  const requests = new RequestBuffer();
+  const taken: string[] = [];
+  const bytes = typeof text === "string" ? encoder.encode(text) : text;
+  feed(requests, bytes, () => taken.push(...takeAll(requests)), readBytes);
+  requests.end();
+  return [...taken, ...takeAll(requests)];
+}
