@@ -25,5 +25,16 @@
 export * from "./client.ts";
 export * from "./engine/engine.ts";
 export { type EngineOptions, openEngine } from "./engine/open.ts";
-export { KvStore, type KvStoreOptions } from "./engine/kvs/store.ts";
+export {
+  type KvsHandle,
+  KvStore,
+  type KvStoreOptions,
+} from "./engine/kvs/store.ts";
 export * from "./server.ts";
+
+// What the options above are made of.
+export type { DataDirectoryOptions } from "./engine/directory.ts";
+export type { Damage } from "./engine/kvs/segment.ts";
+export type { Log, PoolStrategy } from "./pool/pool.ts";
+export type { Addr } from "./protocol/addr.ts";
+export type { RequestLimits } from "./protocol/request_buffer.ts";

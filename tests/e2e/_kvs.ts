@@ -83,7 +83,7 @@ export async function kvs(
 export class ServerProcess implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
   readonly #ended: Promise<Deno.CommandStatus>;
-  readonly #listening = Promise.withResolvers<void>();
+  readonly #awaited = new Map<string, () => void>();
   readonly #logged: Promise<void>;
   #log = "";
   #addr: string | undefined;
@@ -108,10 +108,8 @@ export class ServerProcess implements AsyncDisposable {
       { stdin: "null", stdout: "null", stderr: "piped" },
     );
     const server = new ServerProcess(child);
-    await inTime(
-      Promise.race([server.#listening.promise, server.#logged]),
-      child,
-    );
+    await server.logged("Listening on");
+    server.#addr = /Listening on (\S+)/.exec(server.log)?.[1];
     if (server.#addr === undefined) throw new Error(server.log);
     return server;
   }
@@ -129,6 +127,15 @@ export class ServerProcess implements AsyncDisposable {
   /** Its process id. */
   get pid(): number {
     return this.#child.pid;
+  }
+
+  /** Waits until it has logged a line with some text, or has ended. */
+  async logged(text: string): Promise<void> {
+    const found = new Promise<void>((resolve) => {
+      this.#awaited.set(text, resolve);
+    });
+    this.#announce();
+    await inTime(Promise.race([found, this.#logged]), this.#child);
   }
 
   /** Sends it a signal. */
@@ -157,10 +164,14 @@ export class ServerProcess implements AsyncDisposable {
     const text = this.#child.stderr.pipeThrough(new TextDecoderStream());
     for await (const chunk of text) {
       this.#log += chunk;
-      const match = /Listening on (\S+)\n/.exec(this.#log);
-      if (match === null) continue;
-      this.#addr = match[1];
-      this.#listening.resolve();
+      this.#announce();
+    }
+  }
+
+  #announce(): void {
+    const whole = this.#log.slice(0, this.#log.lastIndexOf("\n") + 1);
+    for (const [text, resolve] of this.#awaited) {
+      if (whole.includes(text)) resolve();
     }
   }
 }

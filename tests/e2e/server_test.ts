@@ -231,7 +231,7 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
       const status = await server.end();
       const tookMs = performance.now() - startMs;
       assertEquals([status.code, status.signal], [0, null], server.log);
-      assert(tookMs < 2_000, `Took ${tookMs} ms`);
+      assert(tookMs < 5_000, `Took ${tookMs} ms`);
       assertStringIncludes(server.log, `${signal}: stopping`);
       for (const conn of idle) {
         assertEquals(await receive(conn), "");
@@ -243,15 +243,20 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
   );
 }
 
+/** Connects a client that asks for more than all buffers hold, and reads none. */
+async function connectStuck(addr: string): Promise<Deno.TcpConn> {
+  const conn = await connect(addr);
+  await send(conn, lines(set("big", "x".repeat(1_000_000))));
+  assertEquals(await receive(conn, 1), OK);
+  await send(conn, lines(...Array.from({ length: 40 }, () => get("big"))));
+  return conn;
+}
+
 testEach(
   "kvs serve stops although a client does not read its answers",
   async ({ args }) => {
     await using server = await ServerProcess.start(...args);
-    using conn = await connect(server.addr);
-    await send(conn, lines(set("big", "x".repeat(1_000_000))));
-    assertEquals(await receive(conn, 1), OK);
-    // More than the buffers of both ends hold.
-    await send(conn, lines(...Array.from({ length: 40 }, () => get("big"))));
+    using _stuck = await connectStuck(server.addr);
     assertEquals(await oneShot(server.addr, get("missing")), OK);
     const startMs = performance.now();
     server.signal("SIGTERM");
@@ -260,6 +265,15 @@ testEach(
     assert(performance.now() - startMs < 5_000);
   },
 );
+
+testEach("kvs serve ends at once at a second signal", async ({ args }) => {
+  await using server = await ServerProcess.start(...args);
+  using _stuck = await connectStuck(server.addr);
+  server.signal("SIGTERM");
+  await server.logged("SIGTERM: stopping");
+  server.signal("SIGINT");
+  assertEquals((await server.end()).code, 130, server.log);
+});
 
 testEach("kvs serve compacts while others are served", async ({ args }) => {
   await using server = await ServerProcess.start(...args);
