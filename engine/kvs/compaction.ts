@@ -110,8 +110,12 @@ export function unhinted(control: Control): SegmentState[] {
   );
 }
 
-function writeHints({ control, directory }: CompactionContext): void {
-  for (const { id } of unhinted(control)) {
+function writeHints(context: CompactionContext): void {
+  const { control, directory } = context;
+  const segments = unhinted(control);
+  // An opening takes a segment with a hint file for durable.
+  if (segments.length > 0) syncLog(context);
+  for (const { id } of segments) {
     if (control.stopsCompaction) return;
     const flag = writeHint(directory, id) ? HINTED : DAMAGED;
     control.locked(() => control.segments.setFlags(id, flag));

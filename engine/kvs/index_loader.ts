@@ -8,8 +8,7 @@ import type { Control } from "./control.ts";
 import { emptyPointer } from "./log_pointer.ts";
 import type { SkipMap } from "./skip_map.ts";
 
-/** The length in the pointer of a removed key, while the index is built. */
-const TOMBSTONE = 0;
+const latin1 = new TextDecoder("latin1");
 
 /**
  * Fills the index from records in any order: of two records of a key the one
@@ -18,7 +17,11 @@ const TOMBSTONE = 0;
 export class IndexLoader {
   readonly #control: Control;
   readonly #index: SkipMap;
-  readonly #tombstones: Uint8Array[] = [];
+  /**
+   * The sequence number of the newest tombstone of each key that has one. Not
+   * in the index, which may have room for the live keys and no more.
+   */
+  readonly #removed = new Map<string, number>();
   readonly #pointer = emptyPointer();
   readonly #previous = emptyPointer();
 
@@ -56,30 +59,50 @@ export class IndexLoader {
     control.segments.lowerMinSequence(segment, sequence);
     if (tombstone) {
       control.segments.addTombstones(segment, length);
-      this.#tombstones.push(key.slice());
+      this.#remove(key, sequence);
+      return;
+    }
+    if (this.#isRemoved(key, sequence)) {
+      control.segments.addDead(segment, length);
+      return;
     }
     const pointer = this.#pointer;
     const previous = this.#previous;
     pointer.segment = segment;
     pointer.offset = offset;
-    pointer.length = tombstone ? TOMBSTONE : length;
+    pointer.length = length;
     pointer.sequence = sequence;
     // Equal numbers: compaction was interrupted after it had copied a record.
     const outcome = this.#index.load(key, pointer, previous, ascending);
     if (outcome === "older") {
-      if (!tombstone) control.segments.addDead(segment, length);
-    } else if (outcome === "replaced" && previous.length !== TOMBSTONE) {
+      control.segments.addDead(segment, length);
+    } else if (outcome === "replaced") {
       control.segments.addDead(previous.segment, previous.length);
     }
   }
 
-  /** Ends the building: removed keys leave the index. */
-  finish(): void {
-    for (const key of this.#tombstones) {
-      if (
-        this.#index.get(key, this.#pointer) &&
-        this.#pointer.length === TOMBSTONE
-      ) this.#index.remove(key, this.#previous);
-    }
+  #isRemoved(key: Uint8Array, sequence: number): boolean {
+    if (this.#removed.size === 0) return false;
+    const removedAt = this.#removed.get(nameOf(key));
+    return removedAt !== undefined && removedAt > sequence;
   }
+
+  #remove(key: Uint8Array, sequence: number): void {
+    const previous = this.#previous;
+    if (this.#index.get(key, previous)) {
+      if (previous.sequence > sequence) return;
+      this.#index.remove(key, previous);
+      this.#control.segments.addDead(previous.segment, previous.length);
+    }
+    const name = nameOf(key);
+    const removedAt = this.#removed.get(name) ?? 0;
+    if (sequence > removedAt) this.#removed.set(name, sequence);
+  }
+}
+
+/** A key as a string of one character for each byte. */
+function nameOf(key: Uint8Array): string {
+  // Faster than a decoder, which takes over where there are too many arguments.
+  if (key.length <= 256) return String.fromCharCode(...key);
+  return latin1.decode(key);
 }

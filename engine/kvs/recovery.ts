@@ -4,7 +4,7 @@
  * @module
  */
 
-import { fileExists } from "../files.ts";
+import { fileExists, syncDirectory } from "../files.ts";
 import type { Control } from "./control.ts";
 import { hintPath, loadHint } from "./hint.ts";
 import { IndexLoader } from "./index_loader.ts";
@@ -73,11 +73,13 @@ export function recover(
     if (fileExists(hintPath(directory, id))) {
       control.segments.setFlags(id, HINTED);
     }
-    if (control.segments.get(id).sizeBytes === sizeBytes) continue;
+    const known = control.segments.get(id).sizeBytes;
+    if (known === sizeBytes && known >= SEGMENT_HEADER_BYTES) continue;
     damage.push(...replay(directory, id, control, loader, unsound));
   }
+  // With what replay() has synced: the names that belong to it.
+  syncDirectory(directory);
   addUnsound(loader, control, unsound);
-  loader.finish();
   const newest = ids[ids.length - 1];
   if (newest !== undefined && isAppendable(control, newest, segmentBytes)) {
     control.activate(newest);
@@ -116,6 +118,10 @@ function replay(
       Deno.truncateSync(path, scan.tailOffset);
     }
     control.segments.setSize(id, scan.tailOffset);
+    // What the process before wrote may not be on disk. From here on it is
+    // seen, and compaction drops older values for it.
+    using file = Deno.openSync(path);
+    file.syncSync();
   }
   if (scan.tailOffset === scan.sizeBytes) return scan.damage;
   return [...scan.damage, {

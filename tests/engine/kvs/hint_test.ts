@@ -31,7 +31,6 @@ function load(log: TestLog, id: number): SkipMap | undefined {
   control.segments.add(id, size);
   const loader = new IndexLoader(control, index);
   if (!loadHint(log.directory, id, size, loader)) return undefined;
-  loader.finish();
   return index;
 }
 
