@@ -46,11 +46,13 @@ function lines(line: (i: number) => string): Uint8Array {
 const BATCHES = {
   Get: lines((i) => `{"Get":{"key":"${key(i)}"}}`),
   Set: lines((i) => `{"Set":{"key":"${key(i)}","value":"${VALUE}"}}`),
-  // A blank after each colon, as Python's encoder puts it, takes the general
-  // way.
-  "Get with blanks": lines((i) => `{"Get": {"key": "${key(i)}"}}`),
+  // As Python's encoder spells it.
   "Set with blanks": lines((i) =>
     `{"Set": {"key": "${key(i)}", "value": "${VALUE}"}}`
+  ),
+  // As values that are JSON or lines of text are spelled.
+  "Set with an escape": lines((i) =>
+    `{"Set":{"key":"${key(i)}","value":"${VALUE}\\n"}}`
   ),
 };
 

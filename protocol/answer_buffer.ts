@@ -17,6 +17,9 @@ const KEPT_BYTES = 1024 * 1024;
 /** From here on it pays to look at four bytes at a time, then copy natively. */
 const LONG_BYTES = 200;
 
+/** The most UTF-8 bytes that one UTF-16 unit takes. */
+const MAX_BYTES_PER_UNIT = 3;
+
 const encoder = new TextEncoder();
 const OK = encoder.encode('{"Ok":null}\n');
 const VALUE_HEAD = encoder.encode('{"Ok":"');
@@ -193,7 +196,9 @@ export class AnswerBuffer {
   }
 
   #text(text: string): void {
-    this.#copy(encoder.encode(text));
+    this.#reserve(text.length * MAX_BYTES_PER_UNIT);
+    const room = this.#bytes.subarray(this.#length);
+    this.#length += encoder.encodeInto(text, room).written;
   }
 
   #copy(bytes: Uint8Array): void {

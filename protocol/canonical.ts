@@ -1,13 +1,14 @@
 /**
  * A short cut for requests as JSON encoders usually spell them: the fields in
- * order, no escapes, no blanks but maybe one after each colon and comma. Keys
- * and values become views of the input; whatever is spelled otherwise is left
- * to the general decoder.
+ * order, no blanks but maybe one after each colon and comma. Keys and values
+ * without escapes become views of the input; whatever is spelled otherwise is
+ * left to the general decoder.
  *
  * @module
  */
 
 import { isUtf8 } from "node:buffer";
+import { BytePool } from "./byte_pool.ts";
 import {
   BACKSLASH,
   CARRIAGE_RETURN,
@@ -16,10 +17,12 @@ import {
   QUOTE,
   SPACE,
 } from "./bytes.ts";
+import { unescapeInto } from "./escapes.ts";
 import { skipPlainText } from "./plain_text.ts";
 import type { KvsRequest } from "./request.ts";
 
 const encoder = new TextEncoder();
+const pool = new BytePool();
 const CLOSE = encoder.encode('"}}');
 
 /** What stands between keys and values, as one kind of encoder spells it. */
@@ -55,7 +58,7 @@ export class CanonicalDecoder {
    * @param view The same bytes.
    * @param start Where the request begins.
    * @param limit Where the bytes end.
-   * @returns The request, its key and value views of `bytes`, and its end in
+   * @returns The request, its key and value maybe views of `bytes`, its end in
    * {@linkcode end}; `undefined` where it is incomplete or spelled otherwise.
    */
   decode(
@@ -71,21 +74,20 @@ export class CanonicalDecoder {
         return key && { kind: "get", key };
       }
       case S: {
-        const { set, value } = spellingAt(bytes, start + SHORT_BLANK_AT);
+        const { set, value: between } = spellingAt(
+          bytes,
+          start + SHORT_BLANK_AT,
+        );
         if (!matches(bytes, start, set)) return undefined;
-        const from = start + set.length;
-        const to = stringEnd(bytes, view, from, limit);
-        if (to < 0 || !matches(bytes, to, value)) return undefined;
-        const valueFrom = to + value.length;
-        const valueTo = stringEnd(bytes, view, valueFrom, limit);
-        if (valueTo < 0 || !this.#closes(bytes, valueTo, limit)) {
+        const key = this.#text(bytes, view, start + set.length, limit);
+        if (key === undefined) return undefined;
+        if (!matches(bytes, this.end, between)) return undefined;
+        const valueFrom = this.end + between.length;
+        const value = this.#text(bytes, view, valueFrom, limit);
+        if (value === undefined || !this.#closes(bytes, limit)) {
           return undefined;
         }
-        return {
-          kind: "set",
-          key: bytes.subarray(from, to),
-          value: bytes.subarray(valueFrom, valueTo),
-        };
+        return { kind: "set", key, value };
       }
       case R: {
         const { remove } = spellingAt(bytes, start + LONG_BLANK_AT);
@@ -104,15 +106,44 @@ export class CanonicalDecoder {
     head: Uint8Array,
   ): Uint8Array | undefined {
     if (!matches(bytes, start, head)) return undefined;
-    const from = start + head.length;
-    const to = stringEnd(bytes, view, from, limit);
-    if (to < 0 || !this.#closes(bytes, to, limit)) return undefined;
-    return bytes.subarray(from, to);
+    const key = this.#text(bytes, view, start + head.length, limit);
+    return key !== undefined && this.#closes(bytes, limit) ? key : undefined;
   }
 
-  #closes(bytes: Uint8Array, at: number, limit: number): boolean {
-    const end = at + CLOSE.length;
-    if (end > limit || !matches(bytes, at, CLOSE)) return false;
+  /** Reads a string, and moves the end to the quotation mark behind it. */
+  #text(
+    bytes: Uint8Array,
+    view: DataView,
+    from: number,
+    limit: number,
+  ): Uint8Array | undefined {
+    let seen = 0;
+    let isEscaped = false;
+    let i = skipPlainText(view, from, limit);
+    for (;; i++) {
+      if (i >= limit) return undefined;
+      const byte = bytes[i];
+      if (byte === QUOTE) break;
+      if (byte < SPACE) return undefined;
+      if (byte === BACKSLASH) {
+        isEscaped = true;
+        i++;
+      }
+      seen |= byte;
+    }
+    if (seen >= NON_ASCII && !isUtf8(bytes.subarray(from, i))) {
+      return undefined;
+    }
+    this.end = i;
+    if (!isEscaped) return bytes.subarray(from, i);
+    const room = pool.room(i - from);
+    const written = unescapeInto(bytes, from, i, room);
+    return written < 0 ? undefined : pool.take(written);
+  }
+
+  #closes(bytes: Uint8Array, limit: number): boolean {
+    const end = this.end + CLOSE.length;
+    if (end > limit || !matches(bytes, this.end, CLOSE)) return false;
     this.end = end;
     if (end === limit || bytes[end] === NEWLINE) return true;
     return bytes[end] === CARRIAGE_RETURN &&
@@ -137,23 +168,4 @@ function matches(
     if (bytes[start + i] !== expected[i]) return false;
   }
   return true;
-}
-
-/** Finds the quote that ends a string without escapes; -1 where none does. */
-function stringEnd(
-  bytes: Uint8Array,
-  view: DataView,
-  from: number,
-  limit: number,
-): number {
-  let seen = 0;
-  for (let i = skipPlainText(view, from, limit); i < limit; i++) {
-    const byte = bytes[i];
-    if (byte === QUOTE) {
-      return seen < NON_ASCII || isUtf8(bytes.subarray(from, i)) ? i : -1;
-    }
-    if (byte < SPACE || byte === BACKSLASH) return -1;
-    seen |= byte;
-  }
-  return -1;
 }

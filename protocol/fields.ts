@@ -4,12 +4,20 @@
  * @module
  */
 
+import { BytePool } from "./byte_pool.ts";
 import { ProtocolError } from "./protocol_error.ts";
 
 /** More of a name than this is not repeated to whoever sent it. */
 const QUOTED_CHARACTERS = 64;
 
+/** The most UTF-8 bytes that one UTF-16 unit takes. */
+const MAX_BYTES_PER_UNIT = 3;
+
+/** From here on a text gets an array of its own, of just its length. */
+const LONG_CHARACTERS = 4096;
+
 const encoder = new TextEncoder();
+const pool = new BytePool();
 
 /**
  * Reads the fields of a request one by one, and refuses what is left over.
@@ -58,7 +66,9 @@ export class Fields {
         "holds a lone surrogate, which has no UTF-8 form",
       );
     }
-    return encoder.encode(value);
+    if (value.length >= LONG_CHARACTERS) return encoder.encode(value);
+    const room = pool.room(value.length * MAX_BYTES_PER_UNIT);
+    return pool.take(encoder.encodeInto(value, room).written);
   }
 
   /**
