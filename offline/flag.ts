@@ -19,7 +19,7 @@ import standIns from "./import_map.json" with { type: "json" };
 const CONNECT_TIMEOUT_MS = 200;
 
 /** How long a server that has accepted may take to answer, in milliseconds. */
-const ANSWER_TIMEOUT_MS = 3_000;
+const ANSWER_TIMEOUT_MS = 2_000;
 
 /**
  * Deno names its registry only in the error for a package that is not in its
