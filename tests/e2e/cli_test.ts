@@ -83,8 +83,7 @@ testTargets("kvs takes operands as they are", async (_run, target) => {
   const operands: [string, string][] = [
     ["-k", "--v"],
     ["", ""],
-    ["1e3", "0x10"],
-    ["a.b", "--"],
+    ["1e3", "--"],
   ];
   for (const [key, value] of operands) {
     assertResult(await kvs(["set", ...target, "--", key, value]), {});
@@ -134,25 +133,18 @@ test("kvs prints its version and its help", async () => {
 test("kvs refuses wrong usage in two lines", async (root) => {
   const cases: [args: string[], message: string][] = [
     [[], "A command is missing"],
-    [["frobnicate"], 'Unknown command "frobnicate"'],
-    [["toString"], 'Unknown command "toString"'],
+    [["constructor"], 'Unknown command "constructor"'],
     [["--frobnicate"], 'Unknown command "--frobnicate"'],
     [["get"], "KEY is missing"],
-    [["get", "a", "b"], 'Unexpected operand "b"'],
     [["get", "a", "--frobnicate"], 'Unknown option "--frobnicate"'],
-    [["get", "-5"], 'Unknown option "-5"; put -- before an operand'],
-    [["get", "a", "--addr"], "--addr needs a value"],
     [["get", "a", "--addr", "localhost"], 'Invalid address "localhost"'],
-    [["get", "a", "--addr", "a:1", "--addr", "b:1"], "--addr is given twice"],
     [["get", "a", "--addr", "a:1", "--dir", "b"], "exclude each other"],
     [["set", "a"], "VALUE is missing"],
-    [["rm"], "KEY is missing"],
     [["compact", "a"], 'Unexpected operand "a"'],
     [["serve", "--addr", "127.0.0.1:65536"], "port must be a number"],
     [["serve", "--engine", "sled"], 'Unknown engine "sled"'],
     [["serve", "--pool", "rayon"], 'Unknown pool "rayon"'],
     [["serve", "--threads", "0"], "--threads must be from 1 to 256"],
-    [["serve", "--threads", "two"], "--threads must be from 1 to 256"],
     [["serve", "--sync", "maybe"], 'Unknown sync mode "maybe"'],
   ];
   await Promise.all(cases.map(async ([args, message]) => {
