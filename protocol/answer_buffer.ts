@@ -40,12 +40,6 @@ const SPELLED_BYTES = Uint8Array.from(
 );
 
 /**
- * Where the answers to writes stand, so that they can be taken back: the
- * beginning and end of each run of them, in bytes, in order.
- */
-export type AnswerRuns = readonly number[];
-
-/**
  * The answers to a batch of requests, one line each, written into one array
  * that leaves in one piece and is used again for the next batch.
  *
@@ -152,10 +146,11 @@ export class AnswerBuffer {
   /**
    * Takes back answers of the kind `{"Ok":null}`; others stay.
    *
-   * @param runs Where the answers stand that are to be taken back.
+   * @param runs Where the answers stand that are to be taken back: beginning
+   * and end of each run of them, in bytes, in order.
    * @param message The error that takes their place.
    */
-  replaceOks(runs: AnswerRuns, message: string): void {
+  replaceOks(runs: readonly number[], message: string): void {
     const old = this.bytes();
     this.#bytes = new Uint8Array(Math.max(INITIAL_BYTES, old.length * 2));
     this.#length = 0;
