@@ -40,6 +40,8 @@ function makeRing(length: number, value = 0): object {
   return ring;
 }
 
+const [first, second, third] = [{ v: 1 }, { v: 2 }, { v: 1 }];
+
 const EQUAL: [unknown, unknown][] = [
   [1, 1],
   [NaN, NaN],
@@ -72,6 +74,15 @@ const EQUAL: [unknown, unknown][] = [
   [makeRing(1), makeRing(1)],
   [makeRing(2), makeRing(3)],
 ];
+
+/** Objects that are compared in a set first, and then side by side. */
+function pairAgain(): [unknown, unknown] {
+  const [left, right] = [{ v: 1 }, { v: 2 }];
+  return [
+    { a: new Set([left, { v: 2 }]), b: left },
+    { a: new Set([right, { v: 1 }]), b: right },
+  ];
+}
 
 const DIFFERENT: [unknown, unknown][] = [
   [1, 2],
@@ -112,6 +123,8 @@ const DIFFERENT: [unknown, unknown][] = [
   [makeRing(1), makeRing(1, 1)],
   [makeRing(2), makeRing(3, 1)],
   [() => 1, () => 1],
+  [new Set([first, third]), new Set([first, second])],
+  pairAgain(),
 ];
 
 Deno.test("equal() finds equal what looks the same all the way down", () => {
@@ -178,7 +191,7 @@ Deno.test("assertEquals() shows strings line by line, and long lines in pieces",
 
 Deno.test("assertEquals() keeps its message short and its time within bounds", () => {
   const lines = (word: string) =>
-    Array.from({ length: 20_000 }, (_, i) => `${word}${i}\n`).join("");
+    Array.from({ length: 100_000 }, (_, i) => `${word}${i}\n`).join("");
   const message = failure(() => a.assertEquals(lines("a"), lines("b")));
   strictEqual(message.split("\n").length < 500, true);
 });

@@ -48,6 +48,7 @@ Deno.test("parseArgs() reads groups of one-letter flags", () => {
   assertEquals(parseArgs(["-e=="]), { e: "=", _: [] });
   assertEquals(parseArgs(["-abc="]), { a: true, b: true, c: "", _: [] });
   assertEquals(parseArgs(["-xyz/foo"]), { x: true, y: true, z: "/foo", _: [] });
+  assertEquals(parseArgs(["-a!"]), { a: true, "!": true, _: [] });
   assertEquals(parseArgs(["-123", "456"]), { 1: true, 2: true, 3: 456, _: [] });
   assertEquals(parseArgs(["-art"], { string: ["a", "t"] }), {
     a: "",
@@ -215,6 +216,10 @@ Deno.test("parseArgs() makes objects of names with dots", () => {
   assertEquals(
     parseArgs(["--a.b", "3", "--a.c.d"], { default: { "a.e": 1, "a.b": 2 } }),
     { a: { b: 3, c: { d: true }, e: 1 }, _: [] } as never,
+  );
+  assertEquals(
+    parseArgs(["--a.b", "1", "--a", "2"], { collect: "a" }).a,
+    [{ b: 1 }, 2],
   );
 });
 

@@ -34,6 +34,10 @@ class FakeClock implements Disposable {
   }
 }
 
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
 /** What a bar draws that is stopped at once. */
 async function drawOnce(options: ProgressBarOptions): Promise<string[]> {
   const screen = new Screen();
@@ -62,15 +66,18 @@ Deno.test("ProgressBar draws at the start, at the end, and a newline", async () 
 
 Deno.test("ProgressBar draws again and again until it is stopped", async () => {
   const screen = new Screen();
-  const options = { writable: screen.writable, max: 1, interval: 1 };
-  const bar = new ProgressBar(options);
-  while (screen.chunks.length < 4) {
-    await new Promise((resolve) => setTimeout(resolve, 1));
-  }
+  let count = 0;
+  const bar = new ProgressBar({
+    writable: screen.writable,
+    max: 1,
+    interval: 1,
+    formatter: () => String(++count),
+  });
+  while (screen.chunks.length < 4) await sleep(1);
   await bar.stop();
-  const count = screen.chunks.length;
-  await new Promise((resolve) => setTimeout(resolve, 10));
-  assertEquals(screen.chunks.length, count);
+  const last = count;
+  await sleep(10);
+  assertEquals(count, last);
 });
 
 Deno.test("ProgressBar fills its bar from nothing to all", async () => {
@@ -139,8 +146,13 @@ Deno.test("ProgressBar bears a stream that breaks, and being stopped twice", asy
       throw new Deno.errors.BrokenPipe("gone");
     },
   });
-  const bar = new ProgressBar({ writable, max: 1, interval: 1 });
-  await new Promise((resolve) => setTimeout(resolve, 5));
+  let count = 0;
+  const formatter = () => String(++count);
+  const bar = new ProgressBar({ writable, max: 1, interval: 1, formatter });
+  await sleep(5);
+  const last = count;
+  await sleep(10);
+  assertEquals(count, last);
   await bar.stop();
   await bar.stop();
 });
