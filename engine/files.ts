@@ -40,21 +40,42 @@ export function openDirectory(path: string): Deno.FsFile | undefined {
  * @param content The new content.
  */
 export function writeFileAtomic(path: string, content: Uint8Array): void {
-  const temporary = `${path}.tmp`;
-  {
-    using file = Deno.openSync(temporary, {
-      write: true,
-      create: true,
-      truncate: true,
-      mode: 0o600,
-    });
+  replaceFile(path, (file) => {
     let written = 0;
     while (written < content.length) {
       written += file.writeSync(content.subarray(written));
     }
+  });
+}
+
+/**
+ * Like {@linkcode writeFileAtomic}, for content that comes in pieces.
+ *
+ * @param path The file.
+ * @param fill Writes the new content to the file it is given.
+ * @throws What `fill` throws; the old content stays then, and nothing else.
+ */
+export function replaceFile(
+  path: string,
+  fill: (file: Deno.FsFile) => void,
+): void {
+  const temporary = `${path}.tmp`;
+  const file = Deno.openSync(temporary, {
+    write: true,
+    create: true,
+    truncate: true,
+    mode: 0o600,
+  });
+  try {
+    using _ = file;
+    fill(file);
     // Before the rename, or a power failure could leave the name without the
     // content.
     file.syncSync();
+  } catch (error) {
+    // A part of it on a full disk would keep the space that is wanted.
+    removeIfExists(temporary);
+    throw error;
   }
   Deno.renameSync(temporary, path);
   syncDirectory(parentDirectory(path));

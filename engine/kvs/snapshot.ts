@@ -12,7 +12,7 @@
  */
 
 import { crc32 } from "node:zlib";
-import { fileExists, removeIfExists, syncDirectory } from "../files.ts";
+import { fileExists, removeIfExists, replaceFile } from "../files.ts";
 import type { Control } from "./control.ts";
 import { type Damage, segmentPath, writeAll } from "./segment.ts";
 import type { SegmentState } from "./segment_table.ts";
@@ -53,14 +53,7 @@ export function writeSnapshot(
   view.setUint32(16, words.length, true);
   view.setFloat64(24, control.sequence, true);
   segments.forEach((segment, i) => writeRow(view, i, segment));
-  const temporary = `${directory}/${FILE_NAME}.tmp`;
-  {
-    using file = Deno.openSync(temporary, {
-      create: true,
-      write: true,
-      truncate: true,
-      mode: 0o600,
-    });
+  replaceFile(`${directory}/${FILE_NAME}`, (file) => {
     writeAll(file, head);
     let crc = crc32(head.subarray(12));
     // The file operations do not take shared memory: copied piece by piece.
@@ -80,10 +73,7 @@ export function writeSnapshot(
     view.setUint32(8, crc, true);
     file.seekSync(0, Deno.SeekMode.Start);
     writeAll(file, head.subarray(0, HEADER_BYTES));
-    file.syncSync();
-  }
-  Deno.renameSync(temporary, `${directory}/${FILE_NAME}`);
-  syncDirectory(directory);
+  });
   return true;
 }
 

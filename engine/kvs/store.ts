@@ -126,6 +126,7 @@ export class KvStore implements KvsEngine {
   /** Only of the instance that opened the store. */
   readonly #owned: DataDirectory | undefined;
   #housekeeping: ReturnType<typeof setInterval> | undefined;
+  #closed: Promise<void> | undefined;
   /** Bytes of the log that the snapshot on disk covers. */
   #snapshotBytes = 0;
   readonly #cache: BlockCache;
@@ -325,10 +326,15 @@ export class KvStore implements KvsEngine {
   }
 
   /**
-   * Closes this instance. The one that opened the store syncs the log, whatever
-   * the sync mode, and gives the directory free.
+   * Closes this instance, once. The one that opened the store syncs the log,
+   * whatever the sync mode, and gives the directory free.
    */
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    // What it gives back may be another instance's by the second time.
+    return this.#closed ??= this.#close();
+  }
+
+  async #close(): Promise<void> {
     clearInterval(this.#housekeeping);
     await this.#compactor.close();
     try {
@@ -358,7 +364,12 @@ export class KvStore implements KvsEngine {
       .reduce((sum, segment) => sum + segment.sizeBytes, 0);
     const worthwhile = Math.max(2 ** 20, this.#index.usedBytes / 8);
     if (total - covered < worthwhile) return;
-    writeSnapshot(directory, this.#control, this.#index);
+    try {
+      writeSnapshot(directory, this.#control, this.#index);
+    } catch (error) {
+      // For instance on a full disk. The log has everything.
+      reportFailure(error);
+    }
   }
 
   #writeOne<T>(write: Write, answer: (found: boolean) => T): MaybePromise<T> {

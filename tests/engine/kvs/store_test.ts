@@ -1,0 +1,512 @@
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertRejects,
+  assertThrows,
+} from "@std/assert";
+import fc from "fast-check";
+import type { SyncMode } from "../../../engine/engine.ts";
+import { IndexFullError } from "../../../engine/kvs/arena.ts";
+import { WritesRefusedError } from "../../../engine/kvs/log_writer.ts";
+import {
+  CorruptionError,
+  type Damage,
+  listSegments,
+  segmentPath,
+} from "../../../engine/kvs/segment.ts";
+import { KvStore } from "../../../engine/kvs/store.ts";
+import { FaultyDisk, InjectedFault } from "./_fault_injection.ts";
+import {
+  bytes,
+  copyDirectory,
+  filesOf,
+  openStore,
+  TempDirectory,
+  text,
+} from "./_helpers.ts";
+
+const SYNC_MODES: readonly SyncMode[] = ["always", "everysec", "no"];
+
+Deno.test("KvStore keeps what was set, for text of every kind", async () => {
+  using directory = new TempDirectory();
+  const entries = [
+    ["k", "v"],
+    ["", "empty key"],
+    ["empty value", ""],
+    ["Schlüssel", "Wert: äöü"],
+    ["🗝️", "🎁".repeat(10_000)],
+    ["nul\0l", "\0"],
+    ["long ".repeat(5_000), "x"],
+  ];
+  for (const opening of [1, 2]) {
+    const store = openStore(directory.path);
+    for (const [key, value] of entries) {
+      if (opening === 1) await store.set(key, value);
+      assertEquals(store.get(key), value);
+    }
+    assertEquals(store.size, entries.length);
+    assertEquals(store.get("missing"), undefined);
+    await store.close();
+  }
+});
+
+Deno.test("KvStore.remove() says whether the key was there", async () => {
+  using directory = new TempDirectory();
+  const store = openStore(directory.path);
+  await store.set("k", "v");
+  assertEquals(await store.remove("k"), true);
+  assertEquals(await store.remove("k"), false);
+  assertEquals(store.get("k"), undefined);
+  assertEquals(store.size, 0);
+  await store.close();
+});
+
+Deno.test("KvStore.getBytes() returns bytes that are the caller's own", async () => {
+  using directory = new TempDirectory();
+  for (const cacheBytes of [0, 4_096, 2 ** 20]) {
+    const store = openStore(directory.path, { cacheBytes });
+    const key = Uint8Array.of(0, 255, 128);
+    const value = Uint8Array.from({ length: 5_000 }, (_, i) => i);
+    store.write([{ key, value }]);
+    const first = store.getBytes(key)!;
+    assertEquals(first, value);
+    first.fill(0);
+    assertEquals(store.getBytes(key), value);
+    await store.close();
+  }
+});
+
+Deno.test("KvStore.set() returns no promise where nothing is waited for", async () => {
+  using directory = new TempDirectory();
+  for (const sync of SYNC_MODES) {
+    const store = openStore(directory.path, { sync });
+    const set = store.set("k", "v");
+    assertEquals(set instanceof Promise, sync === "always");
+    await set;
+    const removed = store.remove("k");
+    assertEquals(removed instanceof Promise, sync === "always");
+    assertEquals(await removed, true);
+    // There is nothing to sync.
+    assertEquals(store.sync(), undefined);
+    await store.close();
+  }
+});
+
+Deno.test("KvStore.set() is durable as the sync mode promises", async () => {
+  for (const sync of SYNC_MODES) {
+    using directory = new TempDirectory();
+    using disk = new FaultyDisk(directory.path);
+    const store = openStore(directory.path, { sync });
+    const found = async () => {
+      using copy = new TempDirectory();
+      disk.copy("power", copy.path);
+      const again = openStore(copy.path);
+      const value = again.get("k");
+      await again.close();
+      return value;
+    };
+    await store.set("k", "v");
+    assertEquals(await found(), sync === "always" ? "v" : undefined);
+    if (sync === "everysec") {
+      await new Promise((resolve) => setTimeout(resolve, 1_500));
+      assertEquals(await found(), "v");
+    }
+    await store.set("k", "w");
+    await store.close();
+    assertEquals(await found(), "w");
+  }
+});
+
+Deno.test("KvStore.write() applies a batch in order and tells what became of each", async () => {
+  using directory = new TempDirectory();
+  const store = openStore(directory.path);
+  const key = bytes("k");
+  assertEquals(
+    store.write([
+      { key, value: undefined },
+      { key, value: bytes("1") },
+      { key, value: bytes("2") },
+      { key: bytes("other"), value: bytes("3") },
+      { key: bytes("other"), value: undefined },
+    ]),
+    [false, true, true, true, true],
+  );
+  assertEquals(store.get("k"), "2");
+  assertEquals(store.get("other"), undefined);
+  await store.sync();
+  await store.close();
+});
+
+Deno.test("KvStore.attach() sees every change at once, and changes what others see", async () => {
+  using directory = new TempDirectory();
+  const store = openStore(directory.path);
+  const clones = [1, 2, 3].map(() => KvStore.attach(store.share()));
+  for (const [i, clone] of clones.entries()) {
+    await clone.set(`k${i}`, `v${i}`);
+    for (const other of [store, ...clones]) {
+      assertEquals(other.get(`k${i}`), `v${i}`);
+      assertEquals(other.size, i + 1);
+    }
+  }
+  await store.remove("k1");
+  assertEquals(clones[2].get("k1"), undefined);
+  for (const clone of clones) await clone.close();
+  assertEquals(store.get("k2"), "v2");
+  await store.close();
+});
+
+Deno.test("KvStore.getBytes() finds a record that compaction moves under its hands", async () => {
+  using directory = new TempDirectory();
+  const store = openStore(directory.path, {
+    segmentBytes: 4_096,
+    cacheBytes: 0,
+    sync: "no",
+  });
+  const reader = KvStore.attach(store.share());
+  for (const key of ["a", "b", "c", "d", "e", "f"]) {
+    store.set(key, key.repeat(900));
+  }
+  store.set("a", "new");
+  const [first] = listSegments(directory.path);
+  // Between the look-up and the opening of the file the segment goes.
+  const { openSync } = Deno;
+  let moved = 0;
+  Deno.openSync = (path, options) => {
+    if (String(path).endsWith(`/${first}.log`)) {
+      moved++;
+      Deno.openSync = openSync;
+      Deno.renameSync(path, `${path}.moved`);
+      try {
+        return openSync(path, options);
+      } finally {
+        Deno.renameSync(`${path}.moved`, path);
+      }
+    }
+    return openSync(path, options);
+  };
+  try {
+    assertEquals(reader.get("b"), "b".repeat(900));
+  } finally {
+    Deno.openSync = openSync;
+  }
+  assertEquals(moved, 1);
+  await store.compact();
+  assertEquals(listSegments(directory.path).includes(first), false);
+  assertEquals(reader.get("b"), "b".repeat(900));
+  // A segment that is gone for good is an error, not an endless search.
+  for (const id of listSegments(directory.path)) {
+    Deno.removeSync(segmentPath(directory.path, id));
+  }
+  assertThrows(() => reader.get("b"), CorruptionError, "segment is missing");
+  await reader.close();
+  await store.close().catch(() => {});
+});
+
+Deno.test("KvStore.write() denies a full index to new keys and to nothing else", async () => {
+  using directory = new TempDirectory();
+  const store = openStore(directory.path, { indexBytes: 2 ** 18, sync: "no" });
+  let count = 0;
+  const failure = assertThrows(() => {
+    for (;; count++) store.set(`key ${count}`, "v");
+  }, IndexFullError);
+  assertEquals(
+    failure.message,
+    "Index is full at 262144 bytes; remove keys, or open the store with a larger index (--index-size)",
+  );
+  assert(count > 2_000);
+  const [denied, overwritten, removed] = store.write([
+    { key: bytes("new"), value: bytes("x") },
+    { key: bytes("key 1"), value: bytes("w") },
+    { key: bytes("key 2"), value: undefined },
+  ]);
+  assertInstanceOf(denied, IndexFullError);
+  assertEquals([overwritten, removed], [true, true]);
+  assertEquals(store.get("key 1"), "w");
+  assertEquals(store.get("new"), undefined);
+  for (let n = 0; n < count; n++) {
+    if (n !== 2) store.set(`key ${n}`, "again");
+  }
+  await store.compact();
+  for (let n = 0; n < 1_000; n++) await store.remove(`key ${n}`);
+  for (let n = 0; n < 950; n++) store.set(`new ${n}`, "y");
+  assertEquals(store.size, count - 1_000 + 950);
+  await store.close();
+  const again = openStore(directory.path, { indexBytes: 2 ** 18 });
+  assertEquals(again.size, count - 1_000 + 950);
+  assertEquals(again.get("new 949"), "y");
+  await again.close();
+});
+
+Deno.test("KvStore.open() reports damage and goes on", async () => {
+  using directory = new TempDirectory();
+  const store = openStore(directory.path);
+  await store.set("a", "1");
+  await store.set("b", "2");
+  await store.close();
+  const [id] = listSegments(directory.path);
+  const path = segmentPath(directory.path, id);
+  const content = Deno.readFileSync(path);
+  content[16 + 21] ^= 1;
+  Deno.writeFileSync(path, content);
+  const damage: Damage[] = [];
+  const again = openStore(directory.path, { onDamage: (d) => damage.push(d) });
+  assertEquals(damage, [{
+    path,
+    offset: 16,
+    length: 22,
+    reason: "record does not match its checksum",
+  }]);
+  assertThrows(
+    () => again.get("a"),
+    CorruptionError,
+    `Corrupt data in ${path} at offset 16: record does not match its checksum`,
+  );
+  assertEquals(again.get("b"), "2");
+  await again.close();
+});
+
+Deno.test("KvStore.open() refuses a directory that is open, and bad options", async () => {
+  using directory = new TempDirectory();
+  const store = openStore(directory.path);
+  assertThrows(
+    () => openStore(directory.path),
+    Error,
+    `Cannot open data directory "${directory.path}": locked by process ${Deno.pid}`,
+  );
+  await store.close();
+  for (const segmentBytes of [0, 4_095, 2 ** 30 + 1, NaN]) {
+    assertThrows(
+      () => openStore(directory.path, { segmentBytes }),
+      RangeError,
+      `Segment size must be from 4096 to 1073741824 bytes, found ${segmentBytes}`,
+    );
+  }
+  assertThrows(
+    () => openStore(directory.path, { indexBytes: 1_000 }),
+    RangeError,
+    "Index size must be from 262144 to 17179869184 bytes, found 1000",
+  );
+  // None of them has kept the directory locked.
+  await openStore(directory.path).close();
+});
+
+Deno.test("KvStore.close() may be called twice, and frees nothing that is another's", async () => {
+  using directory = new TempDirectory();
+  const store = openStore(directory.path);
+  const first = KvStore.attach(store.share());
+  await first.close();
+  const second = KvStore.attach(store.share());
+  await first.close();
+  // The place that the first had among the readers is the second's now.
+  const others = Array.from(
+    { length: 254 },
+    () => KvStore.attach(store.share()),
+  );
+  assertThrows(() => KvStore.attach(store.share()), Error, "256 readers");
+  for (const other of others) await other.close();
+  await second.close();
+  await Promise.all([store.close(), store.close()]);
+  await openStore(directory.path).close();
+});
+
+Deno.test("KvStore.close() writes a snapshot where that pays", async () => {
+  using directory = new TempDirectory();
+  const small = openStore(directory.path);
+  await small.set("k", "v");
+  await small.close();
+  assertEquals(filesOf(directory.path, "INDEX"), []);
+  const large = openStore(directory.path, { sync: "no" });
+  for (let n = 0; n < 300; n++) large.set(`k${n}`, "x".repeat(5_000));
+  await large.close();
+  assertEquals(filesOf(directory.path, "INDEX"), ["INDEX"]);
+  const again = openStore(directory.path);
+  assertEquals(again.size, 301);
+  for (let n = 0; n < 300; n++) assertEquals(again.get(`k${n}`)?.length, 5_000);
+  await again.close();
+});
+
+Deno.test("KvStore.close() does without a snapshot that can't be written", async () => {
+  using directory = new TempDirectory();
+  const store = openStore(directory.path, { sync: "no" });
+  for (let n = 0; n < 300; n++) store.set(`k${n}`, "x".repeat(5_000));
+  await store.sync();
+  const { error } = console;
+  const messages: unknown[] = [];
+  console.error = (message) => messages.push(message);
+  try {
+    using disk = new FaultyDisk(directory.path);
+    disk.halfWrites = true;
+    disk.onStep = ({ call, path }) => {
+      if (call === "writeSync" && path.endsWith("INDEX.tmp")) {
+        throw new InjectedFault("No space left on device");
+      }
+    };
+    await store.close();
+  } finally {
+    console.error = error;
+  }
+  assertEquals(messages.length, 1);
+  // What there is of it does not take the space that there is too little of.
+  assertEquals(filesOf(directory.path, ".tmp"), []);
+  const again = openStore(directory.path);
+  assertEquals(again.size, 300);
+  await again.close();
+});
+
+Deno.test("KvStore compacts by itself once there is enough to give back", async () => {
+  using directory = new TempDirectory();
+  const store = openStore(directory.path, {
+    sync: "no",
+    segmentBytes: 4_096,
+    compactAtBytes: 20_000,
+  });
+  for (let n = 0; n < 200; n++) store.set(`k${n % 5}`, "x".repeat(500));
+  const size = () =>
+    listSegments(directory.path)
+      .map((id) => Deno.statSync(segmentPath(directory.path, id)).size)
+      .reduce((sum, bytes) => sum + bytes, 0);
+  assert(size() > 100_000);
+  for (let turn = 0; size() > 20_000; turn++) {
+    assert(turn < 200, `still ${size()} bytes`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  for (let n = 0; n < 5; n++) assertEquals(store.get(`k${n}`)?.length, 500);
+  await store.close();
+});
+
+Deno.test("KvStore refuses writes after a failed fdatasync, and serves reads", async () => {
+  using directory = new TempDirectory();
+  const store = openStore(directory.path);
+  await store.set("k", "durable");
+  const clone = KvStore.attach(store.share());
+  const { syncData } = Deno.FsFile.prototype;
+  Deno.FsFile.prototype.syncData = () =>
+    Promise.reject(new InjectedFault("Input/output error"));
+  const writes = [store, clone].flatMap((instance) =>
+    [1, 2, 3].map((n) => Promise.resolve(instance.set(`lost ${n}`, "v")))
+  );
+  let results;
+  try {
+    results = await Promise.allSettled(writes);
+  } finally {
+    Deno.FsFile.prototype.syncData = syncData;
+  }
+  for (const result of results) {
+    assert(result.status === "rejected");
+    assert(
+      result.reason instanceof InjectedFault ||
+        result.reason instanceof WritesRefusedError,
+    );
+  }
+  for (const instance of [store, clone]) {
+    assertThrows(() => instance.set("k", "v"), WritesRefusedError);
+    assertThrows(() => instance.remove("k"), WritesRefusedError);
+    assertInstanceOf(
+      instance.write([{ key: bytes("k"), value: bytes("v") }])[0],
+      WritesRefusedError,
+    );
+    assertEquals(instance.get("k"), "durable");
+  }
+  await assertRejects(() => store.compact(), Error, "Store refuses writes");
+  await clone.close();
+  await store.close();
+  const again = openStore(directory.path);
+  assertEquals(again.get("k"), "durable");
+  await again.set("k", "again");
+  await again.close();
+});
+
+Deno.test("KvStore agrees with a Map under any commands", async () => {
+  const key = fc.constantFrom("a", "b", "c", "d", "", "ä", "long".repeat(20));
+  const value = fc.oneof(
+    fc.string({ unit: "grapheme", maxLength: 20 }),
+    fc.integer({ min: 0, max: 3_000 }).map((length) => "v".repeat(length)),
+  );
+  const write = fc.record({
+    key,
+    value: fc.option(value, { nil: undefined }),
+  });
+  const command = fc.oneof(
+    { weight: 6, arbitrary: fc.record({ set: key, value }) },
+    { weight: 3, arbitrary: fc.record({ remove: key }) },
+    { weight: 3, arbitrary: fc.record({ get: key }) },
+    {
+      weight: 3,
+      arbitrary: fc.record({ batch: fc.array(write, { maxLength: 12 }) }),
+    },
+    { weight: 1, arbitrary: fc.record({ compact: fc.constant(true) }) },
+    { weight: 1, arbitrary: fc.record({ reopen: fc.boolean() }) },
+  );
+  type Command = typeof command extends fc.Arbitrary<infer T> ? T : never;
+  const options = { segmentBytes: 4_096, sync: "no" } as const;
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.tuple(command, fc.boolean()), { maxLength: 60 }),
+      async (commands: readonly [Command, boolean][]) => {
+        using directory = new TempDirectory();
+        let store = openStore(directory.path, options);
+        let clone = KvStore.attach(store.share());
+        const model = new Map<string, string>();
+        for (const [command, byClone] of commands) {
+          const instance = byClone ? clone : store;
+          if ("set" in command) {
+            await instance.set(command.set, command.value);
+            model.set(command.set, command.value);
+          } else if ("remove" in command) {
+            assertEquals(
+              await instance.remove(command.remove),
+              model.delete(command.remove),
+            );
+          } else if ("get" in command) {
+            assertEquals(
+              instance.get(command.get),
+              model.get(command.get),
+            );
+          } else if ("batch" in command) {
+            const outcomes = instance.write(
+              command.batch.map(({ key, value }) => ({
+                key: bytes(key),
+                value: value === undefined ? undefined : bytes(value),
+              })),
+            );
+            const expected = command.batch.map(({ key, value }) => {
+              if (value === undefined) return model.delete(key);
+              model.set(key, value);
+              return true;
+            });
+            assertEquals(outcomes, expected);
+          } else if ("compact" in command) {
+            await instance.compact();
+          } else {
+            if (command.reopen) {
+              await clone.close();
+              await store.close();
+            } else {
+              // As a kill leaves it.
+              const copy = `${directory.path}/copy`;
+              copyDirectory(directory.path, copy);
+              const killed = openStore(copy, options);
+              assertEquals(killed.size, model.size);
+              for (const [key, value] of model) {
+                assertEquals(killed.get(key), value);
+              }
+              await killed.close();
+              Deno.removeSync(copy, { recursive: true });
+              continue;
+            }
+            store = openStore(directory.path, options);
+            clone = KvStore.attach(store.share());
+          }
+          assertEquals(store.size, model.size);
+        }
+        for (const [key, value] of model) {
+          assertEquals(text(clone.getBytes(bytes(key))!), value);
+        }
+        await clone.close();
+        await store.close();
+      },
+    ),
+    { numRuns: 40 },
+  );
+});
