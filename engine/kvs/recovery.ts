@@ -57,6 +57,7 @@ export function recover(
   const snapshotBytes = control.segments.list()
     .reduce((sum, segment) => sum + segment.sizeBytes, 0);
   const index = snapshot ?? SkipMap.create(indexBytes);
+  index.beginLoading();
   const loader = new IndexLoader(control, index);
   const damage: Damage[] = [];
   const unsound: LoadedRecord[] = [];
@@ -80,6 +81,7 @@ export function recover(
   // With what replay() has synced: the names that belong to it.
   syncDirectory(directory);
   addUnsound(loader, control, unsound);
+  index.endLoading();
   const newest = ids[ids.length - 1];
   if (newest !== undefined && isAppendable(control, newest, segmentBytes)) {
     control.activate(newest);

@@ -15,6 +15,8 @@ export const SIZE = USER_WORDS + 1;
 export const HEIGHT = USER_WORDS + 2;
 /** The state of the generator of heights. */
 const RANDOM = USER_WORDS + 3;
+/** Makes the hashes of this list its own. */
+const HASH_SEED = USER_WORDS + 5;
 
 /** With one node in four reaching the next level, enough for 4^14 keys. */
 const MAX_HEIGHT = 14;
@@ -64,6 +66,8 @@ export class SkipList {
     words[HEAD] = head;
     words[HEIGHT] = 1;
     words[RANDOM] = 0x9e3779b9;
+    // Nobody who chooses keys may know which ones collide.
+    words[HASH_SEED] = crypto.getRandomValues(new Uint32Array(1))[0];
   }
 
   /** The node before all others, which has no key. */
@@ -230,6 +234,45 @@ export class SkipList {
     // Where the packed words agree, zero padding included, the shorter key is
     // a prefix of the longer, so the lengths decide.
     return nodeBytes - probeBytes;
+  }
+
+  /** Whether a node's key is the probe. */
+  equalsProbe(node: number): boolean {
+    const words = this.words;
+    const probe = this.#probe;
+    if (words[node + META] >>> HEIGHT_BITS !== this.#probeBytes) return false;
+    const keyWords = (this.#probeBytes + 3) >>> 2;
+    const key = node + KEY;
+    for (let i = 0; i < keyWords; i++) {
+      if (words[key + i] !== probe[i]) return false;
+    }
+    return true;
+  }
+
+  /** The probe's hash, 32 bits. */
+  hashProbe(): number {
+    return this.#hash(this.#probe, 0, this.#probeBytes);
+  }
+
+  /** The hash of a node's key. */
+  hashOf(node: number): number {
+    const length = this.words[node + META] >>> HEIGHT_BITS;
+    return this.#hash(this.words, node + KEY, length);
+  }
+
+  /** MurmurHash3 (Appleby 2008) of a packed key. */
+  #hash(words: Uint32Array, at: number, lengthBytes: number): number {
+    let hash = this.words[HASH_SEED] ^ lengthBytes;
+    const end = at + ((lengthBytes + 3) >>> 2);
+    for (let i = at; i < end; i++) {
+      let mixed = Math.imul(words[i], 0xcc9e2d51);
+      mixed = mixed << 15 | mixed >>> 17;
+      hash ^= Math.imul(mixed, 0x1b873593);
+      hash = Math.imul(hash << 13 | hash >>> 19, 5) + 0xe6546b64 | 0;
+    }
+    hash = Math.imul(hash ^ hash >>> 16, 0x85ebca6b);
+    hash = Math.imul(hash ^ hash >>> 13, 0xc2b2ae35);
+    return (hash ^ hash >>> 16) >>> 0;
   }
 
   /** Makes a key the probe. */

@@ -6,6 +6,7 @@
  */
 
 import { Arena, IndexFullError } from "./arena.ts";
+import { HashIndex } from "./hash_index.ts";
 import { emptyPointer, type LogPointer } from "./log_pointer.ts";
 import { HEIGHT, MAX_KEY_BYTES, POINTER, SIZE, SkipList } from "./skip_list.ts";
 
@@ -51,12 +52,14 @@ export class SkipMap {
   /** The memory under the map, for a snapshot of it. */
   readonly arena: Arena;
   readonly #list: SkipList;
+  readonly #hash: HashIndex;
   readonly #words: Uint32Array;
 
   private constructor(arena: Arena) {
     this.arena = arena;
     this.#words = arena.words;
     this.#list = new SkipList(arena);
+    this.#hash = new HashIndex(arena, this.#list);
   }
 
   /**
@@ -68,6 +71,7 @@ export class SkipMap {
   static create(sizeBytes: number): SkipMap {
     const arena = Arena.create(sizeBytes);
     SkipList.format(arena);
+    HashIndex.format(arena);
     return new SkipMap(arena);
   }
 
@@ -131,7 +135,7 @@ export class SkipMap {
   get(key: Uint8Array, into: LogPointer): boolean {
     this.#list.probe(key);
     this.arena.pin();
-    const node = this.#list.find();
+    const node = this.#hash.find(this.#list.hashProbe());
     if (node !== 0) {
       // Acquires the record: its words were written before this link to it.
       readRecord(this.#words, Atomics.load(this.#words, node + POINTER), into);
@@ -181,9 +185,8 @@ export class SkipMap {
     } catch (error) {
       // Near the limit only a key that is there already is let through: its
       // node is given back by publish().
-      if (!(error instanceof IndexFullError) || this.#list.find() === 0) {
-        throw error;
-      }
+      const isFull = error instanceof IndexFullError;
+      if (!isFull || this.#hash.find(this.#list.hashProbe()) === 0) throw error;
       return this.#makeNode(pointer, true);
     }
   }
@@ -191,6 +194,7 @@ export class SkipMap {
   /** Frees what {@linkcode prepare} returned. Writer only. */
   discard(prepared: number): void {
     this.arena.free(this.#words[prepared + POINTER], RECORD_WORDS);
+    this.#hash.release(this.#list.hashOf(prepared));
     this.#list.free(prepared);
   }
 
@@ -203,9 +207,11 @@ export class SkipMap {
    */
   publish(prepared: number, previous: LogPointer): boolean {
     this.#list.probeNode(prepared);
-    const node = this.#list.findBefore();
+    const hash = this.#list.hashProbe();
+    const node = this.#hash.find(hash);
     if (node === 0) {
-      this.#link(prepared);
+      this.#list.findBefore();
+      this.#link(prepared, hash);
       return false;
     }
     const old = this.#words[node + POINTER];
@@ -213,6 +219,7 @@ export class SkipMap {
     // Releases the new record's words to whoever loads the pointer.
     Atomics.store(this.#words, node + POINTER, this.#words[prepared + POINTER]);
     this.arena.retire(old, RECORD_WORDS);
+    this.#hash.release(hash);
     this.#list.free(prepared);
     return true;
   }
@@ -229,7 +236,7 @@ export class SkipMap {
    */
   move(key: Uint8Array, from: LogPointer, to: LogPointer): boolean {
     this.#list.probe(key);
-    const node = this.#list.find();
+    const node = this.#hash.find(this.#list.hashProbe());
     if (node === 0) return false;
     const words = this.#words;
     const old = words[node + POINTER];
@@ -256,6 +263,7 @@ export class SkipMap {
     const words = this.#words;
     const record = words[node + POINTER];
     readRecord(words, record, previous);
+    this.#hash.remove(this.#list.hashProbe(), node);
     // From the top down, the reverse of #link(). The node keeps its own links:
     // a reader that stands on it still gets on to the nodes behind it.
     for (let level = this.#list.heightOf(node) - 1; level >= 0; level--) {
@@ -266,6 +274,23 @@ export class SkipMap {
     this.arena.retire(record, RECORD_WORDS);
     this.#list.retire(node);
     return true;
+  }
+
+  /**
+   * Begins a run of {@linkcode load}, in which nobody else looks at the map;
+   * it ends with {@linkcode endLoading}.
+   */
+  beginLoading(): void {
+    if (this.size === 0) this.#hash.defer();
+  }
+
+  /**
+   * Ends what {@linkcode beginLoading} began.
+   *
+   * @throws {IndexFullError} If there is no room.
+   */
+  endLoading(): void {
+    this.#hash.build();
   }
 
   /**
@@ -290,7 +315,7 @@ export class SkipMap {
     list.probe(key);
     const node = ascending ? list.findBeforeOnwards() : list.findBefore();
     if (node === 0) {
-      this.#link(this.#makeNode(pointer, false));
+      this.#link(this.#makeNode(pointer, true), list.hashProbe());
       return "inserted";
     }
     const record = this.#words[node + POINTER];
@@ -339,7 +364,7 @@ export class SkipMap {
   }
 
   /** Links a new node in, behind the nodes that the last search noted. */
-  #link(node: number): void {
+  #link(node: number, hash: number): void {
     const words = this.#words;
     const before = this.#list.before;
     const height = this.#list.heightOf(node);
@@ -349,6 +374,8 @@ export class SkipMap {
     for (let level = 0; level < height; level++) {
       words[node - 1 - level] = words[before[level] - 1 - level];
     }
+    // First, so that who finds it in a run of entries also finds it here.
+    this.#hash.insert(hash, node);
     if (height > words[HEIGHT]) Atomics.store(words, HEIGHT, height);
     // From the bottom up: a reader that finds the node at some level finds it
     // complete, and with links at every level below. Each store releases the
@@ -360,11 +387,15 @@ export class SkipMap {
   }
 
   #makeNode(pointer: LogPointer, useReserve: boolean): number {
-    const record = this.#makeRecord(pointer, useReserve);
+    const hash = this.#list.hashProbe();
+    this.#hash.reserve(hash, useReserve);
+    let record = 0;
     try {
+      record = this.#makeRecord(pointer, useReserve);
       return this.#list.make(record, useReserve);
     } catch (error) {
-      this.arena.free(record, RECORD_WORDS);
+      this.#hash.release(hash);
+      if (record !== 0) this.arena.free(record, RECORD_WORDS);
       throw error;
     }
   }

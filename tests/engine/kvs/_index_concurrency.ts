@@ -28,7 +28,7 @@ export async function runIndex(run: IndexRun): Promise<void> {
   const map = SkipMap.create(2 ** 22);
   for (let n = 0; n < keys; n++) map.set(keyOf(n), pointerOf(n, 1));
   const full = map.usedBytes;
-  const flags = new Int32Array(new SharedArrayBuffer(4));
+  const flags = new Int32Array(new SharedArrayBuffer(8));
   const workers = Array.from(
     { length: readers + 1 },
     () => new TestWorker("_index_worker.ts"),
@@ -39,6 +39,7 @@ export async function runIndex(run: IndexRun): Promise<void> {
         role: i === 0 ? "write" : "read",
         buffer: map.buffer,
         flags,
+        readers,
         keys,
         changes,
         seed: seed + i,

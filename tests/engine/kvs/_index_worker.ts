@@ -19,8 +19,12 @@ export interface IndexTask {
   readonly role: "write" | "read";
   /** The map's memory. */
   readonly buffer: SharedArrayBuffer;
-  /** Its first word becomes 1 when the writer is done. */
+  /**
+   * Its first word becomes 1 when the writer is done; its second counts the
+   * readers that have read something, for whom the writer waits.
+   */
   readonly flags: Int32Array;
+  readonly readers: number;
   /**
    * The number of keys: those with an even number are there all the while, the
    * others come and go.
@@ -69,6 +73,11 @@ function write(map: SkipMap, task: IndexTask): IndexReport {
   const random = new Random(task.seed);
   const previous = emptyPointer();
   let maxUsedBytes = 0;
+  for (let begun = 0; begun < task.readers;) {
+    Atomics.wait(task.flags, 1, begun, 1_000);
+    begun = Atomics.load(task.flags, 1);
+    if (Atomics.load(task.flags, 0) === 1) break;
+  }
   for (let change = 1; change <= task.changes; change++) {
     const n = random.below(task.keys);
     const key = keyOf(n);
@@ -135,7 +144,9 @@ function read(map: SkipMap, task: IndexTask): IndexReport {
     if (page.length < limit && last < keys - 1 - (keys - 1) % 2) {
       throw new Error(`The page ended after ${last} of ${keys} keys`);
     }
-    pages++;
+    if (++pages > 1) continue;
+    Atomics.add(flags, 1, 1);
+    Atomics.notify(flags, 1);
   }
   return { changes: 0, lookups, pages, maxUsedBytes: 0 };
 }

@@ -265,7 +265,8 @@ Deno.test("SkipMap.publish() makes visible what prepare() had hidden", () => {
 
 Deno.test("SkipMap.discard() gives back all the memory of prepare()", () => {
   const map = SkipMap.create(SIZE_BYTES);
-  map.set(bytes("k"), pointerOf(1));
+  // With the hash tables that these keys need.
+  for (let n = 0; n < 7; n++) map.set(bytes(`key ${n}`), pointerOf(n));
   const used = map.usedBytes;
   for (let n = 0; n < 20_000; n++) {
     map.discard(map.prepare(bytes(`key ${n % 7}`), pointerOf(n)));
@@ -346,8 +347,9 @@ Deno.test("SkipMap stays within its memory when keys come and go", () => {
   const top = map.arena.topWords;
   for (let i = 1; i <= 100; i++) round(i);
   assertEquals(map.size, 0);
-  // At most a few epochs' worth of blocks waits to be free.
-  assert(map.usedBytes - empty < 20_000, `${map.usedBytes - empty} bytes`);
+  // At most a few epochs' worth of blocks waits to be free, and the hash tables
+  // stay as large as they were.
+  assert(map.usedBytes - empty < 40_000, `${map.usedBytes - empty} bytes`);
   // Heights are random, so each round wants a slightly other mix of sizes.
   const growth = map.arena.topWords / top;
   assert(growth < 1.5, `the memory grew by a factor of ${growth}`);
@@ -359,7 +361,7 @@ Deno.test("SkipMap.restore() makes a map that goes on where the other was", () =
   for (let n = 0; n < 3_000; n++) old.set(bytes(`key ${n}`), pointerOf(n));
   for (let n = 0; n < 3_000; n += 3) old.remove(bytes(`key ${n}`), previous);
   const content = new Uint8Array(old.buffer, 0, old.arena.topWords * 4);
-  for (const sizeBytes of [2 ** 18, 2 ** 20, 2 ** 22]) {
+  for (const sizeBytes of [2 ** 19, 2 ** 20, 2 ** 22]) {
     const map = SkipMap.restore(sizeBytes, content.length, (into) => {
       assertEquals(into.length, content.length);
       into.set(content);
