@@ -35,7 +35,9 @@ export type CompactionScope =
   /** Every segment that has anything to give back, the active one too. */
   | "all"
   /** Only segments that are half dead or more. */
-  | "worthwhile";
+  | "worthwhile"
+  /** None; sealed segments get their hint files, as they do in any case. */
+  | "hints";
 
 /** What a compaction works on: one instance's view of an open store. */
 export interface CompactionContext {
@@ -142,6 +144,7 @@ export function candidates(
     segment.deadBytes +
     (segment.minSequence < oldestDead ? segment.tombstoneBytes : 0);
   return segments.filter((segment) =>
+    scope !== "hints" &&
     (segment.flags & (SEALED | DAMAGED)) === SEALED && gain(segment) > 0 &&
     (among === undefined || among.has(segment.id)) &&
     (scope === "all" || gain(segment) * 2 >= segment.sizeBytes)

@@ -28,15 +28,31 @@ export type CompactionMessage =
 const PROGRESS_INTERVAL_MS = 50;
 
 self.onmessage = ({ data }: MessageEvent<CompactionTask>) => {
-  const post = (message: CompactionMessage) => self.postMessage(message);
-  const { directory, control, index, segmentBytes } = data.handle;
-  const map = SkipMap.attach(index);
-  let lastMs = 0;
   let result: CompactionMessage;
   try {
-    const report = compact(
-      { directory, control: Control.attach(control), index: map, segmentBytes },
-      data.scope,
+    result = { report: run(data) };
+  } catch (error) {
+    result = {
+      error: error instanceof Error ? error : new Error(String(error)),
+    };
+  }
+  post(result);
+  self.close();
+};
+
+/**
+ * Compacts. It has given its place among the readers of the index back when it
+ * returns: whoever hears of the end may terminate this Worker at any moment.
+ */
+function run({ handle, scope }: CompactionTask): CompactionReport {
+  const { directory, segmentBytes } = handle;
+  const control = Control.attach(handle.control);
+  const index = SkipMap.attach(handle.index);
+  let lastMs = 0;
+  try {
+    return compact(
+      { directory, control, index, segmentBytes },
+      scope,
       (doneBytes, totalBytes) => {
         const nowMs = performance.now();
         if (nowMs - lastMs < PROGRESS_INTERVAL_MS) return;
@@ -44,15 +60,11 @@ self.onmessage = ({ data }: MessageEvent<CompactionTask>) => {
         post({ doneBytes, totalBytes });
       },
     );
-    result = { report };
-  } catch (error) {
-    result = {
-      error: error instanceof Error ? error : new Error(String(error)),
-    };
+  } finally {
+    index.detach();
   }
-  // Whoever hears of the end may end this Worker at any moment: its place
-  // among the readers would be taken for ever.
-  map.detach();
-  post(result);
-  self.close();
-};
+}
+
+function post(message: CompactionMessage): void {
+  self.postMessage(message);
+}

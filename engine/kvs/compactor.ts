@@ -13,11 +13,15 @@ import type { KvsHandle } from "./store.ts";
 /** How long one wait for another's compaction may last, in milliseconds. */
 const ROUND_TIMEOUT_MS = 3_600_000;
 
+/** After a failure nothing is compacted by itself for so long. */
+const RETRY_AFTER_MS = 60_000;
+
 /** Runs compactions in a Worker, one at a time for all instances. */
 export class Compactor {
   readonly #handle: KvsHandle;
   readonly #control: Control;
   #running: Promise<CompactionReport> | undefined;
+  #pausedUntilMs = 0;
 
   /**
    * @param handle The store.
@@ -50,21 +54,24 @@ export class Compactor {
 
   /**
    * Compacts in the background if enough of the log is dead, or if sealed
-   * segments want their hint files.
+   * segments want their hint files. After a failure, such as a full disk, it
+   * does nothing for a minute.
    *
    * @param minBytes The least that must be reclaimable, in bytes.
    * @returns The compaction's end, or `undefined` where there is none.
    */
   compactIfWorthwhile(minBytes: number): Promise<CompactionReport> | undefined {
     const control = this.#control;
+    if (performance.now() < this.#pausedUntilMs) return;
     if (control.compactionRounds.underWay) return;
     let reclaimable = 0;
     for (const segment of candidates(control, "worthwhile")) {
       reclaimable += segment.deadBytes;
     }
-    if (reclaimable < minBytes && unhinted(control).length === 0) return;
+    const enough = reclaimable >= minBytes;
+    if (!enough && unhinted(control).length === 0) return;
     if (!control.compactionRounds.tryLead()) return;
-    return this.#lead("worthwhile");
+    return this.#lead(enough ? "worthwhile" : "hints");
   }
 
   /** Ends the compaction that this instance runs, if there is one. */
@@ -84,6 +91,9 @@ export class Compactor {
       this.#running = this.#runWorker(scope, onProgress);
       report = await this.#running;
       return report;
+    } catch (error) {
+      this.#pausedUntilMs = performance.now() + RETRY_AFTER_MS;
+      throw error;
     } finally {
       this.#running = undefined;
       this.#control.compactionReport = report;
