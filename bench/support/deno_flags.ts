@@ -1,0 +1,52 @@
+/**
+ * Running further modules of the project in processes of their own.
+ *
+ * @module
+ */
+
+const ROOT = new URL("../../", import.meta.url);
+
+/** What this process imports, the others import from the same place. */
+export function importMap(): string[] {
+  const offline = new URL("offline/", ROOT).href;
+  return import.meta.resolve("@std/cli/parse-args").startsWith(offline)
+    ? [`--import-map=${offline}import_map.json`]
+    : [];
+}
+
+/** The address of a module, relative to the one that asks. */
+export function modulePath(path: string, base: string): string {
+  return new URL(path, base).href;
+}
+
+/**
+ * Runs a module that prints its result as JSON. It may import only what is in
+ * the cache, so that nothing is installed unasked.
+ *
+ * @typeParam T The result.
+ * @param module The module.
+ * @param args Its arguments.
+ * @returns What it printed last.
+ * @throws {Error} If it failed; the message is its first line of error.
+ */
+export async function runModule<T>(
+  module: URL,
+  args: readonly string[],
+): Promise<T> {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["run", "--quiet", "--allow-all", "--unstable-kv", "--no-lock"],
+      ...["--cached-only", ...importMap(), module.href, ...args],
+    ],
+    stdin: "null",
+    env: { NO_COLOR: "1" },
+  }).output();
+  if (code !== 0) {
+    const text = new TextDecoder().decode(stderr).trim();
+    throw new Error(
+      text.split("\n").find((line) => line !== "") ?? "It failed",
+    );
+  }
+  const lines = new TextDecoder().decode(stdout).trim().split("\n");
+  return JSON.parse(lines[lines.length - 1]);
+}
