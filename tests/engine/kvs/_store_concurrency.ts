@@ -1,12 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import type { KvStoreOptions } from "../../../engine/kvs/store.ts";
 import { openStore, TempDirectory, TestWorker } from "./_helpers.ts";
-import {
-  keyOf,
-  type StoreReport,
-  type StoreTask,
-  versionOf,
-} from "./_store_worker.ts";
+import type { StoreReport, StoreTask } from "./_store_worker.ts";
+import { keyOf, versionOf } from "./_versions.ts";
 
 /** The size of a concurrent run. */
 export interface StoreRun {

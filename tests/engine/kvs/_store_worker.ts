@@ -10,6 +10,7 @@
 import type { Write } from "../../../engine/engine.ts";
 import { type KvsHandle, KvStore } from "../../../engine/kvs/store.ts";
 import { bytes, Random } from "./_helpers.ts";
+import { keyOf, valueOf, versionOf } from "./_versions.ts";
 
 /** What a Worker is to do. */
 export interface StoreTask {
@@ -31,26 +32,6 @@ export interface StoreReport {
   /** For a writer, each of its keys' last version; 0 for a removed one. */
   readonly versions: number[];
   readonly reads: number;
-}
-
-/** The key with a number of a writer. */
-export function keyOf(writer: number, n: number): string {
-  return `writer ${writer} key ${n}${"-".repeat(n % 17)}`;
-}
-
-/** The value of a version of a key. */
-export function valueOf(key: string, version: number): string {
-  const random = new Random(version * 31 + key.length);
-  return `${key}=${version};`.padEnd(40 + random.below(300), `${version % 10}`);
-}
-
-/** Checks a value and returns its version. */
-export function versionOf(key: string, value: string): number {
-  const version = parseInt(value.slice(key.length + 1));
-  if (value !== valueOf(key, version)) {
-    throw new Error(`Key ${key} has the value ${value}`);
-  }
-  return version;
 }
 
 async function write(store: KvStore, task: StoreTask): Promise<StoreReport> {
