@@ -56,9 +56,9 @@ export interface CompactionContext {
  * a Worker of its own; one at a time.
  *
  * Segments are taken one by one, so that the extra space on disk is about one
- * segment. A crash at any point
- * leaves each live record in at least one segment: the copy is on disk before
- * the original goes, and equal sequence numbers tell that they are the same.
+ * segment. A crash at any point leaves each live record in at least one
+ * segment: the copy is on disk before the original goes, and equal sequence
+ * numbers tell that they are the same.
  *
  * @param context The store.
  * @param scope Which segments to take.

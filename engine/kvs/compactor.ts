@@ -33,7 +33,7 @@ export class Compactor {
   }
 
   /**
-   * Compacts everything, or takes the answer of the compaction that another
+   * Compacts everything, or takes the answer of such a compaction that another
    * instance is running.
    *
    * @param onProgress Told how far it is, where this instance runs it.
@@ -41,15 +41,19 @@ export class Compactor {
    * @throws {Error} If it failed.
    */
   async compact(onProgress?: CompactionProgress): Promise<CompactionReport> {
-    const rounds = this.#control.compactionRounds;
-    const round = rounds.current;
-    if (rounds.tryLead()) return await this.#lead("all", onProgress);
-    await rounds.over(round, ROUND_TIMEOUT_MS);
-    const report = this.#control.compactionReport;
-    if (report === undefined) {
+    const control = this.#control;
+    const rounds = control.compactionRounds;
+    for (;;) {
+      const round = rounds.current;
+      if (rounds.tryLead()) return await this.#lead("all", onProgress);
+      const isOfAll = control.compactsAll;
+      await rounds.over(round, ROUND_TIMEOUT_MS);
+      // One in the background had less to do than is asked for here.
+      if (!isOfAll) continue;
+      const report = control.compactionReport;
+      if (report !== undefined) return report;
       throw new Error("Compaction failed; see the log of the process");
     }
-    return report;
   }
 
   /**
@@ -87,6 +91,7 @@ export class Compactor {
   ): Promise<CompactionReport> {
     let report: CompactionReport | undefined;
     this.#control.stopsCompaction = false;
+    this.#control.compactsAll = scope === "all";
     try {
       this.#running = this.#runWorker(scope, onProgress);
       report = await this.#running;
@@ -97,6 +102,7 @@ export class Compactor {
     } finally {
       this.#running = undefined;
       this.#control.compactionReport = report;
+      this.#control.compactsAll = false;
       this.#control.compactionRounds.end();
     }
   }

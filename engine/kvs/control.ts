@@ -33,6 +33,7 @@ const COMPACTION_STOPS = 14;
 const COMPACTION_FAILED = 15;
 /** Two 64-bit floats: bytes before and after the last compaction. */
 const COMPACTION_REPORT = 16;
+const COMPACTS_ALL = 20;
 const TABLE = 32;
 
 /** The shared state of one open store. */
@@ -214,6 +215,15 @@ export class Control {
 
   set stopsCompaction(stop: boolean) {
     Atomics.store(this.#words, COMPACTION_STOPS, stop ? 1 : 0);
+  }
+
+  /** Whether the compaction under way takes all that can be reclaimed. */
+  get compactsAll(): boolean {
+    return Atomics.load(this.#words, COMPACTS_ALL) !== 0;
+  }
+
+  set compactsAll(all: boolean) {
+    Atomics.store(this.#words, COMPACTS_ALL, all ? 1 : 0);
   }
 
   /** What the last compaction did; `undefined` where it failed. */

@@ -57,6 +57,19 @@ Deno.test("Compactor.compact() gives all who ask at once the answer of one", asy
   await Promise.all(compactors.map((compactor) => compactor.close()));
 });
 
+Deno.test("Compactor.compact() is not content with one that takes less", async () => {
+  using log = new TempLog(TINY);
+  fill(log);
+  const [background, asked] = [compactorOf(log), compactorOf(log)];
+  const hints = background.compactIfWorthwhile(Infinity);
+  const report = await asked.compact();
+  const { bytesBefore, bytesAfter } = await hints!;
+  assertEquals(bytesAfter, bytesBefore);
+  assert(report.bytesAfter < report.bytesBefore / 2);
+  assertEquals(log.control.compactionRounds.current, 2);
+  await Promise.all([background.close(), asked.close()]);
+});
+
 Deno.test("Compactor.compact() rejects for all who wait when it fails", async () => {
   using log = new TempLog(TINY);
   fill(log);
