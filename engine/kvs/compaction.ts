@@ -7,9 +7,13 @@
 
 import type { CompactionProgress, CompactionReport } from "../engine.ts";
 import { openDirectory, syncDirectory } from "../files.ts";
+import {
+  type CompactionContext,
+  CompactionOutput,
+} from "./compaction_output.ts";
 import type { Control } from "./control.ts";
 import { removeHint, writeHint } from "./hint.ts";
-import { emptyPointer, type LogPointer } from "./log_pointer.ts";
+import { emptyPointer } from "./log_pointer.ts";
 import { WritesRefusedError } from "./log_writer.ts";
 import { RECORD_HEADER_BYTES, type RecordHeader } from "./record.ts";
 import {
@@ -18,17 +22,9 @@ import {
   scanSegment,
   SEGMENT_HEADER_BYTES,
   segmentPath,
-  writeAll,
 } from "./segment.ts";
 import { DAMAGED, HINTED, SEALED, type SegmentState } from "./segment_table.ts";
-import type { SkipMap } from "./skip_map.ts";
 import { removeSnapshot } from "./snapshot.ts";
-
-/** Copies are gathered up to this size, in bytes, before they are written. */
-const GATHER_BYTES = 256 * 1024;
-
-/** Pointers moved in one hold of the write lock: some tens of microseconds. */
-const MOVES_PER_LOCK = 32;
 
 /** Which segments a compaction takes. */
 export type CompactionScope =
@@ -38,18 +34,6 @@ export type CompactionScope =
   | "worthwhile"
   /** None; sealed segments get their hint files, as they do in any case. */
   | "hints";
-
-/** What a compaction works on: one instance's view of an open store. */
-export interface CompactionContext {
-  /** The data directory. */
-  readonly directory: string;
-  /** The store's shared state. */
-  readonly control: Control;
-  /** The store's index. */
-  readonly index: SkipMap;
-  /** The size at which a segment is sealed, in bytes. */
-  readonly segmentBytes: number;
-}
 
 /**
  * Compacts a store while readers and writers go on. Runs synchronously, so in
@@ -76,13 +60,51 @@ export function compact(
   const { control } = context;
   if (control.refusesWrites) throw new WritesRefusedError();
   const bytesBefore = totalBytes(control.segments.list());
-  if (scope === "all") sealActive(context);
-  using output = new Output(context);
   // Segments that come to be meanwhile are for the next compaction.
   const known = new Set(control.segments.list().map((segment) => segment.id));
+  /** By file id; 0 stands for the sealing of the active segment. */
+  const failures = new Map<number, unknown>();
+  let isSealed = scope !== "all";
+  // A full disk fails the one step and not the other: the segments that went
+  // have made room for what failed the first time.
+  for (let tries = 0; tries < 2; tries++) {
+    try {
+      if (!isSealed) sealActive(context);
+      isSealed = true;
+      failures.delete(0);
+    } catch (error) {
+      failures.set(0, error);
+    }
+    compactSegments(context, scope, known, failures, onProgress);
+    if (failures.size === 0 || control.refusesWrites) break;
+  }
+  const [failure] = failures.values();
+  if (failure === undefined || failure instanceof CorruptionError) {
+    writeHints(context);
+  }
+  if (failure !== undefined) throw failure;
+  return { bytesBefore, bytesAfter: totalBytes(control.segments.list()) };
+}
+
+/**
+ * Compacts segments one by one.
+ *
+ * @param known The file ids that count. Those that are dealt with are taken
+ * out, those that may be tried again stay.
+ * @param failures The failure of each segment; what succeeds is taken out.
+ */
+function compactSegments(
+  context: CompactionContext,
+  scope: CompactionScope,
+  known: Set<number>,
+  failures: Map<number, unknown>,
+  onProgress: CompactionProgress,
+): void {
+  const { control } = context;
+  using output = new CompactionOutput(context);
+  const again: number[] = [];
   let left = totalBytes(candidates(control, scope, known));
   let done = 0;
-  let corruption: CorruptionError | undefined;
   for (;;) {
     const [next] = candidates(control, scope, known);
     if (next === undefined || control.stopsCompaction) break;
@@ -93,16 +115,19 @@ export function compact(
       compactSegment(context, next, output, (bytes) => {
         onProgress(base + bytes, base + left);
       });
+      failures.delete(next.id);
     } catch (error) {
-      if (!(error instanceof CorruptionError)) throw error;
-      corruption ??= error;
+      failures.set(next.id, error);
+      if (control.refusesWrites) break;
+      if (!(error instanceof CorruptionError)) {
+        output.abandon();
+        again.push(next.id);
+      }
     }
     done += next.sizeBytes;
     left -= next.sizeBytes;
   }
-  writeHints(context);
-  if (corruption !== undefined) throw corruption;
-  return { bytesBefore, bytesAfter: totalBytes(control.segments.list()) };
+  for (const id of again) known.add(id);
 }
 
 /** The sealed segments that should have a hint file and have none. */
@@ -172,7 +197,7 @@ function oldestDeadRecord(
 function compactSegment(
   context: CompactionContext,
   segment: SegmentState,
-  output: Output,
+  output: CompactionOutput,
   onProgress: (doneBytes: number) => void,
 ): void {
   const { control, index, directory } = context;
@@ -229,24 +254,10 @@ function syncLog({ control, directory }: CompactionContext): void {
   const { sealed, active } = control.unsyncedSegments();
   for (const id of active === 0 ? sealed : [...sealed, active]) {
     using file = Deno.openSync(segmentPath(directory, id));
-    orRefuseWrites(control, () => file.syncDataSync());
+    control.orRefuseWrites(() => file.syncDataSync());
   }
   syncDirectory(directory);
   control.markSynced(sealed);
-}
-
-/**
- * Does what must not be tried again if it fails: after a failed sync the
- * kernel may have dropped the pages, and a second one would say that all is
- * well.
- */
-function orRefuseWrites(control: Control, sync: () => void): void {
-  try {
-    sync();
-  } catch (error) {
-    control.refuseWrites();
-    throw error;
-  }
 }
 
 /** Takes a segment that holds nothing live out of the store. */
@@ -261,7 +272,7 @@ function removeSegment(context: CompactionContext, id: number): void {
   control.locked(() => control.dropSegment(id));
   // A tombstone that hid records of this segment may go from here on, so the
   // file must be gone before it counts as gone, and stay so.
-  orRefuseWrites(control, () => names?.syncSync());
+  control.orRefuseWrites(() => names?.syncSync());
 }
 
 function sealActive(context: CompactionContext): void {
@@ -275,134 +286,6 @@ function sealActive(context: CompactionContext): void {
     control.segments.add(id, SEGMENT_HEADER_BYTES);
     control.activate(id);
   });
-}
-
-/** The segment that live records are copied to. */
-class Output {
-  readonly #context: CompactionContext;
-  #file: Deno.FsFile | undefined;
-  #id = 0;
-  #sizeBytes = 0;
-  readonly #buffer = new Uint8Array(GATHER_BYTES);
-  #gathered = 0;
-  readonly #moves: { key: Uint8Array; from: LogPointer; to: LogPointer }[] = [];
-  #tombstoneBytes = 0;
-  #minSequence = Infinity;
-
-  constructor(context: CompactionContext) {
-    this.#context = context;
-  }
-
-  addValue(key: Uint8Array, record: Uint8Array, from: LogPointer): void {
-    const offset = this.#add(record, from.sequence);
-    this.#moves.push({
-      key: key.slice(),
-      from: { ...from },
-      to: { ...from, segment: this.#id, offset },
-    });
-  }
-
-  addTombstone(record: Uint8Array, sequence: number): void {
-    this.#add(record, sequence);
-    this.#tombstoneBytes += record.length;
-  }
-
-  /** Returns where in the segment the record will be. */
-  #add(record: Uint8Array, sequence: number): number {
-    const at = () => this.#sizeBytes + this.#gathered;
-    const full = at() + record.length > this.#context.segmentBytes;
-    if (this.#file === undefined || full && at() > SEGMENT_HEADER_BYTES) {
-      this.flush();
-      this.#begin();
-    } else if (this.#gathered + record.length > GATHER_BYTES) {
-      this.flush();
-    }
-    const offset = at();
-    this.#minSequence = Math.min(this.#minSequence, sequence);
-    if (record.length > GATHER_BYTES) {
-      // Nothing is gathered before it; it goes to the file as it is.
-      this.#write(record);
-    } else {
-      this.#buffer.set(record, this.#gathered);
-      this.#gathered += record.length;
-    }
-    return offset;
-  }
-
-  /** Writes what is gathered, and moves the keys over. */
-  flush(): void {
-    if (this.#file === undefined) return;
-    if (this.#gathered > 0) {
-      this.#write(this.#buffer.subarray(0, this.#gathered));
-      this.#gathered = 0;
-    }
-    const { control, index } = this.#context;
-    control.locked(() => {
-      control.segments.setSize(this.#id, this.#sizeBytes);
-      control.segments.lowerMinSequence(this.#id, this.#minSequence);
-      if (this.#tombstoneBytes > 0) {
-        control.segments.addTombstones(this.#id, this.#tombstoneBytes);
-      }
-      this.#tombstoneBytes = 0;
-    });
-    let failure: unknown;
-    for (let at = 0; at < this.#moves.length; at += MOVES_PER_LOCK) {
-      control.locked(() => {
-        for (
-          const { key, from, to } of this.#moves.slice(at, at + MOVES_PER_LOCK)
-        ) {
-          let moved = false;
-          try {
-            moved = failure === undefined && index.move(key, from, to);
-          } catch (error) {
-            failure = error;
-          }
-          // A copy whose key was overwritten or removed since it was looked
-          // up is dead on arrival, and tombstones must know of it.
-          const dead = moved ? from : to;
-          control.segments.addDead(dead.segment, dead.length);
-        }
-      });
-    }
-    this.#moves.length = 0;
-    if (failure !== undefined) throw failure;
-  }
-
-  sync(): void {
-    orRefuseWrites(
-      this.#context.control,
-      () => this.#file?.syncDataSync(),
-    );
-  }
-
-  [Symbol.dispose](): void {
-    this.#file?.close();
-    this.#file = undefined;
-  }
-
-  #begin(): void {
-    const { control, directory } = this.#context;
-    this.sync();
-    this[Symbol.dispose]();
-    const id = control.nextFileId();
-    this.#file = createSegment(directory, id);
-    syncDirectory(directory);
-    control.locked(() => control.segments.add(id, SEGMENT_HEADER_BYTES));
-    this.#id = id;
-    this.#sizeBytes = SEGMENT_HEADER_BYTES;
-    this.#minSequence = Infinity;
-  }
-
-  #write(bytes: Uint8Array): void {
-    try {
-      writeAll(this.#file!, bytes);
-    } catch (error) {
-      // Whole copies may stay, they equal their originals; a part may not.
-      this.#file!.truncateSync(this.#sizeBytes);
-      throw error;
-    }
-    this.#sizeBytes += bytes.length;
-  }
 }
 
 function totalBytes(segments: readonly SegmentState[]): number {

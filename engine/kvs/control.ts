@@ -124,6 +124,20 @@ export class Control {
     Atomics.store(this.#words, REFUSES_WRITES, 1);
   }
 
+  /**
+   * Does what must not be tried again if it fails: after a failed sync the
+   * kernel may have dropped the pages, and a second one would say that all is
+   * well (Rebello et al. 2020).
+   */
+  orRefuseWrites(sync: () => void): void {
+    try {
+      sync();
+    } catch (error) {
+      this.refuseWrites();
+      throw error;
+    }
+  }
+
   /** Makes another segment the active one, and seals the old. Lock held. */
   activate(id: number): void {
     const old = this.activeSegment;

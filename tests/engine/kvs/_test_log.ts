@@ -2,9 +2,9 @@ import { assertEquals } from "@std/assert";
 import type { Write, WriteOutcome } from "../../../engine/engine.ts";
 import {
   compact,
-  type CompactionContext,
   type CompactionScope,
 } from "../../../engine/kvs/compaction.ts";
+import type { CompactionContext } from "../../../engine/kvs/compaction_output.ts";
 import { Control } from "../../../engine/kvs/control.ts";
 import { GroupCommit } from "../../../engine/kvs/group_commit.ts";
 import { emptyPointer } from "../../../engine/kvs/log_pointer.ts";
