@@ -54,11 +54,8 @@ async function serve(
       const read = await connection.read(room);
       if (read === null) return;
       let left = 0;
-      for (
-        let at = room.indexOf(NEWLINE);
-        at >= 0 && at < read;
-        at = room.indexOf(NEWLINE, at + 1)
-      ) left++;
+      // Few bytes, for which a loop is faster than a call.
+      for (let at = 0; at < read; at++) if (room[at] === NEWLINE) left++;
       while (left > 0) {
         const count = Math.min(left, MAX_REPLIES);
         for (let rest = replies.subarray(0, count * replyBytes); rest.length;) {
