@@ -9,15 +9,31 @@ import { type Addr, formatAddr, parseAddr } from "./protocol/addr.ts";
 import { type Answer, KEY_NOT_FOUND } from "./protocol/answer.ts";
 import { Channel } from "./protocol/channel.ts";
 import { ConnectionError, KvsError } from "./protocol/client_error.ts";
+import { dial, type TlsOptions } from "./protocol/dial.ts";
+import { checkedToken } from "./protocol/token.ts";
 
 export { ConnectionError, KvsError };
 
 /** Options of {@linkcode KvsClient.connect}. */
 export interface KvsClientOptions {
+  /**
+   * What the server wants to be shown before anything else: one line, at most
+   * 4,096 bytes.
+   *
+   * @default nothing is shown
+   */
+  readonly token?: string;
+  /**
+   * Speaks TLS, if given; `{}` trusts what Deno trusts.
+   *
+   * @default plain TCP
+   */
+  readonly tls?: TlsOptions;
   /** Gives up connecting when it aborts; later it changes nothing. */
   readonly signal?: AbortSignal;
   /**
-   * How long to wait for the connection, in milliseconds, 1 to 2,147,483,647.
+   * How long to wait for the connection, and for being let in, in
+   * milliseconds, 1 to 2,147,483,647.
    *
    * @default {5_000}
    */
@@ -51,45 +67,37 @@ export class KvsClient implements Disposable, AsyncDisposable {
    * Connects to a server.
    *
    * @param addr Where it listens, as `HOST:PORT` or in parts.
-   * @param options How long to wait.
+   * @param options What to show the server, and how long to wait.
    * @returns The client; close it when done, or hold it with `using`.
    * @throws {TypeError} If the address is none.
-   * @throws {RangeError} If the time limit is out of range.
-   * @throws {ConnectionError} If nobody answers there in time.
+   * @throws {RangeError} If the time limit is out of range, or the token none.
+   * @throws {ConnectionError} If nobody answers there in time, or the server
+   * does not let the client in.
    */
   static async connect(
     addr: string | Addr,
-    { signal, connectTimeoutMs = 5_000 }: KvsClientOptions = {},
+    { token, tls, signal, connectTimeoutMs = 5_000 }: KvsClientOptions = {},
   ): Promise<KvsClient> {
     if (!(connectTimeoutMs >= 1 && connectTimeoutMs <= MAX_TIMEOUT_MS)) {
       throw new RangeError(
         `Cannot wait ${connectTimeoutMs} ms for a connection: expected 1 to ${MAX_TIMEOUT_MS}`,
       );
     }
+    if (token !== undefined) checkedToken(token);
     const { hostname, port } = typeof addr === "string"
       ? parseAddr(addr)
       : addr;
-    const name = formatAddr({ hostname, port });
-    const timeout = AbortSignal.timeout(connectTimeoutMs);
-    try {
-      const conn = await Deno.connect({
-        hostname,
-        port,
-        signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
-      });
-      conn.setNoDelay(true);
-      return new KvsClient(new Channel(conn, name));
-    } catch (error) {
-      signal?.throwIfAborted();
-      const reason = timeout.aborted
-        ? `no answer within ${connectTimeoutMs} ms`
-        : error instanceof Error
-        ? error.message
-        : String(error);
-      throw new ConnectionError(`Cannot connect to ${name}: ${reason}`, {
-        cause: error,
-      });
-    }
+    const options = { tls, signal, timeoutMs: connectTimeoutMs };
+    return await dial({ hostname, port }, options, async (conn) => {
+      const channel = new Channel(conn, formatAddr({ hostname, port }));
+      try {
+        if (token !== undefined) await authenticate(channel, token);
+        return new KvsClient(channel);
+      } catch (error) {
+        channel.close();
+        throw error;
+      }
+    });
   }
 
   /**
@@ -176,6 +184,12 @@ export class KvsClient implements Disposable, AsyncDisposable {
     await this.#channel.idle();
     this.close();
   }
+}
+
+function authenticate(channel: Channel, token: string): Promise<void> {
+  return channel.request({ Auth: { token } }, (answer) => {
+    if (okOf(answer) !== null) throw unexpected("Auth", answer);
+  });
 }
 
 function okOf(answer: Answer): unknown {

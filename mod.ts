@@ -37,4 +37,5 @@ export type { DataDirectoryOptions } from "./engine/directory.ts";
 export type { Damage } from "./engine/kvs/segment.ts";
 export type { Log, PoolStrategy } from "./pool/pool.ts";
 export type { Addr } from "./protocol/addr.ts";
+export type { TlsOptions } from "./protocol/dial.ts";
 export type { RequestLimits } from "./protocol/request_buffer.ts";

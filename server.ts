@@ -5,15 +5,18 @@
  */
 
 import type { KvsEngine } from "./engine/engine.ts";
+import { checkReachWithoutToken } from "./pool/access.ts";
 import { makePool } from "./pool/make_pool.ts";
 import type { Log, PoolStrategy, ThreadPool } from "./pool/pool.ts";
 import { formatAddr, parseAddr } from "./protocol/addr.ts";
 import type { RequestLimits } from "./protocol/request_buffer.ts";
+import { checkedToken, hashToken } from "./protocol/token.ts";
 
 /** Options of {@linkcode KvsServer.start}. */
 export interface KvsServerOptions {
   /**
-   * Where to listen, as `host:port`; port 0 is any free port.
+   * Where to listen, as `host:port`; port 0 is any free port. What others than
+   * this machine can reach needs a token.
    *
    * @default {"127.0.0.1:4000"}
    */
@@ -30,6 +33,19 @@ export interface KvsServerOptions {
    * @default {navigator.hardwareConcurrency}
    */
   readonly threads?: number;
+  /**
+   * What clients have to show before anything else: one line, at most 4,096
+   * bytes.
+   *
+   * @default nothing
+   */
+  readonly token?: string;
+  /**
+   * The certificate and its key, both PEM, to speak TLS.
+   *
+   * @default plain TCP
+   */
+  readonly tls?: Deno.TlsCertifiedKeyPem;
   /** How large requests may be. */
   readonly limits?: RequestLimits;
   /**
@@ -79,7 +95,9 @@ export class KvsServer {
    * @param engine The engine.
    * @param options See {@linkcode KvsServerOptions}.
    * @returns The server, listening.
-   * @throws {Error} If it can't listen there.
+   * @throws {TypeError} If the address is none.
+   * @throws {RangeError} If another option is out of range.
+   * @throws {Error} If it can't listen there, or must not without a token.
    */
   static async start(
     engine: KvsEngine,
@@ -89,6 +107,8 @@ export class KvsServer {
       addr = "127.0.0.1:4000",
       threads = navigator.hardwareConcurrency,
       limits = {},
+      token,
+      tls,
       log = () => {},
     } = options;
     if (!(Number.isInteger(threads) && threads >= 1 && threads <= 256)) {
@@ -97,10 +117,15 @@ export class KvsServer {
       );
     }
     const { hostname, port } = parseAddr(addr);
+    if (token === undefined) checkReachWithoutToken(addr);
+    const tokenHash = token === undefined
+      ? undefined
+      : hashToken(checkedToken(token));
     const pool = makePool(options.pool ?? "reuse-port", {
       engine: engine.share(),
       threads,
       limits,
+      access: { tokenHash, tls },
       log,
     });
     try {

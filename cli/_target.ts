@@ -1,17 +1,31 @@
 import type { EngineName, KvsEngine } from "../engine/engine.ts";
 import { parseAddr } from "../protocol/addr.ts";
+import type { TlsOptions } from "../protocol/dial.ts";
 import type { ParsedArgs } from "./_args.ts";
 import { UsageError } from "./_errors.ts";
+import { readFile, readToken } from "./_secrets.ts";
 
 /** Where a server listens, and where clients look for it. */
 export const DEFAULT_ADDR = "127.0.0.1:4000";
 
 /** The flags that say which store a command is for. */
-export const TARGET_FLAGS = { addr: undefined, dir: undefined };
+export const TARGET_FLAGS = {
+  addr: undefined,
+  dir: undefined,
+  "auth-file": undefined,
+  ca: undefined,
+};
+
+/** Those of them without a value. */
+export const TARGET_SWITCHES = ["tls"];
 
 /** How `--help` describes {@linkcode TARGET_FLAGS}. */
 export const TARGET_HELP =
   `  --addr HOST:PORT  the server to ask (default ${DEFAULT_ADDR})
+  --auth-file FILE  the file with the token that the server asks for (default:
+                    the environment variable KVS_TOKEN, if it is set)
+  --tls             speak TLS with the server
+  --ca FILE         speak TLS, and trust this certificate too
   --dir DIR         the data directory itself, without a server
 `;
 
@@ -53,8 +67,16 @@ async function openTarget(args: ParsedArgs, create: boolean): Promise<Target> {
     return await openEngine(dir, { create });
   }
   const checked = checkedAddr(addr ?? DEFAULT_ADDR);
+  const token = readToken(args.value("auth-file"));
+  const tls = readTls(args);
   const { KvsClient } = await import("../client.ts");
-  return await KvsClient.connect(checked);
+  return await KvsClient.connect(checked, { token, tls });
+}
+
+function readTls(args: ParsedArgs): TlsOptions | undefined {
+  const caFile = args.value("ca");
+  if (caFile === undefined) return args.has("tls") ? {} : undefined;
+  return { caCerts: [readFile("ca", caFile)] };
 }
 
 /**

@@ -8,6 +8,7 @@ import {
   type Target,
   TARGET_FLAGS,
   TARGET_HELP,
+  TARGET_SWITCHES,
   withTarget,
 } from "./_target.ts";
 
@@ -28,7 +29,7 @@ Examples:
   async run(args) {
     const parsed = parseCommandArgs(
       args,
-      { values: TARGET_FLAGS, switches: ["json"] },
+      { values: TARGET_FLAGS, switches: [...TARGET_SWITCHES, "json"] },
       [],
     );
     const report = await withTarget(parsed, compactWithProgress);

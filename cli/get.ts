@@ -1,7 +1,12 @@
 import { parseCommandArgs } from "./_args.ts";
 import type { Command } from "./_command.ts";
 import { writeText } from "./_output.ts";
-import { TARGET_FLAGS, TARGET_HELP, withTarget } from "./_target.ts";
+import {
+  TARGET_FLAGS,
+  TARGET_HELP,
+  TARGET_SWITCHES,
+  withTarget,
+} from "./_target.ts";
 
 /** `kvs get`. */
 export const get: Command = {
@@ -21,7 +26,7 @@ Examples:
   async run(args) {
     const parsed = parseCommandArgs(
       args,
-      { values: TARGET_FLAGS, switches: ["json"] },
+      { values: TARGET_FLAGS, switches: [...TARGET_SWITCHES, "json"] },
       ["KEY"],
     );
     const [key] = parsed.operands;

@@ -2,12 +2,15 @@ import project from "../deno.json" with { type: "json" };
 import { DataDirectory } from "../engine/directory.ts";
 import type { SyncMode } from "../engine/engine.ts";
 import { openEngineIn } from "../engine/open.ts";
+import { checkReachWithoutToken } from "../pool/access.ts";
 import { type Log, POOL_STRATEGIES, type PoolStrategy } from "../pool/pool.ts";
+import { isLoopback, parseAddr } from "../protocol/addr.ts";
 import { KvsServer } from "../server.ts";
-import { parseCommandArgs } from "./_args.ts";
+import { parseCommandArgs, type ParsedArgs } from "./_args.ts";
 import { parseBytes } from "./_bytes.ts";
 import type { Command } from "./_command.ts";
 import { UsageError } from "./_errors.ts";
+import { readFile, readToken } from "./_secrets.ts";
 import { checkedAddr, DEFAULT_ADDR, parseEngine } from "./_target.ts";
 
 /** `kvs serve`. */
@@ -30,6 +33,10 @@ Options:
   --segment-size SIZE  when to begin a new file of the log (default 32M)
   --compact-at SIZE  start compaction by itself when so much can be reclaimed
                      (default 32M)
+  --auth-file FILE   the file with the token that clients must show first
+                     (default: the environment variable KVS_TOKEN, if it is set)
+  --tls-cert FILE    the certificate (PEM) to speak TLS with
+  --tls-key FILE     its key (PEM)
   -h, --help         show this help
 
 Examples:
@@ -49,10 +56,16 @@ Examples:
         "cache-size": undefined,
         "segment-size": undefined,
         "compact-at": undefined,
+        "auth-file": undefined,
+        "tls-cert": undefined,
+        "tls-key": undefined,
       },
     }, []);
     const bytes = (flag: string) => parseBytes(flag, parsed.value(flag));
     const addr = checkedAddr(parsed.value("addr")!);
+    const token = readToken(parsed.value("auth-file"), log);
+    const tls = readCertificate(parsed);
+    if (token === undefined) checkReachWithoutToken(addr);
     const engineName = parseEngine(parsed.value("engine"));
     const sync = parseSync(parsed.value("sync")!);
     const threads = parseThreads(parsed.value("threads"));
@@ -72,9 +85,22 @@ Examples:
     log("info", `Data directory ${directory.path}`);
     const engine = await openEngineIn(directory, { sync, kvs });
     const stopped = untilSignal();
-    const server = await KvsServer.start(engine, { addr, threads, pool, log });
+    const server = await KvsServer.start(engine, {
+      addr,
+      token,
+      tls,
+      threads,
+      pool,
+      log,
+    });
     directory.setAddress(server.addr);
     log("info", `Listening on ${server.addr}`);
+    if (tls === undefined && !isLoopback(parseAddr(addr).hostname)) {
+      log(
+        "warn",
+        "Without TLS, token and data can be read on their way: see --tls-cert",
+      );
+    }
     try {
       const signal = await Promise.race([stopped, server.failed]);
       log("info", `${signal}: stopping`);
@@ -109,6 +135,18 @@ function untilSignal(): Promise<Deno.Signal> {
       });
     }
   });
+}
+
+function readCertificate(
+  args: ParsedArgs,
+): Deno.TlsCertifiedKeyPem | undefined {
+  const cert = args.value("tls-cert");
+  const key = args.value("tls-key");
+  if (cert === undefined && key === undefined) return undefined;
+  if (cert === undefined || key === undefined) {
+    throw new UsageError("--tls-cert and --tls-key need each other");
+  }
+  return { cert: readFile("tls-cert", cert), key: readFile("tls-key", key) };
 }
 
 function parseSync(text: string): SyncMode {

@@ -1,7 +1,12 @@
 import { toText } from "@std/streams/to-text";
 import { parseCommandArgs } from "./_args.ts";
 import type { Command } from "./_command.ts";
-import { TARGET_FLAGS, TARGET_HELP, withTarget } from "./_target.ts";
+import {
+  TARGET_FLAGS,
+  TARGET_HELP,
+  TARGET_SWITCHES,
+  withTarget,
+} from "./_target.ts";
 
 /** `kvs set`. */
 export const set: Command = {
@@ -22,7 +27,7 @@ Examples:
   async run(args) {
     const parsed = parseCommandArgs(
       args,
-      { values: TARGET_FLAGS },
+      { values: TARGET_FLAGS, switches: TARGET_SWITCHES },
       ["KEY", "VALUE"],
     );
     const [key, operand] = parsed.operands;

@@ -4,11 +4,14 @@
  * @module
  */
 
+import type { ServerListener } from "./access.ts";
 import type { Session } from "./session.ts";
 import { resolvesWithin } from "./time_limit.ts";
 
 /** How long to wait before accepting goes on after a failure to, in ms. */
 const ACCEPT_RETRY_MS = 50;
+
+type Stream = Deno.TcpConn | Deno.TlsConn;
 
 /** The connections of one listener, served on this thread. */
 export class ConnectionSet {
@@ -34,9 +37,9 @@ export class ConnectionSet {
    *
    * @param listener The listener.
    */
-  async acceptFrom(listener: Deno.TcpListener): Promise<void> {
+  async acceptFrom(listener: ServerListener): Promise<void> {
     while (!this.#closing) {
-      let stream: Deno.TcpConn;
+      let stream: Stream;
       try {
         stream = await listener.accept();
       } catch (error) {
@@ -65,7 +68,7 @@ export class ConnectionSet {
     for (const connection of this.#connections.keys()) connection.close();
   }
 
-  #serve(stream: Deno.TcpConn): void {
+  #serve(stream: Stream): void {
     const connection = new Connection(stream, this.#makeSession());
     const served = connection.serve().catch((error) => {
       this.#log("error", `Connection failed: ${error}`);
@@ -76,12 +79,12 @@ export class ConnectionSet {
 
 /** One connection. */
 class Connection {
-  readonly #stream: Deno.TcpConn;
+  readonly #stream: Stream;
   readonly #session: Session;
   #isIdle = false;
   #isStopping = false;
 
-  constructor(stream: Deno.TcpConn, session: Session) {
+  constructor(stream: Stream, session: Session) {
     this.#stream = stream;
     this.#session = session;
   }
@@ -90,7 +93,7 @@ class Connection {
   async serve(): Promise<void> {
     try {
       // An answer must not wait for more to send: the client waits for it.
-      this.#stream.setNoDelay(true);
+      if ("setNoDelay" in this.#stream) this.#stream.setNoDelay(true);
       while (!this.#isStopping) {
         this.#isIdle = true;
         const count = await this.#stream.read(this.#session.space());
@@ -144,5 +147,7 @@ function isDisconnect(error: unknown): boolean {
     error instanceof Deno.errors.Interrupted ||
     error instanceof Deno.errors.BadResource ||
     error instanceof Deno.errors.UnexpectedEof ||
+    // Of TLS: the other end does not speak it, or trusts no certificate here.
+    error instanceof Deno.errors.InvalidData ||
     error instanceof Deno.errors.NotConnected;
 }

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { type Access, guarded, listen, type ServerListener } from "./access.ts";
 import { ConnectionSet } from "./connection.ts";
 import type { JobBoard } from "./job_board.ts";
 import type { PoolOptions, ThreadPool } from "./pool.ts";
@@ -31,17 +32,19 @@ export class JobPool implements ThreadPool {
   readonly failed: Promise<never>;
   readonly #runner: JobRunner;
   readonly #connections: ConnectionSet;
-  #listener: Deno.TcpListener | undefined;
+  readonly #access: Access;
+  #listener: ServerListener | undefined;
 
   /**
    * @param runner Runs the jobs.
    * @param options See {@linkcode PoolOptions}.
    */
-  constructor(runner: JobRunner, { limits, log }: PoolOptions) {
+  constructor(runner: JobRunner, { limits, access, log }: PoolOptions) {
     this.#runner = runner;
+    this.#access = access;
     this.failed = runner.failed;
     this.#connections = new ConnectionSet(
-      () => new RemoteSession(runner.board, limits),
+      guarded(() => new RemoteSession(runner.board, limits), access),
       log,
     );
   }
@@ -49,7 +52,7 @@ export class JobPool implements ThreadPool {
   /** @inheritdoc */
   async listen(address: Deno.NetAddr): Promise<Deno.NetAddr> {
     const { hostname, port } = address;
-    const listener = Deno.listen({ hostname, port });
+    const listener = listen({ hostname, port }, this.#access);
     this.#listener = listener;
     await this.#runner.start();
     this.#connections.acceptFrom(listener);

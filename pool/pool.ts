@@ -6,6 +6,7 @@
 
 import type { EngineHandle } from "../engine/engine.ts";
 import type { RequestLimits } from "../protocol/request_buffer.ts";
+import type { Access } from "./access.ts";
 
 /** The strategies there are. */
 export type PoolStrategy =
@@ -37,6 +38,8 @@ export interface PoolOptions {
   readonly threads: number;
   /** How large requests may be. */
   readonly limits: RequestLimits;
+  /** What is asked of clients. */
+  readonly access: Access;
   /** Where events go. */
   readonly log: Log;
 }

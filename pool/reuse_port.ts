@@ -21,7 +21,7 @@ export class ReusePortPool implements ThreadPool {
   #address: Deno.NetAddr | undefined;
 
   /** @param options See {@linkcode PoolOptions}. */
-  constructor({ engine, threads, limits, log }: PoolOptions) {
+  constructor({ engine, threads, limits, access, log }: PoolOptions) {
     this.#threads = Deno.build.os === "linux" ? threads : 1;
     this.#workers = new WorkerSet<ReusePortRequest>({
       url: new URL("./reuse_port_worker.ts", import.meta.url),
@@ -31,6 +31,7 @@ export class ReusePortPool implements ThreadPool {
         engine,
         address: this.#address!,
         limits,
+        access,
       }),
       log,
     });

@@ -9,6 +9,7 @@
 import type { EngineHandle, KvsEngine } from "../engine/engine.ts";
 import { attachEngine } from "../engine/open.ts";
 import type { RequestLimits } from "../protocol/request_buffer.ts";
+import { type Access, guarded, listen, type ServerListener } from "./access.ts";
 import { ConnectionSet } from "./connection.ts";
 import { LocalSession } from "./session.ts";
 import type { WorkerMessage } from "./worker_set.ts";
@@ -20,6 +21,7 @@ export type ReusePortRequest =
     readonly engine: EngineHandle;
     readonly address: Deno.NetAddr;
     readonly limits: RequestLimits;
+    readonly access: Access;
   }
   | { readonly kind: "stop" };
 
@@ -27,7 +29,7 @@ export type ReusePortRequest =
 const GRACE_MS = 2_000;
 
 let engine: KvsEngine | undefined;
-let listener: Deno.TcpListener | undefined;
+let listener: ServerListener | undefined;
 let connections: ConnectionSet | undefined;
 let accepting: Promise<void> | undefined;
 
@@ -50,10 +52,10 @@ async function start(
 ): Promise<void> {
   const { hostname, port } = request.address;
   engine = await attachEngine(request.engine);
-  listener = Deno.listen({ hostname, port, reusePort: true });
+  listener = listen({ hostname, port, reusePort: true }, request.access);
   const attached = engine;
   connections = new ConnectionSet(
-    () => new LocalSession(attached, request.limits),
+    guarded(() => new LocalSession(attached, request.limits), request.access),
     log,
   );
   accepting = connections.acceptFrom(listener);

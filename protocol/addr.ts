@@ -68,6 +68,31 @@ export function formatAddr({ hostname, port }: Addr): string {
     : `${hostname}:${port}`;
 }
 
+/**
+ * Tells whether only this machine can reach a host, in any spelling of it that
+ * a system takes. A name that some table makes one of those is not known here.
+ *
+ * @param hostname The host, as in an {@linkcode Addr}.
+ * @returns Whether it is `localhost`, or an address made for that.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ *
+ * assert(isLoopback("127.0.0.1"));
+ * assert(isLoopback("0:0:0:0:0:0:0:1"));
+ * assert(!isLoopback("0.0.0.0"));
+ * ```
+ */
+export function isLoopback(hostname: string): boolean {
+  // Spells an address in the one canonical way.
+  const url = URL.parse(`http://${formatAddr({ hostname, port: 0 })}`);
+  const host = url?.hostname ?? "";
+  return host === "localhost" || host === "[::1]" ||
+    /^127\.\d+\.\d+\.\d+$/.test(host) ||
+    /^\[::ffff:7f[0-9a-f]{2}:[0-9a-f]{1,4}\]$/.test(host);
+}
+
 function invalid(text: string, why: string): TypeError {
   return new TypeError(`Invalid address ${JSON.stringify(text)}: ${why}`);
 }

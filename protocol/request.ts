@@ -29,7 +29,8 @@ export type KvsRequest =
     // Spelled out so that a remove, like a set, is a Write of the engine as is.
     readonly value: undefined;
   }
-  | { readonly kind: "compact" };
+  | { readonly kind: "compact" }
+  | { readonly kind: "auth"; readonly token: Uint8Array };
 
 const READERS: ReadonlyMap<string, (fields: Fields) => KvsRequest> = new Map<
   string,
@@ -47,6 +48,7 @@ const READERS: ReadonlyMap<string, (fields: Fields) => KvsRequest> = new Map<
     value: undefined,
   })],
   ["Compact", () => ({ kind: "compact" })],
+  ["Auth", (fields) => ({ kind: "auth", token: fields.text("token") })],
 ]);
 
 const NAMES = [...READERS.keys()].join(", ").replace(/, (\w+)$/, " or $1");

@@ -161,6 +161,18 @@ export class RequestBuffer {
     return this.#input.bytes.subarray(start, this.#input.start);
   }
 
+  /**
+   * Takes all bytes that no request was taken from, to be read by another
+   * buffer. Only right after {@linkcode next} has given a request.
+   *
+   * @returns The bytes, valid until the next call of {@linkcode space}.
+   */
+  takeRest(): Uint8Array<ArrayBuffer> {
+    const { bytes, start, end } = this.#input;
+    this.#input.start = end;
+    return bytes.subarray(start, end);
+  }
+
   /** Finds the end of a request byte by byte, and decodes it. */
   #nextScanned(): KvsRequest | ProtocolError | undefined {
     const input = this.#input;
@@ -189,7 +201,7 @@ export class RequestBuffer {
 
   #checked(request: KvsRequest, lengthBytes: number) {
     if (lengthBytes > this.#maxRequestBytes) return this.#break(lengthBytes);
-    if (request.kind === "compact") return request;
+    if (request.kind === "compact" || request.kind === "auth") return request;
     if (request.key.length > this.#maxKeyBytes) {
       return tooLong("Key", request.key.length, this.#maxKeyBytes);
     }

@@ -1,39 +1,10 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { KvsClient } from "../client.ts";
 import { ENGINE_NAMES } from "../engine/directory.ts";
-import type { EngineName, KvsEngine } from "../engine/engine.ts";
-import { openEngine } from "../engine/open.ts";
 import { POOL_STRATEGIES } from "../pool/pool.ts";
 import { parseAddr } from "../protocol/addr.ts";
-import { KvsServer, type KvsServerOptions } from "../server.ts";
-
-const ANY_PORT = "127.0.0.1:0";
-
-/** Runs a body with an open engine and what starts servers of it. */
-async function withEngine(
-  body: (
-    engine: KvsEngine,
-    start: (options?: KvsServerOptions) => Promise<KvsServer>,
-    dir: string,
-  ) => Promise<void>,
-  name: EngineName = "kvs",
-): Promise<void> {
-  const root = Deno.makeTempDirSync({ prefix: "kvs_server_" });
-  const dir = `${root}/data`;
-  const engine = await openEngine(dir, {
-    engine: name,
-    create: true,
-    sync: "no",
-  });
-  const start = (options: KvsServerOptions = {}) =>
-    KvsServer.start(engine, { addr: ANY_PORT, threads: 2, ...options });
-  try {
-    await body(engine, start, dir);
-  } finally {
-    await engine.close();
-    Deno.removeSync(root, { recursive: true });
-  }
-}
+import type { KvsServer } from "../server.ts";
+import { withEngine } from "./_server.ts";
 
 for (const pool of POOL_STRATEGIES) {
   for (const engineName of ENGINE_NAMES) {

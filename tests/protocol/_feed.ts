@@ -52,6 +52,8 @@ export function shown(request: KvsRequest | ProtocolError): string {
       }`;
     case "compact":
       return "compact";
+    case "auth":
+      return `auth ${decoder.decode(request.token)}`;
     case "invalid":
       return `! ${request.message}`;
   }

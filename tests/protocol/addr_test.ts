@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { formatAddr, parseAddr } from "../../protocol/addr.ts";
+import { formatAddr, isLoopback, parseAddr } from "../../protocol/addr.ts";
 
 Deno.test("parseAddr() reads names, IPv4 and IPv6, and formatAddr() writes them", () => {
   const cases = [
@@ -42,4 +42,37 @@ Deno.test("parseAddr() says what is wrong with an address", () => {
       `Invalid address ${JSON.stringify(text)}: ${why}`,
     );
   }
+});
+
+Deno.test("isLoopback() knows an address in every spelling of it", () => {
+  const loopback = [
+    "localhost",
+    "LOCALHOST",
+    "127.0.0.1",
+    "127.255.3.4",
+    "127.1",
+    "2130706433",
+    "0x7f.0.0.1",
+    "::1",
+    "0:0:0:0:0:0:0:1",
+    "::ffff:127.0.0.1",
+    "::FFFF:7f00:1",
+  ];
+  for (const host of loopback) assertEquals(isLoopback(host), true, host);
+  const others = [
+    "0.0.0.0",
+    "0",
+    "::",
+    "::ffff:0.0.0.0",
+    "::ffff:10.0.0.1",
+    "::7f00:1",
+    "10.0.0.1",
+    "128.0.0.1",
+    "localhost.example.org",
+    "127.0.0.1.example.org",
+    "example.org",
+    "fe80::1%lo",
+    "",
+  ];
+  for (const host of others) assertEquals(isLoopback(host), false, host);
 });

@@ -83,7 +83,7 @@ testBoth("answers each request in order", async (engine) => {
       '{"Ok":null}',
       '{"Err":"Key not found"}',
       '{"Ok":null}',
-      '{"Err":"Unknown request \\"Foo\\"; expected Set, Get, Remove or Compact"}',
+      '{"Err":"Unknown request \\"Foo\\"; expected Set, Get, Remove, Compact or Auth"}',
       '{"Ok":{"bytesBefore":2,"bytesAfter":1}}',
       '{"Ok":null}',
     ],

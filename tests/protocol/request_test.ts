@@ -30,6 +30,7 @@ Deno.test("decodeRequest() decodes each request as encoders spell it", () => {
   assertEquals(decode('{"Remove": {"key": "k"}}'), "remove k");
   assertEquals(decode('{"Compact":{}}'), "compact");
   assertEquals(decode('{"Compact": {}}'), "compact");
+  assertEquals(decode('{"Auth":{"token":"t \\u00e9"}}'), "auth t é");
 });
 
 Deno.test("decodeRequest() hands out views where nothing is escaped", () => {
@@ -136,20 +137,23 @@ Deno.test("decodeRequest() names what it expects for an unknown request", () => 
   for (const name of ["Foo", "get", "", "toString", "__proto__"]) {
     assertEquals(
       refusal(`{"${name}":{"key":"k"}}`),
-      `Unknown request "${name}"; expected Set, Get, Remove or Compact`,
+      `Unknown request "${name}"; expected Set, Get, Remove, Compact or Auth`,
     );
   }
   assertEquals(
     refusal(`{"${"x".repeat(1000)}":{}}`),
     `Unknown request "${
       "x".repeat(64)
-    }"…; expected Set, Get, Remove or Compact`,
+    }"…; expected Set, Get, Remove, Compact or Auth`,
   );
 });
 
 Deno.test("decodeRequest() refuses what is not one request in an object", () => {
   const cases = [
-    ["{}", "A request must not be empty; expected Set, Get, Remove or Compact"],
+    [
+      "{}",
+      "A request must not be empty; expected Set, Get, Remove, Compact or Auth",
+    ],
     ["[]", "A request must be an object, found array"],
     ['"Get"', "A request must be an object, found string"],
     ["null", "A request must be an object, found null"],

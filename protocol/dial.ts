@@ -1,0 +1,94 @@
+/**
+ * Connecting to a server.
+ *
+ * @module
+ */
+
+import { type Addr, formatAddr } from "./addr.ts";
+import { ConnectionError } from "./client_error.ts";
+
+/** How a client makes sure that it talks to the right server. */
+export interface TlsOptions {
+  /**
+   * Certificates of authorities to trust, PEM, besides those that Deno trusts.
+   *
+   * @default {[]}
+   */
+  readonly caCerts?: readonly string[];
+}
+
+/** Options of {@linkcode dial}. */
+export interface DialOptions {
+  /** Speaks TLS, if given. */
+  readonly tls?: TlsOptions;
+  /** Gives up when it aborts. */
+  readonly signal?: AbortSignal;
+  /** How long to wait, in milliseconds. */
+  readonly timeoutMs: number;
+}
+
+/**
+ * Connects to a server, and gets ready what has to be before the first
+ * request, all within a time limit.
+ *
+ * @typeParam T What is made of the connection.
+ * @param addr Where it listens.
+ * @param options How to connect.
+ * @param prepare Makes it; the connection is closed if that fails.
+ * @returns What was made.
+ * @throws {ConnectionError} If nobody answers there in time, or not as wanted.
+ */
+export async function dial<T>(
+  addr: Addr,
+  { tls, signal, timeoutMs }: DialOptions,
+  prepare: (conn: Deno.Conn) => Promise<T>,
+): Promise<T> {
+  const timeout = AbortSignal.timeout(timeoutMs);
+  const limit = signal ? AbortSignal.any([signal, timeout]) : timeout;
+  let conn: Deno.Conn | undefined;
+  const close = () => closeQuietly(conn);
+  try {
+    const tcp = await Deno.connect({ ...addr, signal: limit });
+    conn = tcp;
+    limit.addEventListener("abort", close);
+    limit.throwIfAborted();
+    tcp.setNoDelay(true);
+    if (tls !== undefined) {
+      const secured = await Deno.startTls(tcp, {
+        hostname: addr.hostname,
+        caCerts: [...tls.caCerts ?? []],
+      });
+      conn = secured;
+      limit.throwIfAborted();
+      await secured.handshake();
+    }
+    const prepared = await prepare(conn);
+    limit.throwIfAborted();
+    return prepared;
+  } catch (error) {
+    close();
+    signal?.throwIfAborted();
+    const reason = timeout.aborted
+      ? `no answer within ${timeoutMs} ms`
+      : error instanceof Error
+      ? error.message
+      : String(error);
+    throw new ConnectionError(
+      `Cannot connect to ${formatAddr(addr)}: ${reason}`,
+      {
+        cause: error,
+      },
+    );
+  } finally {
+    limit.removeEventListener("abort", close);
+  }
+}
+
+function closeQuietly(conn: Deno.Conn | undefined): void {
+  try {
+    conn?.close();
+  } catch (error) {
+    // It was given to TLS, or is closed already.
+    if (!(error instanceof Deno.errors.BadResource)) throw error;
+  }
+}
