@@ -5,7 +5,8 @@ import { FLAG_COMMAND } from "./_project.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 
-const FOLDERS = ["bench", "cli", "engine", "pool", "protocol", "tests"];
+/** Folders whose modules are not the project's own, beside the hidden ones. */
+const SKIPPED = ["coverage", "data", "offline"];
 
 /** The text of each module of the project, by its path. */
 function readModules(): Map<string, string> {
@@ -13,8 +14,8 @@ function readModules(): Map<string, string> {
   const visit = (path: string) => {
     for (const entry of Deno.readDirSync(new URL(path, ROOT))) {
       const child = `${path}${entry.name}`;
-      if (entry.isDirectory && path !== "") visit(`${child}/`);
-      if (entry.isDirectory && FOLDERS.includes(child)) visit(`${child}/`);
+      const skipped = child.startsWith(".") || SKIPPED.includes(child);
+      if (entry.isDirectory && !skipped) visit(`${child}/`);
       if (!entry.isFile || !child.endsWith(".ts")) continue;
       modules.set(child, Deno.readTextFileSync(new URL(child, ROOT)));
     }
