@@ -17,6 +17,8 @@ export interface IndexRun {
   /** How many Workers read. */
   readonly readers: number;
   readonly seed: number;
+  /** Whether the keys come and go all together rather than at random. */
+  readonly inWaves?: boolean;
 }
 
 /**
@@ -24,7 +26,7 @@ export interface IndexRun {
  * in the end that the writer's memory stayed bounded.
  */
 export async function runIndex(run: IndexRun): Promise<void> {
-  const { keys, changes, readers, seed } = run;
+  const { keys, changes, readers, seed, inWaves = false } = run;
   const map = SkipMap.create(2 ** 22);
   for (let n = 0; n < keys; n++) map.set(keyOf(n), pointerOf(n, 1));
   const full = map.usedBytes;
@@ -36,7 +38,7 @@ export async function runIndex(run: IndexRun): Promise<void> {
   const reports = workers.map((worker, i) =>
     worker.run<IndexReport>(
       {
-        role: i === 0 ? "write" : "read",
+        role: i > 0 ? "read" : inWaves ? "waves" : "write",
         buffer: map.buffer,
         flags,
         readers,
@@ -59,6 +61,9 @@ export async function runIndex(run: IndexRun): Promise<void> {
       writer.maxUsedBytes < bound,
       `${writer.maxUsedBytes} bytes used, ${full} with all keys`,
     );
+    // What was free after a tenth of the time has served since.
+    const [early, late] = writer.topWords;
+    assert(late < early * 1.3, `memory grew from ${early} to ${late} words`);
   } finally {
     await Promise.allSettled(reports);
     workers.forEach((worker) => worker[Symbol.dispose]());

@@ -16,7 +16,7 @@ import { bytes, Random, text } from "./_helpers.ts";
 
 /** What a Worker is to do. */
 export interface IndexTask {
-  readonly role: "write" | "read";
+  readonly role: "write" | "waves" | "read";
   /** The map's memory. */
   readonly buffer: SharedArrayBuffer;
   /**
@@ -30,7 +30,10 @@ export interface IndexTask {
    * others come and go.
    */
   readonly keys: number;
-  /** How many changes the writer makes. */
+  /**
+   * How many changes the writer makes: at random, or in waves in which all the
+   * keys come that come and go, and all of them go.
+   */
   readonly changes: number;
   readonly seed: number;
 }
@@ -41,6 +44,8 @@ export interface IndexReport {
   readonly lookups: number;
   readonly pages: number;
   readonly maxUsedBytes: number;
+  /** The words ever used after a tenth of the changes, and after all. */
+  readonly topWords: readonly [number, number];
 }
 
 /** The key of a number; keys are in the order of their numbers. */
@@ -73,13 +78,12 @@ function write(map: SkipMap, task: IndexTask): IndexReport {
   const random = new Random(task.seed);
   const previous = emptyPointer();
   let maxUsedBytes = 0;
-  for (let begun = 0; begun < task.readers;) {
-    Atomics.wait(task.flags, 1, begun, 1_000);
-    begun = Atomics.load(task.flags, 1);
-    if (Atomics.load(task.flags, 0) === 1) break;
-  }
+  let earlyTopWords = 0;
+  const half = task.keys >>> 1;
   for (let change = 1; change <= task.changes; change++) {
-    const n = random.below(task.keys);
+    const n = task.role === "write"
+      ? random.below(task.keys)
+      : change % half * 2 + 1;
     const key = keyOf(n);
     // Versions go up over the whole run, and start behind those of the test.
     const version = change + 1;
@@ -93,12 +97,19 @@ function write(map: SkipMap, task: IndexTask): IndexReport {
     } else {
       map.set(key, pointerOf(n, version));
     }
+    if (change * 10 <= task.changes) earlyTopWords = map.arena.topWords;
     if (change % 1_000 === 0) {
       maxUsedBytes = Math.max(maxUsedBytes, map.usedBytes);
     }
   }
   Atomics.store(task.flags, 0, 1);
-  return { changes: task.changes, lookups: 0, pages: 0, maxUsedBytes };
+  return {
+    changes: task.changes,
+    lookups: 0,
+    pages: 0,
+    maxUsedBytes,
+    topWords: [earlyTopWords, map.arena.topWords],
+  };
 }
 
 function read(map: SkipMap, task: IndexTask): IndexReport {
@@ -148,11 +159,11 @@ function read(map: SkipMap, task: IndexTask): IndexReport {
     Atomics.add(flags, 1, 1);
     Atomics.notify(flags, 1);
   }
-  return { changes: 0, lookups, pages, maxUsedBytes: 0 };
+  return { changes: 0, lookups, pages, maxUsedBytes: 0, topWords: [0, 0] };
 }
 
 self.onmessage = ({ data }: MessageEvent<IndexTask>) => {
   const map = SkipMap.attach(data.buffer);
-  self.postMessage(data.role === "write" ? write(map, data) : read(map, data));
+  self.postMessage(data.role === "read" ? read(map, data) : write(map, data));
   map.detach();
 };

@@ -6,3 +6,13 @@ Deno.test("SkipMap shows readers whole entries in order while a writer changes i
 Deno.test("SkipMap shows readers whole entries while its last nodes come and go", () =>
   // In a small map a search often stands on the very nodes that change.
   runIndex({ keys: 8, changes: 500_000, readers: 2, seed: 2 }));
+
+Deno.test("SkipMap stays within its memory over waves of keys while others read", () =>
+  // A hundred waves in which 1,000 keys come, and a hundred in which they go.
+  runIndex({
+    keys: 2_000,
+    changes: 2 * 100 * 1_000,
+    readers: 2,
+    seed: 3,
+    inWaves: true,
+  }));
