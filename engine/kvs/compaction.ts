@@ -6,7 +6,7 @@
  */
 
 import type { CompactionProgress, CompactionReport } from "../engine.ts";
-import { openDirectory, syncDirectory } from "../files.ts";
+import { syncDirectory } from "../files.ts";
 import {
   type CompactionContext,
   CompactionOutput,
@@ -246,9 +246,10 @@ function compactSegment(
 }
 
 /**
- * Makes everything appended so far durable. What has overwritten or removed
- * the records of a segment must be on disk before the segment goes: a power
- * failure would take both the old value and the new one.
+ * Makes everything appended and removed so far durable, before the next
+ * segment goes. What has overwritten or removed its records must be on disk: a
+ * power failure would take both the old value and the new one. So must be the
+ * removal of the segments before it, whose records its tombstones hid.
  */
 function syncLog({ control, directory }: CompactionContext): void {
   const { sealed, active } = control.unsyncedSegments();
@@ -263,16 +264,14 @@ function syncLog({ control, directory }: CompactionContext): void {
 /** Takes a segment that holds nothing live out of the store. */
 function removeSegment(context: CompactionContext, id: number): void {
   const { control, directory } = context;
-  using names = openDirectory(directory);
   removeSnapshot(directory);
   removeHint(directory, id);
   // A reader that has looked the old pointer up and not opened the file yet
   // finds it gone, looks up again, and gets the new pointer.
   Deno.removeSync(segmentPath(directory, id));
+  // Only now that the file is gone: a tombstone that hid records of it may go
+  // from here on.
   control.locked(() => control.dropSegment(id));
-  // A tombstone that hid records of this segment may go from here on, so the
-  // file must be gone before it counts as gone, and stay so.
-  control.orRefuseWrites(() => names?.syncSync());
 }
 
 function sealActive(context: CompactionContext): void {

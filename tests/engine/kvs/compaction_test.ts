@@ -30,7 +30,7 @@ const TINY = { segmentBytes: 4_096 };
 
 /** A value that fills a quarter of a tiny segment. */
 function quarter(text: string): string {
-  return text.padEnd(950, ".");
+  return text.padEnd(995, ".");
 }
 
 /** Writes one by one, so that each may begin a segment. */
@@ -245,12 +245,12 @@ Deno.test("compact() leaves a damaged segment as it is, and compacts the others"
   const [first, second] = log.ids;
   const path = segmentPath(log.directory, second);
   const content = Deno.readFileSync(path);
-  content[16 + 971 + 500] ^= 1; // In the value of "f".
+  content[16 + 1_016 + 500] ^= 1; // In the value of "f".
   Deno.writeFileSync(path, content);
   const failure = assertThrows(() => log.compact(), CorruptionError);
   assertEquals(
     failure.message,
-    `Corrupt data in ${path} at offset 987: record does not match its checksum`,
+    `Corrupt data in ${path} at offset 1032: record does not match its checksum`,
   );
   assertEquals(Deno.readFileSync(path), content);
   assert(!log.ids.includes(first));
