@@ -43,13 +43,14 @@ export class InputBuffer {
    * Gives room to read into. Views of the array that were handed out before
    * are void from here on.
    *
+   * @param minBytes How large the room must be.
    * @returns The room, some kilobytes at least.
    * @throws {RangeError} If there are more unused bytes than there may be.
    */
-  space(): Uint8Array<ArrayBuffer> {
+  space(minBytes = 0): Uint8Array<ArrayBuffer> {
     const length = this.end - this.start;
     const capacity = this.bytes.length;
-    const wanted = this.#wantedCapacity(length);
+    const wanted = Math.max(this.#wantedCapacity(length), length + minBytes);
     if (wanted !== capacity) {
       const bytes = new Uint8Array(wanted);
       bytes.set(this.bytes.subarray(this.start, this.end));

@@ -96,10 +96,12 @@ export class RequestBuffer {
    * Gives room to read into. Requests that were handed out before are void
    * from here on, since their keys and values are views of the buffer.
    *
-   * @returns Room for some kilobytes, never empty.
+   * @param minBytes How many bytes must fit: all of a batch that
+   * {@linkcode takeWhole} gave, which may be larger than one request may be.
+   * @returns Room for some kilobytes at least.
    */
-  space(): Uint8Array<ArrayBuffer> {
-    return this.#input.space();
+  space(minBytes = 0): Uint8Array<ArrayBuffer> {
+    return this.#input.space(minBytes);
   }
 
   /**
@@ -149,7 +151,7 @@ export class RequestBuffer {
 
   /**
    * Takes all requests that are whole, unread, to be run somewhere else by a
-   * buffer with the same limits and these bytes for its whole stream.
+   * buffer with the same limits and these bytes, all at once, for its stream.
    *
    * @returns Their bytes, valid until the next call of {@linkcode space};
    * none where more bytes are needed.

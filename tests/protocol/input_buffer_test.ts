@@ -68,6 +68,16 @@ Deno.test("InputBuffer.space() gives back what one huge request took", () => {
   assert(input.bytes.length <= 64 * KIB);
 });
 
+Deno.test("InputBuffer.space() gives as much as is asked for", () => {
+  const input = new InputBuffer(4 * KIB);
+  read(input, 3 * KIB);
+  const space = input.space(MIB + 1);
+  assert(space.length >= MIB + 1);
+  input.commit(MIB + 1);
+  assertEquals(input.end - input.start, MIB + 1 + 3 * KIB);
+  assertEquals(input.bytes[2], 2);
+});
+
 Deno.test("InputBuffer.commit() refuses more than there is room for", () => {
   const input = new InputBuffer(MIB);
   const { length } = input.space();
