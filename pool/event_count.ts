@@ -74,11 +74,15 @@ export class EventCount {
    *
    * @param count What {@linkcode current} was before looking for work.
    * @param timeoutMs After how many milliseconds to return all the same.
+   * @returns Whether the event loop has gone round meanwhile; it has not where
+   * the count was another one already.
    */
-  async sleepAsync(count: number, timeoutMs: number): Promise<void> {
-    Atomics.add(this.#words, this.#at + SLEEPERS, 1);
-    await Atomics.waitAsync(this.#words, this.#at + COUNT, count, timeoutMs)
-      .value;
-    Atomics.sub(this.#words, this.#at + SLEEPERS, 1);
+  async sleepAsync(count: number, timeoutMs: number): Promise<boolean> {
+    const words = this.#words;
+    Atomics.add(words, this.#at + SLEEPERS, 1);
+    const wait = Atomics.waitAsync(words, this.#at + COUNT, count, timeoutMs);
+    if (wait.async) await wait.value;
+    Atomics.sub(words, this.#at + SLEEPERS, 1);
+    return wait.async;
   }
 }

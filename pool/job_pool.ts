@@ -7,25 +7,9 @@
 
 import { type Access, guarded, listen, type ServerListener } from "./access.ts";
 import { ConnectionSet } from "./connection.ts";
-import type { JobBoard } from "./job_board.ts";
+import type { JobRunner } from "./job_runner.ts";
 import type { PoolOptions, ThreadPool } from "./pool.ts";
 import { RemoteSession } from "./remote_session.ts";
-
-/** How the jobs of a {@linkcode JobPool} get to Workers. */
-export interface JobRunner {
-  /** Where the jobs are. */
-  readonly board: JobBoard;
-  /** Settled with an error if it can't go on. */
-  readonly failed: Promise<never>;
-  /** Starts what has to be there before the first job. */
-  start(): Promise<void>;
-  /**
-   * Ends the Workers. No job is on its way.
-   *
-   * @param timeoutMs After how many milliseconds to end them all the same.
-   */
-  stop(timeoutMs: number): Promise<void>;
-}
 
 /** A pool that accepts connections on this thread. */
 export class JobPool implements ThreadPool {
@@ -34,6 +18,7 @@ export class JobPool implements ThreadPool {
   readonly #connections: ConnectionSet;
   readonly #access: Access;
   #listener: ServerListener | undefined;
+  #accepting: Promise<void> | undefined;
 
   /**
    * @param runner Runs the jobs.
@@ -55,13 +40,15 @@ export class JobPool implements ThreadPool {
     const listener = listen({ hostname, port }, this.#access);
     this.#listener = listener;
     await this.#runner.start();
-    this.#connections.acceptFrom(listener);
+    this.#accepting = this.#connections.acceptFrom(listener);
     return listener.addr as Deno.NetAddr;
   }
 
   /** @inheritdoc */
   async close(timeoutMs: number): Promise<void> {
     this.#listener?.close();
+    // Only when no accept holds it any more is the port free for others.
+    await this.#accepting;
     const deadline = performance.now() + timeoutMs;
     await this.#connections.close(timeoutMs / 2);
     await this.#runner.stop(deadline - performance.now());

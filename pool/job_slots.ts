@@ -20,6 +20,7 @@ const IS_LAST = 2;
 const CONSUMED = 3;
 const IS_BROKEN = 4;
 const OWNER = 5;
+const BATCH_BYTES = 6;
 const SLOT_WORDS = 16;
 
 // Where a slot stands. The main thread touches its other words and its bytes
@@ -34,8 +35,8 @@ const OUTPUT = 3;
 /** The main thread has taken the piece; the Worker goes on. */
 const RESUME = 4;
 
-/** How long a Worker waits for the main thread's next step, in ms. */
-const STEP_TIMEOUT_MS = 10_000;
+/** How long a Worker sleeps at a time until the main thread's next step. */
+const SLEEP_MS = 1_000;
 
 const SUBMITTED = 0;
 const PROGRESSED = SUBMITTED + EVENT_COUNT_WORDS;
@@ -96,9 +97,19 @@ export class JobSlots {
     this.submitted.announce();
   }
 
-  /** The Worker that has taken a job, or -1. */
+  /** The Worker that has a slot's job, or -1. */
   ownerOf(slot: number): number {
     return Atomics.load(this.#words, this.#at(slot) + OWNER) - 1;
+  }
+
+  /**
+   * Notes who has a slot's job from now on, and is to blame if it gets lost.
+   *
+   * @param slot The slot.
+   * @param worker The Worker's number, from 0.
+   */
+  assign(slot: number, worker: number): void {
+    Atomics.store(this.#words, this.#at(slot) + OWNER, worker + 1);
   }
 
   /**
@@ -107,7 +118,9 @@ export class JobSlots {
    * @returns How many bytes of the batch are in it.
    */
   begin(slot: number, batch: Uint8Array): number {
-    Atomics.store(this.#words, this.#at(slot) + OWNER, 0);
+    const at = this.#at(slot);
+    Atomics.store(this.#words, at + OWNER, 0);
+    this.#words[at + BATCH_BYTES] = batch.length;
     return this.#putPiece(slot, batch, 0, INPUT);
   }
 
@@ -160,21 +173,20 @@ export class JobSlots {
    * Takes a job's batch out of its slot. Worker.
    *
    * @param slot The slot.
-   * @param worker The Worker's number, from 0.
-   * @param onPiece Given a view of each piece.
+   * @param roomFor Gives room for so many bytes: all of the batch.
+   * @returns How many bytes were put there.
    */
-  take(
-    slot: number,
-    worker: number,
-    onPiece: (piece: Uint8Array) => void,
-  ): void {
+  take(slot: number, roomFor: (batchBytes: number) => Uint8Array): number {
     const words = this.#words;
     const at = this.#at(slot);
-    Atomics.store(words, at + OWNER, worker + 1);
-    for (;;) {
-      const from = slot * PIECE_BYTES;
-      onPiece(this.#bytes.subarray(from, from + words[at + LENGTH]));
-      if (words[at + IS_LAST] === 1) return;
+    const batchBytes = words[at + BATCH_BYTES];
+    const room = roomFor(batchBytes);
+    const from = slot * PIECE_BYTES;
+    for (let taken = 0;;) {
+      const length = words[at + LENGTH];
+      room.set(this.#bytes.subarray(from, from + length), taken);
+      taken += length;
+      if (taken === batchBytes) return batchBytes;
       this.#step(slot, WANTS_INPUT);
     }
   }
@@ -200,14 +212,17 @@ export class JobSlots {
     this.progressed.announce();
   }
 
-  /** Hands the slot to the main thread and blocks until it comes back. */
+  /**
+   * Hands the slot to the main thread and blocks until it comes back. It does:
+   * the main thread waits for nobody before it takes the next step.
+   */
   #step(slot: number, state: number): void {
     const words = this.#words;
     const at = this.#at(slot) + STATE;
     Atomics.store(words, at, state);
     this.progressed.announce();
-    if (Atomics.wait(words, at, state, STEP_TIMEOUT_MS) === "timed-out") {
-      throw new Error(`Main thread did not go on within ${STEP_TIMEOUT_MS} ms`);
+    while (Atomics.load(words, at) === state) {
+      Atomics.wait(words, at, state, SLEEP_MS);
     }
   }
 

@@ -21,6 +21,20 @@ export function sharedQueue(words: Int32Array): Deque {
 export type JobSource = () => number;
 
 /**
+ * One job, and no more.
+ *
+ * @param slot Its slot.
+ */
+export function justOne(slot: number): JobSource {
+  let next = slot;
+  return () => {
+    const job = next;
+    next = NOTHING;
+    return job;
+  };
+}
+
+/**
  * All Workers take from one queue, the oldest job first.
  *
  * @param words The pool's queues.

@@ -5,30 +5,39 @@
  */
 
 import { JobBoard } from "./job_board.ts";
-import type { JobRunner } from "./job_pool.ts";
-import type { JobWorkerTask } from "./job_worker.ts";
+import type { JobWorkerTask } from "./job_loop.ts";
+import { JOB_WORKER, type JobRunner } from "./job_runner.ts";
 import type { PoolOptions } from "./pool.ts";
 import { resolvesWithin } from "./time_limit.ts";
 import type { WorkerMessage } from "./worker_set.ts";
 
 /**
  * Starts a Worker for each job, and lets it end with it: the pool to learn
- * from, since starting a Worker costs a thousand times what a job does. It
- * runs as many at once as it has threads; further jobs wait.
+ * from, since starting a Worker costs a thousand times what a job does. There
+ * are never more Workers than threads; further jobs wait.
  */
 export class NaiveRunner implements JobRunner {
   readonly board: JobBoard;
   /** Never: what fails is only ever one job. */
   readonly failed: Promise<never> = new Promise(() => {});
   readonly #options: PoolOptions;
+  readonly #entry: URL;
   readonly #running = new Set<Promise<void>>();
+  /** Slots whose job waits for a Worker to end: it answers before it does. */
+  readonly #queued: number[] = [];
+  /** Each Worker has a number of its own, by which its job is known. */
+  #nextWorker = 0;
 
-  /** @param options See {@linkcode PoolOptions}. */
-  constructor(options: PoolOptions) {
+  /**
+   * @param options See {@linkcode PoolOptions}.
+   * @param entry The Workers' entry module.
+   */
+  constructor(options: PoolOptions, entry: URL = JOB_WORKER) {
     this.#options = options;
+    this.#entry = entry;
     this.board = new JobBoard(options.threads, (slot) => {
-      const run = this.#run(slot).finally(() => this.#running.delete(run));
-      this.#running.add(run);
+      this.#queued.push(slot);
+      this.#startWorkers();
     });
   }
 
@@ -37,43 +46,70 @@ export class NaiveRunner implements JobRunner {
 
   /** @inheritdoc */
   async stop(timeoutMs: number): Promise<void> {
-    if (!await resolvesWithin(Promise.all(this.#running), timeoutMs)) {
-      throw new Error(`Workers did not stop within ${timeoutMs} ms`);
+    this.board.slots.stop();
+    try {
+      if (!await resolvesWithin(this.#ended(), timeoutMs)) {
+        throw new Error(`Workers did not stop within ${timeoutMs} ms`);
+      }
+    } finally {
+      this.board.close();
     }
-    this.board.close();
+  }
+
+  async #ended(): Promise<void> {
+    while (this.#running.size > 0) await Promise.all(this.#running);
+  }
+
+  #startWorkers(): void {
+    while (this.#running.size < this.#options.threads) {
+      const slot = this.#queued.shift();
+      if (slot === undefined) return;
+      const run = this.#run(slot).then(() => {
+        this.#running.delete(run);
+        this.#startWorkers();
+      });
+      this.#running.add(run);
+    }
   }
 
   /** Runs a slot's job; resolves when its Worker has let go of the engine. */
   #run(slot: number): Promise<void> {
     const { engine, limits, log } = this.#options;
-    const worker = new Worker(new URL("./job_worker.ts", import.meta.url), {
-      type: "module",
-      name: "kvs-job",
-    });
-    return new Promise((resolve) => {
-      const fail = (error: Error) => {
-        log("error", error.message);
-        this.board.failJob(slot, error.message);
-        worker.terminate();
-        resolve();
-      };
-      worker.onmessage = ({ data }: MessageEvent<WorkerMessage>) => {
-        if (data.kind === "failed") fail(data.error);
-        else if (data.kind === "stopped") resolve();
-      };
-      worker.onerror = (event) => {
-        event.preventDefault();
-        fail(new Error(`Worker died: ${event.message}`));
-      };
-      worker.postMessage(
-        {
-          engine,
-          limits,
-          slots: this.board.slots.buffer,
-          worker: slot,
-          work: { kind: "one", slot },
-        } satisfies JobWorkerTask,
-      );
-    });
+    const number = this.#nextWorker++;
+    const { slots } = this.board;
+    slots.assign(slot, number);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    let worker: Worker | undefined;
+    const fail = (error: Error) => {
+      log("error", error.message);
+      // Nothing if it has answered already, whosever job is in the slot now.
+      this.board.failJobsOf(number, error.message);
+      worker?.terminate();
+      resolve();
+    };
+    try {
+      worker = new Worker(this.#entry, { type: "module", name: "kvs-job" });
+    } catch (error) {
+      fail(new Error(`Cannot start a Worker: ${error}`));
+      return promise;
+    }
+    worker.onmessage = ({ data }: MessageEvent<WorkerMessage>) => {
+      if (data.kind === "failed") fail(data.error);
+      else if (data.kind === "stopped") resolve();
+    };
+    worker.onerror = (event) => {
+      event.preventDefault();
+      fail(new Error(`Worker died: ${event.message}`));
+    };
+    worker.postMessage(
+      {
+        engine,
+        limits,
+        slots: slots.buffer,
+        worker: number,
+        work: { kind: "one", slot },
+      } satisfies JobWorkerTask,
+    );
+    return promise;
   }
 }

@@ -5,10 +5,10 @@
  */
 
 import { JobBoard } from "./job_board.ts";
-import type { JobRunner } from "./job_pool.ts";
+import { JOB_WORKER, type JobRunner } from "./job_runner.ts";
 import { SLOTS } from "./job_slots.ts";
 import { queueWords, sharedQueue } from "./job_source.ts";
-import type { JobWorkerTask } from "./job_worker.ts";
+import type { JobWorkerTask } from "./job_loop.ts";
 import type { PoolOptions } from "./pool.ts";
 import { WorkerSet } from "./worker_set.ts";
 
@@ -25,8 +25,13 @@ export class QueueRunner implements JobRunner {
   /**
    * @param options See {@linkcode PoolOptions}.
    * @param isStealing Whether each Worker has a deque of its own.
+   * @param entry The Workers' entry module.
    */
-  constructor(options: PoolOptions, isStealing: boolean) {
+  constructor(
+    options: PoolOptions,
+    isStealing: boolean,
+    entry: URL = JOB_WORKER,
+  ) {
     const { engine, threads, limits, log } = options;
     const queues = new SharedArrayBuffer(queueWords(threads) * 4);
     const queue = sharedQueue(new Int32Array(queues));
@@ -39,7 +44,7 @@ export class QueueRunner implements JobRunner {
     this.board = board;
     this.#threads = threads;
     this.#workers = new WorkerSet<JobWorkerTask>({
-      url: new URL("./job_worker.ts", import.meta.url),
+      url: entry,
       name: "kvs-jobs",
       taskOf: (worker) => ({
         engine,

@@ -1,0 +1,118 @@
+/**
+ * Running one job.
+ *
+ * @module
+ */
+
+import type { KvsEngine, MaybePromise } from "../engine/engine.ts";
+import { AnswerBuffer } from "../protocol/answer_buffer.ts";
+import { NEWLINE } from "../protocol/bytes.ts";
+import { execute } from "../protocol/execute.ts";
+import {
+  RequestBuffer,
+  type RequestLimits,
+} from "../protocol/request_buffer.ts";
+import type { JobSlots } from "./job_slots.ts";
+
+/** Buffers that a larger batch was in are not kept for the next one. */
+const KEPT_BYTES = 256 * 1024;
+
+const NO_BYTES = new Uint8Array(0);
+
+/** The buffers of a job, kept for the next one. */
+interface JobBuffers {
+  readonly requests: RequestBuffer;
+  readonly answers: AnswerBuffer;
+}
+
+/** A job that was taken out of its slot. */
+interface Job extends JobBuffers {
+  readonly batchBytes: number;
+  /** Whether the batch ends without a newline. */
+  readonly isEnd: boolean;
+}
+
+/** Runs the jobs that a Worker takes. */
+export class JobExecutor {
+  readonly #engine: KvsEngine;
+  readonly #slots: JobSlots;
+  readonly #limits: RequestLimits;
+  readonly #spare: JobBuffers[] = [];
+
+  /**
+   * @param engine Runs the requests.
+   * @param slots Where the jobs are.
+   * @param limits How large requests may be.
+   */
+  constructor(engine: KvsEngine, slots: JobSlots, limits: RequestLimits) {
+    this.#engine = engine;
+    this.#slots = slots;
+    this.#limits = limits;
+  }
+
+  /**
+   * Runs a job. Whatever it throws becomes its answer: the Worker lives on.
+   *
+   * @param slot The job's slot.
+   * @returns When it is answered, if it has to wait for the engine.
+   */
+  run(slot: number): Promise<void> | void {
+    let job: Job;
+    let ran: MaybePromise<boolean>;
+    try {
+      job = this.#take(slot);
+      ran = execute(this.#engine, job.requests, job.answers);
+    } catch (error) {
+      return this.#fail(slot, error);
+    }
+    if (ran instanceof Promise) {
+      return ran.then(
+        () => this.#finish(slot, job),
+        (error) => this.#fail(slot, error),
+      );
+    }
+    this.#finish(slot, job);
+  }
+
+  #take(slot: number): Job {
+    const { requests, answers } = this.#spare.pop() ?? {
+      requests: new RequestBuffer(this.#limits),
+      answers: new AnswerBuffer(),
+    };
+    let room = NO_BYTES;
+    const batchBytes = this.#slots.take(
+      slot,
+      (batchBytes) => room = requests.space(batchBytes),
+    );
+    requests.commit(batchBytes);
+    // The batch is whole requests; only at the end of a stream does the last
+    // one go without a newline.
+    const isEnd = room[batchBytes - 1] !== NEWLINE;
+    if (isEnd) requests.end();
+    return { requests, answers, batchBytes, isEnd };
+  }
+
+  #finish(slot: number, { requests, answers, batchBytes, isEnd }: Job): void {
+    const { unusedBytes, isBroken } = requests;
+    this.#slots.finish(slot, {
+      answers: answers.bytes(),
+      consumedBytes: batchBytes - unusedBytes,
+      isBroken,
+    });
+    if (unusedBytes > 0 || isBroken || isEnd) return;
+    if (batchBytes > KEPT_BYTES) return;
+    answers.clear();
+    this.#spare.push({ requests, answers });
+  }
+
+  #fail(slot: number, error: unknown): void {
+    const answers = new AnswerBuffer();
+    answers.err(error instanceof Error ? error.message : String(error));
+    // How far the batch came is not known, so nothing behind it may run.
+    this.#slots.finish(slot, {
+      answers: answers.bytes(),
+      consumedBytes: 0,
+      isBroken: true,
+    });
+  }
+}

@@ -1,0 +1,242 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { ENGINE_NAMES } from "../../engine/directory.ts";
+import {
+  COMPACTING,
+  COUNTS,
+  get,
+  JOB_STRATEGIES,
+  lines,
+  MEETING,
+  RELEASED,
+  type RunnerKit,
+  set,
+  SYNCS,
+  withRunner,
+} from "./_unruly.ts";
+
+const OK = '{"Ok":null}\n';
+
+/** Makes so many of something at once. */
+function times<T>(count: number, make: (i: number) => Promise<T>) {
+  return Promise.all(Array.from({ length: count }, (_, i) => make(i)));
+}
+
+/** Waits until a condition holds, at most for some seconds. */
+async function until(condition: () => boolean): Promise<void> {
+  const deadlineMs = performance.now() + 10_000;
+  while (!condition()) {
+    assert(performance.now() < deadlineMs, "Waited in vain");
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+/** Makes sure that so many Workers run jobs at the same time. */
+async function assertSize({ run, words }: RunnerKit, threads: number) {
+  Atomics.store(words, MEETING, 0);
+  const met = await times(threads, () => run(get(`meet ${threads}`)));
+  assertEquals(met, Array(threads).fill(OK));
+}
+
+for (const strategy of JOB_STRATEGIES) {
+  for (const engine of ENGINE_NAMES) {
+    const isNaive = strategy === "naive";
+    const label = `${strategy}, ${engine}`;
+
+    Deno.test(`JobRunner keeps its contract (${label})`, async (t) => {
+      const kitSetup = { strategy, engine, threads: 2 };
+      await withRunner(kitSetup, async (kit) => {
+        const { run, runBatch, words, log } = kit;
+        // A Worker for each job takes its time.
+        const many = isNaive ? 8 : COUNTS;
+        const failures = isNaive ? 4 : 1_000;
+
+        await t.step("runs every job exactly once", async () => {
+          const answers = await times(
+            many,
+            (i) => run(set(`k${i}`, `v${i}`), get(`count ${i}`), get(`k${i}`)),
+          );
+          for (const [i, answer] of answers.entries()) {
+            assertEquals(answer, `${OK}${OK}{"Ok":"v${i}"}\n`);
+          }
+          assertEquals(words.subarray(0, many).every((n) => n === 1), true);
+        });
+
+        await t.step("answers what throws, and keeps its size", async () => {
+          const thrown = await times(
+            failures,
+            () => run(get("throw"), get("k0")),
+          );
+          for (const answer of thrown) {
+            assertEquals(answer, '{"Err":"Thrown"}\n{"Ok":"v0"}\n');
+          }
+          const poisoned = await times(
+            failures,
+            () => runBatch(lines(get("poison"), get("k0"))),
+          );
+          for (const { answers, isBroken } of poisoned) {
+            const text = new TextDecoder().decode(answers);
+            assert(/^\{"Err":"[^"]*null[^"]*"\}\n$/.test(text), text);
+            assertEquals(isBroken, true);
+          }
+          assertEquals(log, []);
+          const after = isNaive ? 4 : 20;
+          const ran = await times(after, () => run(get("k0")));
+          assertEquals(ran, Array(after).fill('{"Ok":"v0"}\n'));
+          await assertSize(kit, 2);
+        });
+
+        await t.step("takes batches and answers of any size", async () => {
+          const value = "x".repeat(2_000_000);
+          const gets = Array(5_000).fill(get("k0"));
+          const [large, small, huge] = await Promise.all([
+            run(set("big", value), get("big")),
+            run(...gets),
+            run(get("large 900000"), get("k0"), get("large 32768")),
+          ]);
+          // Not assertEquals(), which would print megabytes.
+          assert(large === `${OK}{"Ok":"${value}"}\n`);
+          assertEquals(small, '{"Ok":"v0"}\n'.repeat(gets.length));
+          assert(
+            huge ===
+              `{"Ok":"${"v".repeat(900_000)}"}\n{"Ok":"v0"}\n` +
+                `{"Ok":"${"v".repeat(32_768)}"}\n`,
+          );
+        });
+
+        await t.step("gives back what was not run yet", async () => {
+          const batch = lines(get("large 1500000"), get("k0"));
+          const first = await runBatch(batch);
+          assertEquals(first.answers.length, 1_500_000 + 10);
+          assertEquals(first.isBroken, false);
+          const rest = await runBatch(batch.slice(first.consumedBytes));
+          const text = new TextDecoder().decode(rest.answers);
+          assertEquals(text, '{"Ok":"v0"}\n');
+        });
+
+        await t.step("replaces a Worker that dies", async () => {
+          const others = times(many, (i) => run(get(`k${i}`)));
+          for (let death = 0; death < 2; death++) {
+            const { answers, isBroken } = await runBatch(lines(get("die")));
+            const text = new TextDecoder().decode(answers);
+            assertStringIncludes(text, '{"Err":"Worker died: ');
+            assertStringIncludes(text, "Died");
+            assertEquals(isBroken, true);
+          }
+          for (const [i, answer] of (await others).entries()) {
+            // Those that were with the dying Worker have its error.
+            if (answer.startsWith('{"Err":"Worker died')) continue;
+            assertEquals(answer, `{"Ok":"v${i}"}\n`);
+          }
+          await assertSize(kit, 2);
+          assertEquals(log.length, 2);
+        });
+      });
+    });
+  }
+}
+
+for (const strategy of JOB_STRATEGIES) {
+  Deno.test(`JobRunner.stop() does not wait for a compaction (${strategy})`, () =>
+    withRunner({ strategy, threads: 1 }, async ({ run, runner, words }) => {
+      run({ Compact: {} });
+      await until(() => Atomics.load(words, COMPACTING) === 1);
+      const startMs = performance.now();
+      await runner.stop(8_000);
+      assert(performance.now() - startMs < 4_000);
+    }));
+}
+
+for (const strategy of ["shared-queue", "work-stealing"] as const) {
+  Deno.test(`JobRunner takes a batch larger than a request may be (${strategy})`, () => {
+    const limits = { maxRequestBytes: 100 };
+    return withRunner({ strategy, limits }, async ({ run, runBatch }) => {
+      const gets = Array(4_000).fill(get("missing"));
+      assertEquals(await run(...gets), OK.repeat(gets.length));
+      const { answers, isBroken } = await runBatch(
+        lines(...gets) + "x".repeat(101),
+      );
+      const text = new TextDecoder().decode(answers);
+      assertEquals(
+        text.slice(OK.length * gets.length),
+        '{"Err":"Request of 101 bytes exceeds the limit of 100 bytes"}\n',
+      );
+      assertEquals(isBroken, true);
+    });
+  });
+
+  Deno.test(`JobRunner lets an engine's timers run (${strategy})`, () =>
+    withRunner({ strategy, threads: 1 }, async ({ run, words }) => {
+      // While it has nothing to do…
+      assertEquals(await run(get("timer 0")), OK);
+      await until(() => Atomics.load(words, 0) === 1);
+      // …and while it has no pause.
+      let isOver = false;
+      const clients = times(4, async () => {
+        while (!isOver) assertEquals(await run(get("missing")), OK);
+      });
+      assertEquals(await run(get("timer 1")), OK);
+      await until(() => Atomics.load(words, 1) === 1);
+      isOver = true;
+      await clients;
+    }));
+
+  Deno.test(`JobRunner runs jobs while one compacts (${strategy})`, () =>
+    withRunner({ strategy, threads: 1 }, async ({ run, words }) => {
+      const compacted = run({ Compact: {} });
+      await until(() => Atomics.load(words, COMPACTING) === 1);
+      for (let i = 0; i < 50; i++) {
+        assertEquals(
+          await run(set("k", `${i}`), get("k")),
+          `${OK}{"Ok":"${i}"}\n`,
+        );
+      }
+      Atomics.store(words, RELEASED, 1);
+      assertEquals(
+        await compacted,
+        '{"Ok":{"bytesBefore":2,"bytesAfter":1}}\n',
+      );
+    }));
+
+  Deno.test(`JobRunner shares the syncs of many jobs (${strategy})`, () => {
+    const setup = { strategy, sync: "always", syncDelayMs: 5 } as const;
+    return withRunner(setup, async ({ run, words }) => {
+      const WRITES = 1_000;
+      const writes = times(WRITES, (i) => run(set(`k${i}`, "v")));
+      // Whoever only reads does not wait for them.
+      let isWritten = false;
+      writes.then(() => isWritten = true);
+      const read = await run(get("missing"));
+      assertEquals([read, isWritten], [OK, false]);
+      assertEquals(await writes, Array(WRITES).fill(OK));
+      const syncs = Atomics.load(words, SYNCS);
+      assert(syncs > 0 && syncs < WRITES / 20, `${syncs} syncs`);
+    });
+  });
+
+  Deno.test(`JobRunner loses no wake-up between jobs and syncs (${strategy})`, () => {
+    const setup = { strategy, threads: 2, sync: "always" } as const;
+    return withRunner(setup, async ({ run }) => {
+      const endMs = performance.now() + 1_500;
+      let slowestMs = 0;
+      let jobs = 0;
+      // With pauses, so that Workers fall asleep, some in the middle of it.
+      const client = async (number: number) => {
+        for (let i = 0; performance.now() < endMs; i++) {
+          const startMs = performance.now();
+          const request = i % 3 === 0 ? set(`k${number}`, "v") : get("missing");
+          assertEquals(await run(request), OK);
+          slowestMs = Math.max(slowestMs, performance.now() - startMs);
+          jobs++;
+          const pauseMs = Math.random() * 3 - 1;
+          if (pauseMs > 0) {
+            await new Promise((resolve) => setTimeout(resolve, pauseMs));
+          }
+        }
+      };
+      await Promise.all([0, 1, 2].map(client));
+      assert(jobs > 100, `${jobs} jobs`);
+      // A sync round that nobody hears the end of lasts for ten seconds.
+      assert(slowestMs < 5_000, `${slowestMs} ms`);
+    });
+  });
+}
