@@ -48,6 +48,12 @@ export interface RunOptions {
    * @default the permissions of the tasks
    */
   readonly permissions?: readonly string[];
+  /**
+   * Further variables of its environment.
+   *
+   * @default {{}}
+   */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -59,10 +65,11 @@ export interface RunOptions {
  */
 export async function kvs(
   args: readonly string[],
-  { stdin = "", closeStdout = false, permissions = PERMISSIONS }: RunOptions =
-    {},
+  { stdin = "", closeStdout = false, permissions = PERMISSIONS, env }:
+    RunOptions = {},
 ): Promise<Result> {
   const child = spawn(args, permissions, {
+    env,
     stdin: "piped",
     stdout: "piped",
     stderr: "piped",
@@ -101,12 +108,28 @@ export class ServerProcess implements AsyncDisposable {
    * @returns The server.
    * @throws {Error} If it ends instead; the message is all that it logged.
    */
-  static async start(...args: string[]): Promise<ServerProcess> {
-    const child = spawn(
-      ["serve", "--addr", "127.0.0.1:0", ...args],
-      PERMISSIONS,
-      { stdin: "null", stdout: "null", stderr: "piped" },
-    );
+  static start(...args: string[]): Promise<ServerProcess> {
+    return ServerProcess.startIn({}, "--addr", "127.0.0.1:0", ...args);
+  }
+
+  /**
+   * Starts a server, and waits until it listens.
+   *
+   * @param env Further variables of its environment.
+   * @param args The arguments behind `serve`.
+   * @returns The server.
+   * @throws {Error} If it ends instead; the message is all that it logged.
+   */
+  static async startIn(
+    env: Readonly<Record<string, string>>,
+    ...args: string[]
+  ): Promise<ServerProcess> {
+    const child = spawn(["serve", ...args], PERMISSIONS, {
+      env,
+      stdin: "null",
+      stdout: "null",
+      stderr: "piped",
+    });
     const server = new ServerProcess(child);
     await server.logged("Listening on");
     server.#addr = /Listening on (\S+)/.exec(server.log)?.[1];
@@ -179,9 +202,12 @@ export class ServerProcess implements AsyncDisposable {
 function spawn(
   args: readonly string[],
   permissions: readonly string[],
-  streams: Pick<Deno.CommandOptions, "stdin" | "stdout" | "stderr">,
+  { env: variables, ...streams }: Pick<
+    Deno.CommandOptions,
+    "env" | "stdin" | "stdout" | "stderr"
+  >,
 ): Deno.ChildProcess {
-  const env = { NO_COLOR: "1" };
+  const env = { NO_COLOR: "1", ...variables };
   if (BINARY !== undefined) {
     return new Deno.Command(BINARY, { args: [...args], env, ...streams })
       .spawn();

@@ -38,6 +38,12 @@ Deno.test("loadSnapshot() restores index, segments and sequence", () => {
   );
 });
 
+Deno.test("writeSnapshot() makes a file for its owner alone", () => {
+  using log = snapshotLog();
+  const { mode } = Deno.statSync(indexPath(log));
+  assertEquals((mode ?? 0) & 0o777, 0o600);
+});
+
 Deno.test("recover() replays what came after the snapshot", () => {
   using log = snapshotLog();
   log.write(["key1", "newer"], ["key2"], ["late", "1"]);
