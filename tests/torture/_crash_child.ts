@@ -6,7 +6,10 @@
  */
 
 import type { SyncMode } from "../../engine/engine.ts";
+import { Compactor } from "../../engine/kvs/compactor.ts";
+import { Control } from "../../engine/kvs/control.ts";
 import { KvStore } from "../../engine/kvs/store.ts";
+import { Random } from "../engine/kvs/_helpers.ts";
 import type { CrashWorkerTask } from "./_crash_worker.ts";
 
 /** What a process is to do; JSON, as its only argument. */
@@ -75,12 +78,21 @@ async function main(task: CrashTask): Promise<void> {
   console.log("ready");
   const asked = Deno.stdin.read(new Uint8Array(1))
     .then(() => Atomics.store(flags, 0, 1));
+  // The one that runs by itself takes some segments and leaves others, with all
+  // that their tombstones and dead records have to do with each other.
+  const compactor = new Compactor(
+    store.share(),
+    Control.attach(store.share().control),
+  );
+  const random = new Random(task.seed);
   while (Atomics.load(flags, 0) === 0) {
-    await store.compact();
+    if (random.below(4) === 0) await store.compact();
+    else await compactor.compactIfWorthwhile(1);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
   await asked;
   await ended;
+  await compactor.close();
   await store.close();
   console.log("closed");
   Deno.exit(0);
