@@ -11,6 +11,7 @@ import { MatrixRun } from "./matrix/run_matrix.ts";
 import { publish } from "./report/publish.ts";
 import { DataDirs } from "./support/data_dirs.ts";
 import { LoadGenerator } from "./support/load_generator.ts";
+import { runProgram } from "./support/run_program.ts";
 import { describeMachine, machineInWords } from "./support/machine.ts";
 
 async function main(): Promise<void> {
@@ -37,4 +38,4 @@ async function main(): Promise<void> {
   });
 }
 
-if (import.meta.main) await main();
+if (import.meta.main) await runProgram(main);

@@ -6,6 +6,7 @@
  */
 
 import { parseCommandArgs } from "../cli/_args.ts";
+import { UsageError } from "../cli/_errors.ts";
 import { measureCli } from "./peers/cli.ts";
 import { measureEmbedded } from "./peers/embedded.ts";
 import { measureMemory } from "./peers/memory.ts";
@@ -19,6 +20,7 @@ import { Servers } from "./peers/servers.ts";
 import { publish } from "./report/publish.ts";
 import { DataDirs } from "./support/data_dirs.ts";
 import { LoadGenerator } from "./support/load_generator.ts";
+import { runProgram } from "./support/run_program.ts";
 import { describeMachine, machineInWords } from "./support/machine.ts";
 
 const PARTS = ["servers", "embedded", "memory", "cli"] as const;
@@ -52,13 +54,21 @@ async function main(): Promise<void> {
   const isQuick = flags.has("quick");
   const rounds = Number(flags.value("rounds") ?? (isQuick ? 1 : 5));
   if (!(Number.isInteger(rounds) && rounds >= 1 && rounds <= 100)) {
-    throw new RangeError(`--rounds takes a number from 1 to 100`);
+    throw new UsageError(
+      `--rounds takes a number from 1 to 100, found "${flags.value("rounds")}"`,
+    );
+  }
+  const only = flags.value("only")!.split(",");
+  const unknown = only.find((name) => !PARTS.some((part) => part === name));
+  if (unknown !== undefined) {
+    throw new UsageError(
+      `Unknown part "${unknown}"; expected some of ${PARTS.join(", ")}`,
+    );
   }
   const machine = describeMachine();
   report(machineInWords(machine));
   await using generator = new LoadGenerator();
   using dirs = new DataDirs(generator, flags.value("dir"));
-  const only = flags.value("only")!.split(",");
   const results = await measure(generator, dirs, only, rounds, isQuick);
   const tables = peerTables(results);
   console.log(tables);
@@ -144,4 +154,4 @@ async function measureCliIfPossible(dirs: DataDirs, isQuick: boolean) {
   }
 }
 
-if (import.meta.main) await main();
+if (import.meta.main) await runProgram(main);

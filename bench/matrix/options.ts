@@ -5,6 +5,7 @@
  */
 
 import { parseCommandArgs } from "../../cli/_args.ts";
+import { UsageError } from "../../cli/_errors.ts";
 import { ENGINE_NAMES } from "../../engine/directory.ts";
 import type { EngineName, SyncMode } from "../../engine/engine.ts";
 import { POOL_STRATEGIES, type PoolStrategy } from "../../pool/pool.ts";
@@ -60,7 +61,7 @@ export const NAIVE_THREADS = 2;
  *
  * @param args The arguments.
  * @returns What to measure, or `undefined` where help is wanted.
- * @throws {Error} If there is something wrong with them.
+ * @throws {UsageError} If there is something wrong with them.
  */
 export function parseMatrixOptions(
   args: readonly string[],
@@ -124,7 +125,7 @@ function chooseFrom<T extends string>(
   const names = list.split(",");
   for (const name of names) {
     if (!known.some((other) => other === name)) {
-      throw new Error(
+      throw new UsageError(
         `Unknown --${flag} "${name}"; expected some of ${known.join(", ")}`,
       );
     }
@@ -136,7 +137,9 @@ function numbers(flag: string, list: string): readonly number[] {
   return list.split(",").map((text) => {
     const number = Number(text);
     if (!/^[0-9]+$/.test(text) || number < 1 || number > 256) {
-      throw new Error(`--${flag} takes numbers from 1 to 256, found "${text}"`);
+      throw new UsageError(
+        `--${flag} takes numbers from 1 to 256, found "${text}"`,
+      );
     }
     return number;
   });

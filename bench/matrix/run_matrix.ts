@@ -12,7 +12,13 @@ import type { DataDirs } from "../support/data_dirs.ts";
 import type { LoadGenerator } from "../support/load_generator.ts";
 import { PageCache } from "../support/page_cache.ts";
 import { type Result, Samples } from "../support/samples.ts";
-import { DATA, measure, type Style, type Timing } from "../support/workload.ts";
+import {
+  DATA,
+  measure,
+  type Style,
+  type Timing,
+  warmUp,
+} from "../support/workload.ts";
 import { type MatrixOptions, NAIVE_THREADS } from "./options.ts";
 
 /** One combination. */
@@ -166,6 +172,10 @@ export class MatrixRun {
     server: ServerCase,
     operation: Operation,
   ): Promise<void> {
+    // A Worker that ends with its job is never warm.
+    if (server.pool !== "naive") {
+      await warmUp(this.#generator, child, operation);
+    }
     for (const style of this.#options.styles) {
       this.#samples.add(
         { ...server, operation, style: style.name, isCold: false },

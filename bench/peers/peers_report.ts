@@ -48,7 +48,8 @@ export function compare(results: PeerResults): Comparison[] {
     ...compareEmbedded(results.embedded),
     ...compareMemory(results.memory),
     ...compareCli(results.cli),
-  ];
+    // Who answered nothing in the time of a run can't be compared.
+  ].filter(({ ratio }) => ratio > 0 && Number.isFinite(ratio));
 }
 
 function compareRates(servers: readonly ServerResult[]): Comparison[] {

@@ -1,0 +1,22 @@
+/**
+ * How a benchmark begins and ends as a program.
+ *
+ * @module
+ */
+
+import { UsageError } from "../../cli/_errors.ts";
+
+/**
+ * Runs a program; wrong arguments are a line on standard error and exit code 2.
+ *
+ * @param main The program.
+ */
+export async function runProgram(main: () => Promise<void>): Promise<void> {
+  try {
+    await main();
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    console.error(`error: ${error.message}\nTry --help`);
+    Deno.exit(2);
+  }
+}
