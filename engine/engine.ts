@@ -35,6 +35,65 @@ export interface Write {
  */
 export type WriteOutcome = boolean | Error;
 
+/**
+ * Which entries to go through, and how. Keys are compared byte by byte, and
+ * each bound that is given narrows the range.
+ */
+export interface ScanRange {
+  /** Only keys that begin with these bytes. */
+  readonly prefix?: Uint8Array;
+  /** Only keys that are this one or greater. */
+  readonly start?: Uint8Array;
+  /** Only keys that are less than this one. */
+  readonly end?: Uint8Array;
+  /**
+   * Only keys behind this one in the direction of the scan: the last key of
+   * the page before.
+   */
+  readonly after?: Uint8Array;
+  /**
+   * Whether to go from the greatest key to the least.
+   *
+   * @default {false}
+   */
+  readonly reverse?: boolean;
+  /**
+   * Whether to leave the values out.
+   *
+   * @default {false}
+   */
+  readonly keysOnly?: boolean;
+  /**
+   * The most entries, at least 1.
+   *
+   * @default {1_000} for a page, else no limit
+   */
+  readonly limit?: number;
+  /**
+   * The most bytes of keys and values on a page, which the first entry alone
+   * may exceed; at least 1.
+   *
+   * @default {1_048_576}
+   */
+  readonly maxBytes?: number;
+}
+
+/** A key and its value, as {@linkcode KvsEngine.scan} returns them. */
+export interface ScanEntry {
+  /** The key, the caller's to keep. */
+  readonly key: Uint8Array;
+  /** The value, the caller's to keep; `undefined` where it is left out. */
+  readonly value: Uint8Array | undefined;
+}
+
+/** A run of entries in the order of their keys. */
+export interface ScanPage {
+  /** The entries; where there is none there is nothing behind them either. */
+  readonly entries: readonly ScanEntry[];
+  /** Whether there may be more behind the last one. */
+  readonly more: boolean;
+}
+
 /** What a compaction did. */
 export interface CompactionReport {
   /** Bytes the data took on disk before. */
@@ -102,6 +161,20 @@ export interface KvsEngine {
    * @returns The value's bytes, the caller's to keep, or `undefined`.
    */
   getBytes(key: Uint8Array): MaybePromise<Uint8Array | undefined>;
+  /**
+   * Reads a page of entries in the order of their keys.
+   *
+   * A page need not be of one moment, nor the pages of a scan. A key that is
+   * there all the while is not missed, and none comes twice; one that comes or
+   * goes meanwhile may be seen or not. A value is one that its key had while
+   * the page was being read.
+   *
+   * @param range Which entries, and how many at most.
+   * @returns The page. The next one is behind its last key: see
+   * {@linkcode ScanRange.after}.
+   * @throws {RangeError} If a bound on entries or bytes is less than 1.
+   */
+  scan(range: ScanRange): MaybePromise<ScanPage>;
   /**
    * Applies writes in order. Once done they are visible to every reader, but
    * only as durable as the last {@linkcode sync} made them. The engine does

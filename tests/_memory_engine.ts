@@ -4,6 +4,7 @@
  * @module
  */
 
+import { Buffer } from "node:buffer";
 import { setImmediate } from "node:timers";
 import type {
   CompactionReport,
@@ -11,12 +12,15 @@ import type {
   EngineName,
   KvsEngine,
   MaybePromise,
+  ScanPage,
+  ScanRange,
   Write,
   WriteOutcome,
 } from "../engine/engine.ts";
+import { boundsOf } from "../engine/scan.ts";
 
 /** The methods that a test can make fail. */
-export type FailingMethod = "getBytes" | "write" | "sync" | "compact";
+export type FailingMethod = "getBytes" | "scan" | "write" | "sync" | "compact";
 
 /** Options of {@linkcode MemoryEngine}. */
 export interface MemoryEngineOptions {
@@ -28,10 +32,13 @@ export interface MemoryEngineOptions {
   readonly isAsync?: boolean;
 }
 
-// Maps each byte to another character, so that any bytes can be a Map's key.
-const latin1 = new TextDecoder("latin1");
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 const encoder = new TextEncoder();
+
+/** Any bytes as a Map's key: of one character for each byte, in their order. */
+function nameOf(key: Uint8Array): string {
+  return Buffer.from(key).toString("latin1");
+}
 
 /** An engine that forgets everything, notes its calls and fails on demand. */
 export class MemoryEngine implements KvsEngine {
@@ -100,16 +107,40 @@ export class MemoryEngine implements KvsEngine {
     this.maxLookups = Math.max(this.maxLookups, this.#lookups);
     return this.#answer(
       "getBytes",
-      () => this.#values.get(latin1.decode(key))?.slice(),
+      () => this.#values.get(nameOf(key))?.slice(),
       () => this.#lookups--,
     );
+  }
+
+  scan(range: ScanRange): MaybePromise<ScanPage> {
+    const { start, end, reverse, keysOnly, limit, maxBytes } = boundsOf(range);
+    return this.#answer("scan", () => {
+      const least = start && nameOf(start);
+      const beyond = end && nameOf(end);
+      const names = [...this.#values.keys()].filter((name) =>
+        (least === undefined || name >= least) &&
+        (beyond === undefined || name < beyond)
+      ).sort();
+      if (reverse) names.reverse();
+      const entries = [];
+      let bytes = 0;
+      for (const name of names) {
+        const value = keysOnly ? undefined : this.#values.get(name)!.slice();
+        bytes += name.length + (value?.length ?? 0);
+        const isFull = entries.length > 0 && bytes > maxBytes;
+        if (isFull || entries.length >= limit) return { entries, more: true };
+        const key = Uint8Array.from(Buffer.from(name, "latin1"));
+        entries.push({ key, value });
+      }
+      return { entries, more: false };
+    });
   }
 
   write(batch: readonly Write[]): MaybePromise<readonly WriteOutcome[]> {
     this.batchLengths.push(batch.length);
     return this.#answer("write", () =>
       batch.map(({ key, value }) => {
-        const name = latin1.decode(key);
+        const name = nameOf(key);
         if (value === undefined) return this.#values.delete(name);
         this.#values.set(name, value.slice());
         return true;

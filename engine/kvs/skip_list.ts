@@ -165,6 +165,26 @@ export class SkipList {
     return beyond;
   }
 
+  /**
+   * The last node linked at a level that comes before the probe, or the head.
+   * For readers.
+   *
+   * @param level From 0; one node in four is linked at the next level.
+   * @param isLast Whether every node counts as one before the probe.
+   */
+  findLess(level: number, isLast: boolean): number {
+    const words = this.words;
+    let node = words[HEAD];
+    for (let at = Atomics.load(words, HEIGHT) - 1; at >= level; at--) {
+      for (;;) {
+        const next = Atomics.load(words, node - 1 - at);
+        if (next === 0 || !isLast && this.compare(next) >= 0) break;
+        node = next;
+      }
+    }
+    return node;
+  }
+
   /** The probe's node, or 0; notes the way in `before`. Writer only. */
   findBefore(): number {
     return this.#descend(this.words[HEIGHT] - 1, this.words[HEAD]);

@@ -335,12 +335,14 @@ export class SkipMap {
    * @param inclusive Whether an entry with the key `from` itself is wanted.
    * @param limit The most entries to return, at least 1. It bounds how long
    * the reader holds up the reuse of memory.
-   * @returns The entries; fewer than `limit` only at the end of the map.
+   * @param end Where to end: before this key.
+   * @returns The entries; fewer than `limit` only at the end.
    */
   page(
     from: Uint8Array | undefined,
     inclusive: boolean,
     limit: number,
+    end?: Uint8Array,
   ): Entry[] {
     const words = this.#words;
     const list = this.#list;
@@ -353,14 +355,73 @@ export class SkipMap {
     if (
       from !== undefined && !inclusive && node !== 0 && list.compare(node) === 0
     ) node = Atomics.load(words, node - 1);
-    while (node !== 0 && entries.length < limit) {
-      const pointer = emptyPointer();
-      readRecord(words, Atomics.load(words, node + POINTER), pointer);
-      entries.push({ key: list.keyOf(node), pointer });
+    if (end !== undefined) list.probe(end);
+    while (
+      node !== 0 && entries.length < limit &&
+      (end === undefined || list.compare(node) < 0)
+    ) {
+      entries.push(this.#entry(node));
       node = Atomics.load(words, node - 1);
     }
     this.arena.unpin();
     return entries;
+  }
+
+  /**
+   * Reads a run of entries from greater keys to lesser, without a lock, and
+   * with what {@linkcode page} promises.
+   *
+   * There are no links backwards. So it goes to a node some way before the
+   * place, which the upper levels lead to, and from there forwards.
+   *
+   * @param before Where to begin: before this key; `undefined` is the end.
+   * @param limit As for {@linkcode page}.
+   * @param start Where to end: no key is less than this one.
+   * @returns The entries; fewer than `limit` only at the end.
+   */
+  pageBackwards(
+    before: Uint8Array | undefined,
+    limit: number,
+    start?: Uint8Array,
+  ): Entry[] {
+    const words = this.#words;
+    const list = this.#list;
+    const entries: Entry[] = [];
+    // Of the nodes at this level there is one in 4 ** level.
+    const level = Math.floor(Math.log2(limit) / 2);
+    let isLast = before === undefined;
+    if (before !== undefined) list.probe(before);
+    this.arena.pin();
+    while (entries.length < limit) {
+      const first = list.findLess(level, isLast);
+      const run = first === list.head ? [] : [first];
+      let node = Atomics.load(words, first - 1);
+      while (node !== 0 && (isLast || list.compare(node) < 0)) {
+        run.push(node);
+        node = Atomics.load(words, node - 1);
+      }
+      if (run.length === 0) break;
+      if (start !== undefined) list.probe(start);
+      for (let i = run.length - 1; i >= 0 && entries.length < limit; i--) {
+        if (start !== undefined && list.compare(run[i]) < 0) {
+          this.arena.unpin();
+          return entries;
+        }
+        entries.push(this.#entry(run[i]));
+      }
+      list.probeNode(run[0]);
+      isLast = false;
+    }
+    this.arena.unpin();
+    return entries;
+  }
+
+  #entry(node: number): Entry {
+    const pointer = emptyPointer();
+    // Acquires the record, as in get().
+    const record = Atomics.load(this.#words, node + POINTER);
+    readRecord(this.#words, record, pointer);
+    return { key: this.#list.keyOf(node), pointer };
   }
 
   /** Links a new node in, behind the nodes that the last search noted. */

@@ -12,6 +12,8 @@ import type {
   EngineHandle,
   KvsEngine,
   MaybePromise,
+  ScanPage,
+  ScanRange,
   SyncMode,
   Write,
   WriteOutcome,
@@ -20,10 +22,11 @@ import { BlockCache } from "./block_cache.ts";
 import { Compactor } from "./compactor.ts";
 import { Control } from "./control.ts";
 import { GroupCommit } from "./group_commit.ts";
-import { emptyPointer } from "./log_pointer.ts";
+import { emptyPointer, type LogPointer } from "./log_pointer.ts";
 import { LogWriter, WritesRefusedError } from "./log_writer.ts";
 import { isRecordSound } from "./record.ts";
 import { recover } from "./recovery.ts";
+import { scanIndex } from "./scan.ts";
 import {
   CorruptionError,
   type Damage,
@@ -95,7 +98,8 @@ const MAX_LOOKUPS = 1_000;
 const HOUSEKEEPING_INTERVAL_MS = 1_000;
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder();
+// A byte order mark is a part of the value like any other.
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /**
  * A durable key-value store in a directory.
@@ -282,7 +286,7 @@ export class KvStore implements KvsEngine {
     for (let lookup = 0; lookup < MAX_LOOKUPS; lookup++) {
       if (!this.#index.get(key, pointer)) return undefined;
       try {
-        return valueOf(this.#readRecord(), key.length);
+        return valueOf(this.#readRecord(pointer), key.length);
       } catch (error) {
         // Compacted between the look-up and the opening: the index knows
         // where the record is now.
@@ -296,8 +300,19 @@ export class KvStore implements KvsEngine {
     );
   }
 
-  #readRecord(): Uint8Array {
-    const pointer = this.#pointer;
+  /** @inheritdoc */
+  scan(range: ScanRange): ScanPage {
+    return scanIndex(this.#index, range, (key, pointer) => {
+      try {
+        return valueOf(this.#readRecord(pointer), key.length);
+      } catch (error) {
+        if (!(error instanceof Deno.errors.NotFound)) throw error;
+        return this.getBytes(key);
+      }
+    });
+  }
+
+  #readRecord(pointer: LogPointer): Uint8Array {
     const record = this.#cache.read(pointer);
     if (isRecordSound(record)) return record;
     // Memory goes bad as well: the file has the last word.

@@ -11,6 +11,8 @@ import type {
   CompactionReport,
   EngineHandle,
   KvsEngine,
+  ScanPage,
+  ScanRange,
   SyncMode,
   Write,
   WriteOutcome,
@@ -18,6 +20,7 @@ import type {
 import { compactAll } from "./compaction.ts";
 import { type LevelDatabase, openDatabase } from "./database.ts";
 import { KeyLocks } from "./key_locks.ts";
+import { scanDatabase } from "./scan.ts";
 
 /** Options of {@linkcode LevelEngine.openIn}. */
 export interface LevelEngineOptions {
@@ -154,6 +157,11 @@ export class LevelEngine implements KvsEngine {
   /** @inheritdoc */
   getBytes(key: Uint8Array): Uint8Array | undefined {
     return this.#db.getSync(key);
+  }
+
+  /** @inheritdoc */
+  scan(range: ScanRange): Promise<ScanPage> {
+    return scanDatabase(this.#db, range);
   }
 
   /** @inheritdoc */

@@ -4,7 +4,7 @@ import type { EngineName, KvsEngine } from "../../engine/engine.ts";
 import { attachEngine, openEngine } from "../../engine/open.ts";
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder();
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Runs a test with each engine, on a directory that does not exist yet. */
 function testEach(
@@ -85,6 +85,7 @@ testEach(
       "",
       "k",
       "naïve 漢字 🦕",
+      "\uFEFFafter a byte order mark",
       '\0\n\r\t"\\',
       "x".repeat(300_000),
     ];

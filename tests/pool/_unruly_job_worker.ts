@@ -11,6 +11,8 @@ import type {
   EngineHandle,
   KvsEngine,
   MaybePromise,
+  ScanPage,
+  ScanRange,
   Write,
   WriteOutcome,
 } from "../../engine/engine.ts";
@@ -84,6 +86,10 @@ class UnrulyEngine implements KvsEngine {
       Atomics.wait(words, MEETING, met, 100);
       met = Atomics.load(words, MEETING);
     }
+  }
+
+  scan(range: ScanRange): MaybePromise<ScanPage> {
+    return this.#engine.scan(range);
   }
 
   write(batch: readonly Write[]): MaybePromise<readonly WriteOutcome[]> {

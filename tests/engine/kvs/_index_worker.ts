@@ -155,11 +155,39 @@ function read(map: SkipMap, task: IndexTask): IndexReport {
     if (page.length < limit && last < keys - 1 - (keys - 1) % 2) {
       throw new Error(`The page ended after ${last} of ${keys} keys`);
     }
+    checkBackwards(map, random, keys, limit, see);
     if (++pages > 1) continue;
     Atomics.add(flags, 1, 1);
     Atomics.notify(flags, 1);
   }
   return { changes: 0, lookups, pages, maxUsedBytes: 0, topWords: [0, 0] };
+}
+
+/** Reads a page backwards, in which only keys may lack that come and go. */
+function checkBackwards(
+  map: SkipMap,
+  random: Random,
+  keys: number,
+  limit: number,
+  see: (n: number, pointer: LogPointer) => void,
+): void {
+  const whole = random.below(10) === 0;
+  const before = whole ? keys : random.below(keys);
+  const page = map.pageBackwards(whole ? undefined : keyOf(before), limit);
+  let last = before;
+  for (const { key, pointer } of page) {
+    const n = parseInt(text(key));
+    if (text(key) !== text(keyOf(n))) throw new Error(`Odd key ${text(key)}`);
+    if (n >= last) throw new Error(`Key ${n} came before ${last}`);
+    if (n < last - 2 || n === last - 2 && last % 2 !== 0) {
+      throw new Error(`No key between ${n} and ${last}`);
+    }
+    see(n, pointer);
+    last = n;
+  }
+  if (page.length < limit && last > 0) {
+    throw new Error(`The page ended at ${last}`);
+  }
 }
 
 self.onmessage = ({ data }: MessageEvent<IndexTask>) => {

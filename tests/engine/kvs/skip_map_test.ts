@@ -26,6 +26,17 @@ function entriesOf(map: SkipMap, pageSize = 7): Entry[] {
   }
 }
 
+/** All entries from the last, a page at a time. */
+function entriesBackwards(map: SkipMap, pageSize: number): Entry[] {
+  const all: Entry[] = [];
+  let page = map.pageBackwards(undefined, pageSize);
+  for (;;) {
+    all.push(...page);
+    if (page.length < pageSize) return all;
+    page = map.pageBackwards(page[page.length - 1].key, pageSize);
+  }
+}
+
 function compareBytes(a: Uint8Array, b: Uint8Array): number {
   const length = Math.min(a.length, b.length);
   for (let i = 0; i < length; i++) if (a[i] !== b[i]) return a[i] - b[i];
@@ -52,15 +63,29 @@ class Model {
     this.#entries.delete(latin1(key));
   }
 
-  page(from: Uint8Array | undefined, inclusive: boolean, limit: number) {
+  page(
+    from: Uint8Array | undefined,
+    inclusive: boolean,
+    limit: number,
+    end?: Uint8Array,
+  ) {
     return [...this.#entries.values()]
       .sort((a, b) => compareBytes(a.key, b.key))
       .filter(({ key }) => {
+        if (end !== undefined && compareBytes(key, end) >= 0) return false;
         if (from === undefined) return true;
         const order = compareBytes(key, from);
         return inclusive ? order >= 0 : order > 0;
       })
       .slice(0, limit);
+  }
+
+  pageBackwards(
+    before: Uint8Array | undefined,
+    limit: number,
+    start?: Uint8Array,
+  ) {
+    return this.page(start, true, Infinity, before).reverse().slice(0, limit);
   }
 }
 
@@ -94,7 +119,8 @@ const commands = fc.oneof(
       do: fc.constant("page"),
       key: fc.option(keys, { nil: undefined }),
       inclusive: fc.boolean(),
-      limit: fc.integer({ min: 1, max: 10 }),
+      limit: fc.integer({ min: 1, max: 40 }),
+      other: fc.option(keys, { nil: undefined }),
     }),
   },
 );
@@ -110,10 +136,14 @@ Deno.test("SkipMap agrees with a sorted Map under any commands", () => {
         const pointer = pointerOf(++n);
         const previous = emptyPointer();
         if (command.do === "page" && "limit" in command) {
-          const { key, inclusive, limit } = command;
+          const { key, inclusive, limit, other } = command;
           assertEquals(
-            reader.page(key, inclusive, limit),
-            model.page(key, inclusive, limit),
+            reader.page(key, inclusive, limit, other),
+            model.page(key, inclusive, limit, other),
+          );
+          assertEquals(
+            reader.pageBackwards(key, limit, other),
+            model.pageBackwards(key, limit, other),
           );
           continue;
         }
@@ -386,4 +416,16 @@ Deno.test("SkipMap.restore() makes nothing of content that does not fit or fails
   };
   assertEquals(SkipMap.restore(2 ** 18, 2 ** 18 + 4, never), undefined);
   assertEquals(SkipMap.restore(2 ** 18, 2 ** 17, () => false), undefined);
+});
+
+Deno.test("SkipMap.pageBackwards() pages through many keys of all heights", () => {
+  const map = SkipMap.create(2 ** 22);
+  const random = new Random(5);
+  for (let i = 0; i < 5_000; i++) {
+    map.set(bytes(`${random.below(2 ** 30)}`), pointerOf(i));
+  }
+  const expected = entriesOf(map, 5_001).reverse();
+  for (const pageSize of [1, 7, 256, 5_001]) {
+    assertEquals(entriesBackwards(map, pageSize), expected);
+  }
 });
