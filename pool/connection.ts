@@ -11,6 +11,11 @@ import { resolvesWithin } from "./time_limit.ts";
 /** How long to wait before accepting goes on after a failure to, in ms. */
 const ACCEPT_RETRY_MS = 50;
 
+/** How long a client that still sends is listened to in the end, in ms… */
+const LINGER_MS = 500;
+/** …and for how many bytes. */
+const LINGER_BYTES = 1024 * 1024;
+
 type Stream = Deno.TcpConn | Deno.TlsConn;
 
 /** The connections of one listener, served on this thread. */
@@ -101,8 +106,10 @@ class Connection {
         if (count === null) this.#session.end();
         else this.#session.commit(count);
         await this.#answer();
-        if (count === null || this.#session.isBroken) return;
+        if (count === null) return;
+        if (this.#session.isBroken) break;
       }
+      await this.#linger();
     } catch (error) {
       if (!isDisconnect(error)) throw error;
     } finally {
@@ -123,6 +130,26 @@ class Connection {
       this.#stream.close();
     } catch (error) {
       if (!(error instanceof Deno.errors.BadResource)) throw error;
+    }
+  }
+
+  /**
+   * Ends the answers, and waits a while for the client to end as well. To
+   * close a connection on which something unread arrives is to reset it, and
+   * a reset discards the answers that the client has not read yet.
+   */
+  async #linger(): Promise<void> {
+    const timer = setTimeout(() => this.close(), LINGER_MS);
+    try {
+      await this.#stream.closeWrite();
+      const waste = new Uint8Array(16 * 1024);
+      for (let left = LINGER_BYTES; left > 0;) {
+        const count = await this.#stream.read(waste);
+        if (count === null) return;
+        left -= count;
+      }
+    } finally {
+      clearTimeout(timer);
     }
   }
 

@@ -1,10 +1,10 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { ConnectionSet } from "../../pool/connection.ts";
 import type { Session } from "../../pool/session.ts";
 
 /** A session that gives back what comes in, by a function of choice. */
 class FakeSession implements Session {
-  readonly isBroken = false;
+  isBroken = false;
   readonly #input = new Uint8Array(1024);
   readonly #run: () => void | Promise<void>;
   #length = 0;
@@ -172,3 +172,74 @@ Deno.test("ConnectionSet.close() waits no longer than told", () => {
     assertEquals(await answer, null);
   });
 });
+
+/** A session that gives back the first read, and understands no more. */
+function makeBroken(): Session {
+  const session: FakeSession = new FakeSession(() => {
+    session.isBroken = true;
+  });
+  return session;
+}
+
+Deno.test("ConnectionSet lets a client that still sends read the last answer", () =>
+  withConnections(makeBroken, async (_set, connect, log) => {
+    const conn = await connect();
+    await conn.write(new TextEncoder().encode("nonsense"));
+    // Arrives when the server has nothing more to say.
+    for (let i = 0; i < 10; i++) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      await conn.write(new Uint8Array(50_000));
+    }
+    assertEquals(await read(conn), "nonsense");
+    assertEquals(await read(conn), null);
+    assertEquals(log, []);
+  }));
+
+Deno.test("ConnectionSet listens no longer than a while to a client that does not end", () =>
+  withConnections(makeBroken, async (_set, connect, log) => {
+    const quiet = await connect();
+    assertEquals(await echo(quiet, "a"), "a");
+    assertEquals(await read(quiet), null);
+    const loud = await connect();
+    assertEquals(await echo(loud, "b"), "b");
+    let sentBytes = 0;
+    const deadlineMs = performance.now() + 20_000;
+    // Until it is reset.
+    await assertRejects(async () => {
+      while (performance.now() < deadlineMs) {
+        sentBytes += await loud.write(new Uint8Array(64 * 1024));
+      }
+    });
+    assert(sentBytes >= 1024 * 1024, `${sentBytes} bytes`);
+    // The quiet one is reset as well, though it sent nothing until now.
+    await assertRejects(async () => {
+      while (performance.now() < deadlineMs) {
+        await quiet.write(new Uint8Array(1));
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    });
+    assertEquals(log, []);
+  }));
+
+Deno.test("ConnectionSet serves others beside a connection without a pause", () =>
+  withConnections(() => new FakeSession(), async (_set, connect) => {
+    const loud = await connect();
+    let isOver = false;
+    const flood = Promise.all([
+      (async () => {
+        while (!isOver) await loud.write(new Uint8Array(1024));
+        await loud.closeWrite();
+      })(),
+      (async () => {
+        while (await loud.read(new Uint8Array(64 * 1024)) !== null);
+      })(),
+    ]);
+    const other = await connect();
+    for (let i = 0; i < 20; i++) {
+      const startMs = performance.now();
+      assertEquals(await echo(other, `${i}`), `${i}`);
+      assert(performance.now() - startMs < 2_000);
+    }
+    isOver = true;
+    await flood;
+  }));
