@@ -1,0 +1,99 @@
+import { assert, assertEquals } from "@std/assert";
+import { EVENT_COUNT_WORDS, EventCount } from "../../pool/event_count.ts";
+import { DONE, OFFERED, SLEEP_MS, TAKEN, TOKENS, WORDS } from "./_ping.ts";
+
+function makeEventCount(): EventCount {
+  const words = new Int32Array(new SharedArrayBuffer(EVENT_COUNT_WORDS * 4));
+  return new EventCount(words, 0);
+}
+
+/** Keeps the event loop, which a wait in shared memory alone does not. */
+function awake(): Disposable {
+  const timer = setInterval(() => {}, 1_000);
+  return { [Symbol.dispose]: () => clearInterval(timer) };
+}
+
+Deno.test("EventCount.sleep() returns at once after an event", () => {
+  const events = makeEventCount();
+  const count = events.current;
+  events.announce();
+  const startMs = performance.now();
+  events.sleep(count, 10_000);
+  assert(performance.now() - startMs < 5_000);
+  events.sleep(events.current, 1);
+});
+
+Deno.test("EventCount.sleepAsync() says whether it has waited", async () => {
+  using _ = awake();
+  const events = makeEventCount();
+  const count = events.current;
+  events.announce();
+  assertEquals(await events.sleepAsync(count, 10_000), false);
+  assertEquals(await events.sleepAsync(events.current, 1), true);
+  const slept = events.sleepAsync(events.current, 10_000);
+  const startMs = performance.now();
+  events.announce();
+  assertEquals(await slept, true);
+  assert(performance.now() - startMs < 5_000);
+});
+
+Deno.test("EventCount.announce() wakes as many as it is told", async () => {
+  using _ = awake();
+  const events = makeEventCount();
+  let awakened = 0;
+  const sleepers = Array.from(
+    { length: 3 },
+    () => events.sleepAsync(events.current, 10_000).then(() => awakened++),
+  );
+  events.announce(1);
+  await Promise.race(sleepers);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assertEquals(awakened, 1);
+  events.announce();
+  await Promise.all(sleepers);
+  assertEquals(awakened, 3);
+});
+
+Deno.test("EventCount loses no wake-up between threads", async () => {
+  using _ = awake();
+  const words = new Int32Array(new SharedArrayBuffer(WORDS * 4));
+  const offered = new EventCount(words, OFFERED);
+  const taken = new EventCount(words, TAKEN);
+  // Only one, since another might make up for what it misses.
+  const url = new URL("./_ping_worker.ts", import.meta.url);
+  const worker = new Worker(url, { type: "module" });
+  const message = () =>
+    new Promise((resolve) => worker.onmessage = ({ data }) => resolve(data));
+  const ready = message();
+  worker.postMessage(words.buffer);
+  await ready;
+  const done = message();
+
+  const endMs = performance.now() + 2_000;
+  let sent = 0;
+  let slowestMs = 0;
+  while (performance.now() < endMs) {
+    const startMs = performance.now();
+    Atomics.add(words, TOKENS, 1);
+    offered.announce(1);
+    sent++;
+    for (let turn = 0; turn < 5_000; turn++) {
+      if (Atomics.load(words, DONE) === sent) break;
+    }
+    for (;;) {
+      const count = taken.current;
+      if (Atomics.load(words, DONE) === sent) break;
+      await taken.sleepAsync(count, SLEEP_MS);
+    }
+    slowestMs = Math.max(slowestMs, performance.now() - startMs);
+    // So that the next event comes while the Worker goes to sleep.
+    for (let turn = Math.random() * 3_000; turn > 0; turn--) {
+      if (taken.current < 0) break;
+    }
+  }
+  assert(sent > 100, `${sent} tokens`);
+  assert(slowestMs < SLEEP_MS, `${slowestMs} ms`);
+  Atomics.store(words, TOKENS, -1);
+  offered.announce();
+  assertEquals(await done, "done");
+});

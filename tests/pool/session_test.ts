@@ -1,0 +1,187 @@
+import { assert, assertEquals } from "@std/assert";
+import { JobBoard } from "../../pool/job_board.ts";
+import { JobExecutor } from "../../pool/job_executor.ts";
+import { RemoteSession } from "../../pool/remote_session.ts";
+import { LocalSession, type Session } from "../../pool/session.ts";
+import type { RequestLimits } from "../../protocol/request_buffer.ts";
+import { MemoryEngine } from "../_memory_engine.ts";
+
+const encoder = new TextEncoder();
+const OK = '{"Ok":null}\n';
+
+/** What makes sessions, and what has to be done after them. */
+interface Kind {
+  readonly name: string;
+  readonly make: (
+    engine: MemoryEngine,
+    limits: RequestLimits,
+  ) => { session: Session; end: () => void };
+}
+
+const KINDS: readonly Kind[] = [
+  {
+    name: "LocalSession",
+    make: (engine, limits) => ({
+      session: new LocalSession(engine, limits),
+      end: () => {},
+    }),
+  },
+  {
+    name: "RemoteSession",
+    // Jobs of one piece run on this thread as well as on another.
+    make: (engine, limits) => {
+      const board: JobBoard = new JobBoard(
+        4,
+        (slot) => executor.run(slot),
+      );
+      const executor = new JobExecutor(engine, board.slots, limits);
+      return {
+        session: new RemoteSession(board, limits),
+        end: () => board.close(),
+      };
+    },
+  },
+];
+
+/** Feeds text to a session and runs it, as a connection would. */
+async function answers(session: Session, text: string): Promise<string> {
+  for (let left = encoder.encode(text); left.length > 0;) {
+    const space = session.space();
+    const read = left.subarray(0, space.length);
+    space.set(read);
+    session.commit(read.length);
+    left = left.subarray(read.length);
+  }
+  return await run(session);
+}
+
+async function run(session: Session): Promise<string> {
+  let text = "";
+  for (let isMore = true; isMore;) {
+    isMore = await session.run();
+    text += new TextDecoder().decode(session.answers());
+  }
+  return text;
+}
+
+for (const { name, make } of KINDS) {
+  const test = (
+    what: string,
+    body: (session: Session, engine: MemoryEngine) => Promise<void>,
+    limits: RequestLimits = {},
+    isAsync = false,
+  ) =>
+    Deno.test(`${name} ${what}`, async () => {
+      const engine = new MemoryEngine({ isAsync });
+      const { session, end } = make(engine, limits);
+      // A wait in shared memory alone does not keep the event loop.
+      const timer = setInterval(() => {}, 1_000);
+      try {
+        await body(session, engine);
+      } finally {
+        end();
+        clearInterval(timer);
+      }
+    });
+
+  for (const isAsync of [false, true]) {
+    const which = isAsync ? "an asynchronous" : "a synchronous";
+    test(
+      `runs requests as they become whole on ${which} engine`,
+      async (session) => {
+        assertEquals(await answers(session, '{"Set":{"key":"a","val'), "");
+        assertEquals(
+          await answers(session, 'ue":"1"}}\n{"Get":{"key":"a"}}\n{"Get'),
+          `${OK}{"Ok":"1"}\n`,
+        );
+        assertEquals(await answers(session, '":{"key":"b"}}\n\n'), OK);
+        assertEquals(await answers(session, "\n"), "");
+        assertEquals(session.isBroken, false);
+      },
+      {},
+      isAsync,
+    );
+  }
+
+  test("answers an object that is all there is", async (session) => {
+    assertEquals(await answers(session, '{"Get":{"key":"a"}}'), OK);
+    assertEquals(await answers(session, '\n{"Get":{"key":"a"}} '), OK);
+    assertEquals(await answers(session, '{\n"Get":{"key":"a"}\n}'), OK);
+  });
+
+  test("takes the rest for a request at the end", async (session) => {
+    assertEquals(await answers(session, '{"Get":{"key":"a"}}\n{"Ge'), OK);
+    session.end();
+    const answer = await run(session);
+    assert(answer.startsWith('{"Err":"Malformed JSON'), answer);
+    assertEquals(session.isBroken, false);
+  });
+
+  test("breaks at what cannot be framed", async (session) => {
+    const text = await answers(
+      session,
+      '{"Get":{"key":"a"}}\nGET / HTTP/1.1\n',
+    );
+    assertEquals(text, `${OK}{"Err":"This port does not speak HTTP"}\n`);
+    assertEquals(session.isBroken, true);
+  });
+
+  test("breaks at a request larger than it may be", async (session) => {
+    const text = await answers(session, `{"Get":{"key":"a"}}\n{"Get":{"key":"`);
+    assertEquals(text, OK);
+    assertEquals(
+      await answers(session, "x".repeat(100)),
+      '{"Err":"Request of 115 bytes exceeds the limit of 100 bytes"}\n',
+    );
+    assertEquals(session.isBroken, true);
+  }, { maxRequestBytes: 100 });
+
+  test("goes on after an engine's error", async (session, engine) => {
+    engine.failNext("getBytes", new Error("Out of order"));
+    assertEquals(
+      await answers(session, '{"Get":{"key":"a"}}\n{"Get":{"key":"a"}}\n'),
+      `{"Err":"Out of order"}\n${OK}`,
+    );
+    assertEquals(session.isBroken, false);
+  });
+}
+
+Deno.test("LocalSession.run() asks for another call where answers are large", async () => {
+  const engine = new MemoryEngine();
+  await engine.set("large", "x".repeat(600_000));
+  const session = new LocalSession(engine, {});
+  const requests = encoder.encode('{"Get":{"key":"large"}}\n'.repeat(5));
+  session.space().set(requests);
+  session.commit(requests.length);
+  const lengths: number[] = [];
+  let isMore = true;
+  while (isMore) {
+    isMore = await session.run();
+    lengths.push(session.answers().length);
+  }
+  assertEquals(lengths.map((length) => Math.round(length / 600_000)), [
+    2,
+    2,
+    1,
+  ]);
+});
+
+Deno.test("JobExecutor answers a batch that it cannot run, and runs the next", async () => {
+  const engine = new MemoryEngine();
+  const { getBytes } = engine;
+  engine.getBytes = (key) =>
+    key[0] === 0x70 ? null as never : getBytes.call(engine, key);
+  const board: JobBoard = new JobBoard(1, (slot) => executor.run(slot));
+  const executor = new JobExecutor(engine, board.slots, {});
+  const timer = setInterval(() => {}, 1_000);
+  const run = (batch: string) => board.run(encoder.encode(batch));
+  const poisoned = await run('{"Get":{"key":"a"}}\n{"Get":{"key":"p"}}\n');
+  assertEquals(poisoned.isBroken, true);
+  const text = new TextDecoder().decode(poisoned.answers);
+  assert(/^\{"Err":".*null.*"\}\n$/.test(text), text);
+  const next = await run('{"Get":{"key":"a"}}\n');
+  assertEquals(new TextDecoder().decode(next.answers), OK);
+  assertEquals([next.consumedBytes, next.isBroken], [20, false]);
+  board.close();
+  clearInterval(timer);
+});
