@@ -225,6 +225,12 @@ export class Expectation {
     this.#pending.push(...batch);
   }
 
+  /** Takes back the last writes noted, as far as they failed. */
+  settle(batch: readonly KeyValue[], outcomes: readonly WriteOutcome[]): void {
+    this.#pending.length -= batch.length;
+    this.wrote(...batch.filter((_, i) => !(outcomes[i] instanceof Error)));
+  }
+
   /** Notes that everything written so far is acknowledged. */
   acknowledged(): void {
     for (const [key, value] of this.#pending) {
