@@ -40,6 +40,51 @@ export interface KvsClientOptions {
   readonly connectTimeoutMs?: number;
 }
 
+/** Which entries {@linkcode KvsClient.scan} goes through; all by default. */
+export interface ClientScanRange {
+  /** Only keys that begin with this. */
+  readonly prefix?: string;
+  /** Only keys that are this one or greater. */
+  readonly start?: string;
+  /** Only keys that are less than this one. */
+  readonly end?: string;
+  /**
+   * Whether to go from the greatest key to the least.
+   *
+   * @default {false}
+   */
+  readonly reverse?: boolean;
+  /**
+   * The most entries.
+   *
+   * @default no limit, or 1,000 where it is for one page
+   */
+  readonly limit?: number;
+}
+
+/** Which entries {@linkcode KvsClient.scanPage} asks for. */
+export interface ClientPageRange extends ClientScanRange {
+  /** Only keys behind this one in the direction of the scan. */
+  readonly after?: string;
+  /**
+   * Whether to leave the values out.
+   *
+   * @default {false}
+   */
+  readonly keys?: boolean;
+}
+
+/** What {@linkcode KvsClient.scanPage} returns. */
+export interface ClientScanPage {
+  /** The entries, in order, without values where they are left out. */
+  readonly entries: readonly (readonly [key: string, value?: string])[];
+  /** Whether there may be more behind the last one. */
+  readonly more: boolean;
+}
+
+/** The most entries to ask for at a time. */
+const PAGE_ENTRIES = 1_000;
+
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
 /**
@@ -148,6 +193,89 @@ export class KvsClient implements Disposable, AsyncDisposable {
   }
 
   /**
+   * Goes through the entries of a range in the order of their keys' bytes,
+   * asking for a page at a time, and for none before it is wanted.
+   *
+   * A key that is there all the while is not missed, and none comes twice; one
+   * that comes or goes meanwhile may be seen or not. A value is one that its
+   * key had meanwhile.
+   *
+   * @param range Which entries; all by default.
+   * @returns The entries, as `[key, value]`.
+   * @throws {KvsError} If the server refuses or fails.
+   * @throws {ConnectionError} If the connection is lost before the answer.
+   *
+   * @example
+   * ```ts ignore
+   * for await (const [key, value] of client.scan({ prefix: "user/" })) {
+   *   console.log(key, value);
+   * }
+   * ```
+   */
+  async *scan(
+    range: ClientScanRange = {},
+  ): AsyncGenerator<readonly [key: string, value: string], void> {
+    for await (const page of this.#pages(range, false)) {
+      for (const [key, value] of page) {
+        if (value === undefined) throw new TypeError(`"${key}" has no value`);
+        yield [key, value];
+      }
+    }
+  }
+
+  /**
+   * Does as {@linkcode scan}, with keys alone.
+   *
+   * @param range Which keys; all by default.
+   * @returns The keys.
+   * @throws {KvsError} If the server refuses or fails.
+   * @throws {ConnectionError} If the connection is lost before the answer.
+   */
+  async *keys(range: ClientScanRange = {}): AsyncGenerator<string, void> {
+    for await (const page of this.#pages(range, true)) {
+      for (const [key] of page) yield key;
+    }
+  }
+
+  async *#pages(
+    { limit, ...range }: ClientScanRange,
+    keys: boolean,
+  ): AsyncGenerator<ClientScanPage["entries"], void> {
+    let left = limit ?? Infinity;
+    let after: string | undefined;
+    while (left > 0) {
+      const page = await this.scanPage({
+        ...range,
+        after,
+        keys,
+        limit: Math.min(left, PAGE_ENTRIES),
+      });
+      if (page.entries.length === 0) return;
+      yield page.entries;
+      if (!page.more) return;
+      left -= page.entries.length;
+      [after] = page.entries[page.entries.length - 1];
+    }
+  }
+
+  /**
+   * Asks for one page of a scan, for those who are in a hurry.
+   *
+   * @param range Which entries, and how many.
+   * @returns The page. The next one is `after` its last key; an empty one is
+   * the last.
+   * @throws {KvsError} If the server refuses or fails.
+   * @throws {ConnectionError} If the connection is lost before the answer.
+   */
+  scanPage(range: ClientPageRange): Promise<ClientScanPage> {
+    return this.#channel.request({ Scan: range }, (answer) => {
+      const page = okOf(answer);
+      if (!isScanPage(page)) throw unexpected("Scan", answer);
+      return page;
+    });
+  }
+
+  /**
    * Makes the server give the space of dead data back to its disk.
    *
    * @returns What it reclaimed.
@@ -195,6 +323,16 @@ function authenticate(channel: Channel, token: string): Promise<void> {
 function okOf(answer: Answer): unknown {
   if ("err" in answer) throw new KvsError(answer.err);
   return answer.ok;
+}
+
+function isScanPage(value: unknown): value is ClientScanPage {
+  return typeof value === "object" && value !== null &&
+    "more" in value && typeof value.more === "boolean" &&
+    "entries" in value && Array.isArray(value.entries) &&
+    value.entries.every((entry) =>
+      Array.isArray(entry) && typeof entry[0] === "string" &&
+      (entry.length === 1 || typeof entry[1] === "string")
+    );
 }
 
 function unexpected(request: string, answer: Answer): TypeError {

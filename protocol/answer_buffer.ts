@@ -4,40 +4,22 @@
  * @module
  */
 
-import { isUtf8 } from "node:buffer";
-import { BACKSLASH, NEWLINE, NON_ASCII, QUOTE, SPACE } from "./bytes.ts";
-import { skipPlainText } from "./plain_text.ts";
-
-/** Room to begin with. */
-const INITIAL_BYTES = 16 * 1024;
-
-/** What one huge batch took beyond this is given back after it. */
-const KEPT_BYTES = 1024 * 1024;
-
-/** From here on it pays to look at four bytes at a time, then copy natively. */
-const LONG_BYTES = 200;
-
-/** The most UTF-8 bytes that one UTF-16 unit takes. */
-const MAX_BYTES_PER_UNIT = 3;
+import type { ScanPage } from "../engine/engine.ts";
+import { NEWLINE } from "./bytes.ts";
+import { JsonBytes } from "./json_bytes.ts";
 
 const encoder = new TextEncoder();
 const OK = encoder.encode('{"Ok":null}\n');
 const VALUE_HEAD = encoder.encode('{"Ok":"');
 const VALUE_TAIL = encoder.encode('"}\n');
 
-/** For each byte that a JSON string may not hold as it is, its escape. */
-const ESCAPES: ReadonlyMap<number, Uint8Array> = new Map(
-  [QUOTE, BACKSLASH, ...Array(SPACE).keys()].map((byte) => {
-    const quoted = JSON.stringify(String.fromCharCode(byte));
-    return [byte, encoder.encode(quoted.slice(1, -1))];
-  }),
-);
-
-/** For each byte, how many bytes stand for it in a JSON string. */
-const SPELLED_BYTES = Uint8Array.from(
-  { length: 256 },
-  (_, byte) => ESCAPES.get(byte)?.length ?? 1,
-);
+const PAGE_HEAD = encoder.encode('{"Ok":{"entries":[');
+const KEY_HEAD = encoder.encode('["');
+const VALUE_BETWEEN = encoder.encode('","');
+const ENTRY_TAIL = encoder.encode('"]');
+const COMMA = encoder.encode(",");
+const MORE_TAIL = encoder.encode('],"more":true}}\n');
+const LAST_TAIL = encoder.encode('],"more":false}}\n');
 
 /**
  * The answers to a batch of requests, one line each, written into one array
@@ -57,12 +39,11 @@ const SPELLED_BYTES = Uint8Array.from(
  * ```
  */
 export class AnswerBuffer {
-  #bytes: Uint8Array<ArrayBuffer> = new Uint8Array(INITIAL_BYTES);
-  #length = 0;
+  #json = new JsonBytes();
 
   /** How many bytes the answers take. */
   get length(): number {
-    return this.#length;
+    return this.#json.length;
   }
 
   /**
@@ -71,21 +52,17 @@ export class AnswerBuffer {
    * @returns A view, valid until the next change of the buffer.
    */
   bytes(): Uint8Array<ArrayBuffer> {
-    return this.#bytes.subarray(0, this.#length);
+    return this.#json.bytes();
   }
 
   /** Forgets the answers, for the next batch. */
   clear(): void {
-    this.#length = 0;
-    if (this.#bytes.length > KEPT_BYTES) {
-      this.#bytes = new Uint8Array(INITIAL_BYTES);
-    }
+    this.#json.clear();
   }
 
   /** Answers that all is done and there is nothing to say: `{"Ok":null}`. */
   ok(): void {
-    this.#reserve(OK.length);
-    this.#append(OK);
+    this.#json.literal(OK);
   }
 
   /**
@@ -95,34 +72,45 @@ export class AnswerBuffer {
    * past the protocol, and has no JSON; the answer then is an error.
    */
   value(value: Uint8Array): void {
-    const { length } = value;
-    const start = this.#length;
-    this.#reserve(VALUE_HEAD.length + length + VALUE_TAIL.length);
-    this.#append(VALUE_HEAD);
-    const bytes = this.#bytes;
-    let at = this.#length;
-    let seen = 0;
-    let i = 0;
-    if (length >= LONG_BYTES) {
-      const view = new DataView(value.buffer, value.byteOffset, length);
-      i = skipPlainText(view, 0, length);
-      bytes.set(i === length ? value : value.subarray(0, i), at);
-      at += i;
-    }
-    for (; i < length; i++) {
-      const byte = value[i];
-      if (SPELLED_BYTES[byte] !== 1) break;
-      bytes[at++] = byte;
-      seen |= byte;
-    }
-    this.#length = at;
-    if (i < length) this.#escaped(value.subarray(i));
-    if ((i < length || seen >= NON_ASCII) && !isUtf8(value)) {
-      this.#length = start;
+    const json = this.#json;
+    const start = json.length;
+    json.literal(VALUE_HEAD);
+    if (json.string(value)) {
+      json.literal(VALUE_TAIL);
+    } else {
+      json.cut(start);
       this.err("Value is not UTF-8 text");
-      return;
     }
-    this.#append(VALUE_TAIL);
+  }
+
+  /**
+   * Answers with a page of a scan:
+   * `{"Ok":{"entries":[["k","v"],…],"more":true}}`; without values an entry is
+   * `["k"]`.
+   *
+   * @param page The page. Where a key or value is no text, the answer is an
+   * error, as in {@linkcode value}.
+   */
+  page({ entries, more }: ScanPage): void {
+    const json = this.#json;
+    const start = json.length;
+    json.literal(PAGE_HEAD);
+    for (let i = 0; i < entries.length; i++) {
+      const { key, value } = entries[i];
+      if (i > 0) json.literal(COMMA);
+      json.literal(KEY_HEAD);
+      let isText = json.string(key);
+      if (value !== undefined) {
+        json.literal(VALUE_BETWEEN);
+        isText = json.string(value) && isText;
+      }
+      if (!isText) {
+        json.cut(start);
+        return this.err("A key or value is not UTF-8 text");
+      }
+      json.literal(ENTRY_TAIL);
+    }
+    json.literal(more ? MORE_TAIL : LAST_TAIL);
   }
 
   /**
@@ -131,7 +119,7 @@ export class AnswerBuffer {
    * @param message Why.
    */
   err(message: string): void {
-    this.#text(`{"Err":${JSON.stringify(message)}}\n`);
+    this.#json.text(`{"Err":${JSON.stringify(message)}}\n`);
   }
 
   /**
@@ -140,7 +128,7 @@ export class AnswerBuffer {
    * @param value The value.
    */
   json(value: unknown): void {
-    this.#text(`{"Ok":${JSON.stringify(value)}}\n`);
+    this.#json.text(`{"Ok":${JSON.stringify(value)}}\n`);
   }
 
   /**
@@ -152,69 +140,19 @@ export class AnswerBuffer {
    */
   replaceOks(runs: readonly number[], message: string): void {
     const old = this.bytes();
-    this.#bytes = new Uint8Array(Math.max(INITIAL_BYTES, old.length * 2));
-    this.#length = 0;
+    const json = this.#json = new JsonBytes();
     let kept = 0;
     for (let i = 0; i < runs.length; i += 2) {
-      this.#copy(old.subarray(kept, runs[i]));
+      json.copy(old.subarray(kept, runs[i]));
       for (let at = runs[i]; at < runs[i + 1];) {
         const end = old.indexOf(NEWLINE, at) + 1;
         const line = old.subarray(at, end);
         if (OK.every((byte, j) => line[j] === byte)) this.err(message);
-        else this.#copy(line);
+        else json.copy(line);
         at = end;
       }
       kept = runs[i + 1];
     }
-    this.#copy(old.subarray(kept));
-  }
-
-  /** Appends the rest of a value, of which some bytes need escapes. */
-  #escaped(value: Uint8Array): void {
-    let spelledBytes = 0;
-    for (let i = 0; i < value.length; i++) {
-      spelledBytes += SPELLED_BYTES[value[i]];
-    }
-    this.#reserve(spelledBytes + VALUE_TAIL.length);
-    const bytes = this.#bytes;
-    let at = this.#length;
-    for (let i = 0; i < value.length; i++) {
-      const byte = value[i];
-      const escape = SPELLED_BYTES[byte] === 1 ? undefined : ESCAPES.get(byte);
-      if (escape === undefined) {
-        bytes[at++] = byte;
-      } else {
-        for (let j = 0; j < escape.length; j++) bytes[at++] = escape[j];
-      }
-    }
-    this.#length = at;
-  }
-
-  #text(text: string): void {
-    this.#reserve(text.length * MAX_BYTES_PER_UNIT);
-    const room = this.#bytes.subarray(this.#length);
-    this.#length += encoder.encodeInto(text, room).written;
-  }
-
-  #copy(bytes: Uint8Array): void {
-    this.#reserve(bytes.length);
-    this.#bytes.set(bytes, this.#length);
-    this.#length += bytes.length;
-  }
-
-  /** Appends a few bytes for which there is room; a loop beats a call here. */
-  #append(literal: Uint8Array): void {
-    const bytes = this.#bytes;
-    const at = this.#length;
-    for (let i = 0; i < literal.length; i++) bytes[at + i] = literal[i];
-    this.#length = at + literal.length;
-  }
-
-  #reserve(countBytes: number): void {
-    const needed = this.#length + countBytes;
-    if (needed <= this.#bytes.length) return;
-    const bytes = new Uint8Array(Math.max(needed, this.#bytes.length * 2));
-    bytes.set(this.bytes());
-    this.#bytes = bytes;
+    json.copy(old.subarray(kept));
   }
 }

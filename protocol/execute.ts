@@ -7,6 +7,7 @@
 import type {
   KvsEngine,
   MaybePromise,
+  ScanRange,
   Write,
   WriteOutcome,
 } from "../engine/engine.ts";
@@ -117,6 +118,8 @@ class Batch {
       case "remove":
         if (this.#lookups.length === 0) return this.#stage(request);
         return after(this.#answerLookups(), () => this.#stage(request));
+      case "scan":
+        return after(this.#emptyQueues(), () => this.#scan(request.range));
       case "compact":
         return after(this.#emptyQueues(), () => this.#compact());
       case "auth":
@@ -228,6 +231,19 @@ class Batch {
   #clearWrites(): void {
     this.#writes.length = 0;
     this.#writesBytes = 0;
+  }
+
+  #scan(range: ScanRange): MaybePromise<void> {
+    try {
+      const page = this.#engine.scan(range);
+      if (!(page instanceof Promise)) return this.#answers.page(page);
+      return page.then(
+        (page) => this.#answers.page(page),
+        (error) => this.#answers.err(messageOf(error)),
+      );
+    } catch (error) {
+      this.#answers.err(messageOf(error));
+    }
   }
 
   async #compact(): Promise<void> {

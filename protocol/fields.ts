@@ -52,11 +52,21 @@ export class Fields {
    * @throws {ProtocolError} If it is missing, or not text that has a UTF-8 form.
    */
   text(name: string): Uint8Array {
-    this.#read.push(name);
-    if (!Object.hasOwn(this.#values, name)) {
-      throw this.#error(name, "is missing");
-    }
-    const value = this.#values[name];
+    const text = this.optionalText(name);
+    if (text === undefined) throw this.#error(name, "is missing");
+    return text;
+  }
+
+  /**
+   * Reads a field that may be missing, and is text.
+   *
+   * @param name The field's name.
+   * @returns The text as UTF-8, or `undefined` where it is missing.
+   * @throws {ProtocolError} If it is not text that has a UTF-8 form.
+   */
+  optionalText(name: string): Uint8Array | undefined {
+    const value = this.#take(name);
+    if (value === undefined) return undefined;
     if (typeof value !== "string") {
       throw this.#error(name, `must be a string, found ${foundIn(value)}`);
     }
@@ -72,6 +82,40 @@ export class Fields {
   }
 
   /**
+   * Reads a field that may be missing, and is `true` or `false`.
+   *
+   * @param name The field's name.
+   * @returns Its value; `false` where it is missing.
+   * @throws {ProtocolError} If it is something else.
+   */
+  flag(name: string): boolean {
+    const value = this.#take(name) ?? false;
+    if (typeof value === "boolean") return value;
+    throw this.#error(name, `must be a boolean, found ${foundIn(value)}`);
+  }
+
+  /**
+   * Reads a field that may be missing, and is a whole number from 1.
+   *
+   * @param name The field's name.
+   * @param max The greatest that it may be.
+   * @returns The number, or `undefined` where it is missing.
+   * @throws {ProtocolError} If it is something else.
+   */
+  count(name: string, max: number): number | undefined {
+    const value = this.#take(name);
+    if (value === undefined) return undefined;
+    if (typeof value !== "number") {
+      throw this.#error(name, `must be a number, found ${foundIn(value)}`);
+    }
+    if (Number.isInteger(value) && value >= 1 && value <= max) return value;
+    throw this.#error(
+      name,
+      `must be a whole number from 1 to ${max}, found ${value}`,
+    );
+  }
+
+  /**
    * Ends the reading.
    *
    * @throws {ProtocolError} If there is a field that was not read.
@@ -79,13 +123,20 @@ export class Fields {
   finish(): void {
     for (const name of Object.keys(this.#values)) {
       if (this.#read.includes(name)) continue;
-      const known = this.#read.map((name) => `"${name}"`).join(" and ");
+      const known = this.#read.map((name) => `"${name}"`).join(", ")
+        .replace(/, ("\w+")$/, " and $1");
       throw new ProtocolError(
         `${this.#request}: unknown field ${quoted(name)}; expected ${
           known || "none"
         }`,
       );
     }
+  }
+
+  /** A field's value; no value of JSON is `undefined`. */
+  #take(name: string): unknown {
+    this.#read.push(name);
+    return Object.hasOwn(this.#values, name) ? this.#values[name] : undefined;
   }
 
   #error(name: string, what: string): ProtocolError {

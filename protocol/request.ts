@@ -7,6 +7,7 @@
  * @module
  */
 
+import type { ScanRange } from "../engine/engine.ts";
 import { CARRIAGE_RETURN, NEWLINE } from "./bytes.ts";
 import { CanonicalDecoder } from "./canonical.ts";
 import { Fields, foundIn, quoted } from "./fields.ts";
@@ -29,8 +30,12 @@ export type KvsRequest =
     // Spelled out so that a remove, like a set, is a Write of the engine as is.
     readonly value: undefined;
   }
+  | { readonly kind: "scan"; readonly range: ScanRange }
   | { readonly kind: "compact" }
   | { readonly kind: "auth"; readonly token: Uint8Array };
+
+/** The most entries of one answer to a scan. */
+const MAX_PAGE_ENTRIES = 10_000;
 
 const READERS: ReadonlyMap<string, (fields: Fields) => KvsRequest> = new Map<
   string,
@@ -47,9 +52,46 @@ const READERS: ReadonlyMap<string, (fields: Fields) => KvsRequest> = new Map<
     key: fields.text("key"),
     value: undefined,
   })],
+  ["Scan", readScan],
   ["Compact", () => ({ kind: "compact" })],
   ["Auth", (fields) => ({ kind: "auth", token: fields.text("token") })],
 ]);
+
+/**
+ * Reads a request for a page of entries in the order of their keys' bytes:
+ *
+ * ```json
+ * {"Scan":{"prefix":"user/","limit":2}}
+ * ```
+ *
+ * All fields may be missing. `prefix`, `start` (the first key) and `end` (the
+ * key before which it ends) each narrow the range; `reverse` goes from the
+ * last key to the first; `keys` leaves the values out; `limit` is the most
+ * entries, 1 to 10,000, by default 1,000. The answer is
+ *
+ * ```json
+ * {"Ok":{"entries":[["user/1","Ada"],["user/2","Grace"]],"more":true}}
+ * ```
+ *
+ * with entries `["user/1"]` where `keys` is set. A page ends early once its
+ * keys and values take 1 MiB. Where `more` is true, the next page is the
+ * answer to the same request with `after` set to the last key; an empty page
+ * is the last one.
+ */
+function readScan(fields: Fields): KvsRequest {
+  return {
+    kind: "scan",
+    range: {
+      prefix: fields.optionalText("prefix"),
+      start: fields.optionalText("start"),
+      end: fields.optionalText("end"),
+      after: fields.optionalText("after"),
+      limit: fields.count("limit", MAX_PAGE_ENTRIES),
+      reverse: fields.flag("reverse"),
+      keysOnly: fields.flag("keys"),
+    },
+  };
+}
 
 const NAMES = [...READERS.keys()].join(", ").replace(/, (\w+)$/, " or $1");
 

@@ -203,7 +203,10 @@ export class RequestBuffer {
 
   #checked(request: KvsRequest, lengthBytes: number) {
     if (lengthBytes > this.#maxRequestBytes) return this.#break(lengthBytes);
-    if (request.kind === "compact" || request.kind === "auth") return request;
+    if (
+      request.kind === "scan" || request.kind === "compact" ||
+      request.kind === "auth"
+    ) return request;
     if (request.key.length > this.#maxKeyBytes) {
       return tooLong("Key", request.key.length, this.#maxKeyBytes);
     }

@@ -400,3 +400,57 @@ Deno.test({
     }
   },
 });
+
+Deno.test("KvsClient.scan() and keys() go through all pages of a range", async () => {
+  const engine = new MemoryEngine({ isAsync: true });
+  await using server = serve(engine);
+  await using client = await KvsClient.connect(server.addr);
+  const names = Array.from({ length: 2_345 }, (_, i) => `k${10_000 + i}`);
+  await Promise.all(names.map((name) => client.set(name, `${name} "ü"`)));
+  await client.set("other", "");
+  const range = { prefix: "k" };
+  assertEquals(
+    await Array.fromAsync(client.scan(range)),
+    names.map((name) => [name, `${name} "ü"`] as const),
+  );
+  const backwards = [...names].reverse();
+  assertEquals(
+    await Array.fromAsync(client.keys({ ...range, reverse: true })),
+    backwards,
+  );
+  assertEquals(
+    await Array.fromAsync(client.keys({ start: "k12000", limit: 1_500 })),
+    [...names.slice(2_000), "other"],
+  );
+  assertEquals(
+    await Array.fromAsync(client.keys({ end: "k12000", limit: 1_500 })),
+    names.slice(0, 1_500),
+  );
+  assertEquals(await Array.fromAsync(client.keys({ limit: 0 })), []);
+  assertEquals(await client.scanPage({ start: "o", keys: true }), {
+    entries: [["other"]],
+    more: false,
+  });
+});
+
+Deno.test("KvsClient.scan() rejects what is no page", async () => {
+  const answers = [
+    "null",
+    '{"entries":[]}',
+    '{"entries":{},"more":true}',
+    '{"entries":[[1]],"more":true}',
+    '{"entries":[["k",1]],"more":true}',
+  ];
+  for (const answer of answers) {
+    await using server = script(
+      1,
+      (conn) => send(conn, encoder.encode(`{"Ok":${answer}}\n`)),
+    );
+    using client = await KvsClient.connect(server.addr);
+    await assertRejects(
+      () => Array.fromAsync(client.scan()),
+      TypeError,
+      "Unexpected answer to Scan",
+    );
+  }
+});

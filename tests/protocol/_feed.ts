@@ -50,6 +50,14 @@ export function shown(request: KvsRequest | ProtocolError): string {
       return `set ${decoder.decode(request.key)}=${
         decoder.decode(request.value)
       }`;
+    case "scan": {
+      const { prefix, start, end, after, ...rest } = request.range;
+      const texts = Object.entries({ prefix, start, end, after })
+        .map(([name, bytes]) => [name, bytes && decoder.decode(bytes)]);
+      return `scan ${
+        JSON.stringify({ ...Object.fromEntries(texts), ...rest })
+      }`;
+    }
     case "compact":
       return "compact";
     case "auth":

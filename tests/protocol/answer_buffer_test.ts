@@ -153,3 +153,51 @@ Deno.test("AnswerBuffer.replaceOks() is linear in the answers", () => {
     ),
   );
 });
+
+Deno.test("AnswerBuffer.page() writes entries with and without values", () => {
+  const answers = new AnswerBuffer();
+  const entries = ["a", 'q"\n', "ü\u2028", "x".repeat(300)].map((text) => ({
+    key: encoder.encode(text),
+    value: encoder.encode(`${text}!`),
+  }));
+  answers.page({ entries, more: true });
+  answers.page({ entries: [], more: false });
+  answers.page({
+    entries: [{ key: encoder.encode("k"), value: undefined }],
+    more: false,
+  });
+  const [first, ...others] = textOf(answers).split("\n");
+  assertEquals(JSON.parse(first), {
+    Ok: {
+      entries: ["a", 'q"\n', "ü\u2028", "x".repeat(300)]
+        .map((text) => [text, `${text}!`]),
+      more: true,
+    },
+  });
+  assertEquals(others, [
+    '{"Ok":{"entries":[],"more":false}}',
+    '{"Ok":{"entries":[["k"]],"more":false}}',
+    "",
+  ]);
+});
+
+Deno.test("AnswerBuffer.page() answers with an error where a key or value is no text", () => {
+  const text = encoder.encode("t");
+  for (const odd of [Uint8Array.of(0xff), Uint8Array.of(0x22, 0xc3)]) {
+    for (
+      const entry of [{ key: odd, value: text }, { key: text, value: odd }]
+    ) {
+      const answers = new AnswerBuffer();
+      answers.ok();
+      answers.page({
+        entries: [{ key: text, value: text }, entry],
+        more: true,
+      });
+      answers.ok();
+      assertEquals(
+        textOf(answers),
+        '{"Ok":null}\n{"Err":"A key or value is not UTF-8 text"}\n{"Ok":null}\n',
+      );
+    }
+  }
+});

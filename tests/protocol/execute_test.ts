@@ -83,7 +83,7 @@ testBoth("answers each request in order", async (engine) => {
       '{"Ok":null}',
       '{"Err":"Key not found"}',
       '{"Ok":null}',
-      '{"Err":"Unknown request \\"Foo\\"; expected Set, Get, Remove, Compact or Auth"}',
+      '{"Err":"Unknown request \\"Foo\\"; expected Set, Get, Remove, Scan, Compact or Auth"}',
       '{"Ok":{"bytesBefore":2,"bytesAfter":1}}',
       '{"Ok":null}',
     ],
@@ -324,4 +324,59 @@ Deno.test("execute() takes 64 MiB of pipelined requests in bounded time and memo
   }
   assertEquals(answersBytes, chunkCount * 64 * (12 + 110));
   assert(performance.now() - start < 20_000);
+});
+
+testBoth(
+  "answers a scan with a page, after the writes before it",
+  async (engine) => {
+    assertEquals(
+      await run(engine, [
+        set("b", "2"),
+        set("a", "1"),
+        get("a"),
+        { Scan: {} },
+        remove("a"),
+        { Scan: { prefix: "b" } },
+        set("c", "3"),
+        { Scan: { keys: true, reverse: true, limit: 1 } },
+        { Scan: { after: "c", reverse: true } },
+        { Scan: { start: "a", end: "b" } },
+      ]),
+      [
+        OK,
+        OK,
+        { Ok: "1" },
+        { Ok: { entries: [["a", "1"], ["b", "2"]], more: false } },
+        OK,
+        { Ok: { entries: [["b", "2"]], more: false } },
+        OK,
+        { Ok: { entries: [["c"]], more: true } },
+        { Ok: { entries: [["b", "2"]], more: false } },
+        { Ok: { entries: [], more: false } },
+      ],
+    );
+  },
+);
+
+testBoth("bounds the answer to a scan in entries and bytes", async (engine) => {
+  const many = Array.from({ length: 1_001 }, (_, i) => set(`k${i}`, ""));
+  await run(engine, many);
+  const [page] = await run(engine, [{ Scan: {} }]) as [
+    { Ok: { entries: unknown[]; more: boolean } },
+  ];
+  assertEquals([page.Ok.entries.length, page.Ok.more], [1_000, true]);
+  const value = "v".repeat(MIB / 2);
+  await run(engine, [set("a", value), set("b", value), set("c", value)]);
+  const [large] = await run(engine, [{ Scan: { end: "d" } }]) as [
+    { Ok: { entries: unknown[]; more: boolean } },
+  ];
+  assertEquals([large.Ok.entries.length, large.Ok.more], [1, true]);
+});
+
+testBoth("answers a scan that fails with an error", async (engine) => {
+  engine.failNext("scan", new Error("Disk is gone"));
+  assertEquals(await run(engine, [{ Scan: {} }, { Scan: {} }]), [
+    { Err: "Disk is gone" },
+    { Ok: { entries: [], more: false } },
+  ]);
 });

@@ -280,7 +280,7 @@ Deno.test("execute() answers as a Map would, on any engine, in any pieces", asyn
           } else {
             expected.push({
               err:
-                'Unknown request "nonsense"; expected Set, Get, Remove, Compact or Auth',
+                'Unknown request "nonsense"; expected Set, Get, Remove, Scan, Compact or Auth',
             });
           }
         }

@@ -33,6 +33,21 @@ Deno.test("decodeRequest() decodes each request as encoders spell it", () => {
   assertEquals(decode('{"Auth":{"token":"t \\u00e9"}}'), "auth t é");
 });
 
+Deno.test("decodeRequest() decodes a scan with any of its fields", () => {
+  assertEquals(
+    decode('{"Scan":{}}'),
+    'scan {"reverse":false,"keysOnly":false}',
+  );
+  assertEquals(
+    decode('{"Scan":{"keys":true,"start":"a","end":"\\u0062"}}'),
+    'scan {"start":"a","end":"b","reverse":false,"keysOnly":true}',
+  );
+  assertEquals(
+    decode('{"Scan":{"prefix":"","after":"é","limit":10000,"reverse":true}}'),
+    'scan {"prefix":"","after":"é","limit":10000,"reverse":true,"keysOnly":false}',
+  );
+});
+
 Deno.test("decodeRequest() hands out views where nothing is escaped", () => {
   for (
     const text of [
@@ -119,6 +134,38 @@ Deno.test("decodeRequest() names the field that is wrong", () => {
     ],
     ['{"Compact":{"x":1}}', 'Compact: unknown field "x"; expected none'],
     [
+      '{"Scan":{"x":1}}',
+      'Scan: unknown field "x"; expected "prefix", "start", "end", "after", "limit", "reverse" and "keys"',
+    ],
+    [
+      '{"Scan":{"prefix":1}}',
+      'Scan: field "prefix" must be a string, found number',
+    ],
+    [
+      '{"Scan":{"start":null}}',
+      'Scan: field "start" must be a string, found null',
+    ],
+    [
+      '{"Scan":{"keys":1}}',
+      'Scan: field "keys" must be a boolean, found number',
+    ],
+    [
+      '{"Scan":{"limit":"1"}}',
+      'Scan: field "limit" must be a number, found string',
+    ],
+    [
+      '{"Scan":{"limit":0}}',
+      'Scan: field "limit" must be a whole number from 1 to 10000, found 0',
+    ],
+    [
+      '{"Scan":{"limit":10001}}',
+      'Scan: field "limit" must be a whole number from 1 to 10000, found 10001',
+    ],
+    [
+      '{"Scan":{"limit":1.5}}',
+      'Scan: field "limit" must be a whole number from 1 to 10000, found 1.5',
+    ],
+    [
       '{"Get":{"key":"k","__proto__":1}}',
       'Get: unknown field "__proto__"; expected "key"',
     ],
@@ -137,14 +184,14 @@ Deno.test("decodeRequest() names what it expects for an unknown request", () => 
   for (const name of ["Foo", "get", "", "toString", "__proto__"]) {
     assertEquals(
       refusal(`{"${name}":{"key":"k"}}`),
-      `Unknown request "${name}"; expected Set, Get, Remove, Compact or Auth`,
+      `Unknown request "${name}"; expected Set, Get, Remove, Scan, Compact or Auth`,
     );
   }
   assertEquals(
     refusal(`{"${"x".repeat(1000)}":{}}`),
     `Unknown request "${
       "x".repeat(64)
-    }"…; expected Set, Get, Remove, Compact or Auth`,
+    }"…; expected Set, Get, Remove, Scan, Compact or Auth`,
   );
 });
 
@@ -152,7 +199,7 @@ Deno.test("decodeRequest() refuses what is not one request in an object", () => 
   const cases = [
     [
       "{}",
-      "A request must not be empty; expected Set, Get, Remove, Compact or Auth",
+      "A request must not be empty; expected Set, Get, Remove, Scan, Compact or Auth",
     ],
     ["[]", "A request must be an object, found array"],
     ['"Get"', "A request must be an object, found string"],
