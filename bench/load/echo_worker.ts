@@ -15,7 +15,7 @@ export interface EchoTask {
 }
 
 const NEWLINE = 10;
-const ROOM_BYTES = 64 * 1024;
+const ROOM_BYTES = 4 * 1024;
 
 /** The most replies that leave in one write. */
 const MAX_REPLIES = 1024;
