@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { ENGINE_NAMES } from "../../engine/directory.ts";
 import type { EngineName } from "../../engine/engine.ts";
+import { POOL_STRATEGIES, type PoolStrategy } from "../../pool/pool.ts";
 import { kvs, ServerProcess } from "./_kvs.ts";
 import {
   connect,
@@ -16,31 +17,63 @@ import {
 /** A server's arguments, with a directory that is not there yet. */
 interface Setting {
   readonly engine: EngineName;
+  readonly pool: PoolStrategy;
   readonly dir: string;
   readonly args: string[];
 }
 
-function testEach(name: string, body: (setting: Setting) => Promise<void>) {
-  for (const engine of ENGINE_NAMES) {
-    Deno.test(`${name} (${engine})`, async () => {
-      const root = Deno.makeTempDirSync({ prefix: "kvs_server_" });
-      const dir = `${root}/data`;
-      const args = ["--dir", dir, "--engine", engine, "--threads", "2"];
-      try {
-        await body({ engine, dir, args });
-      } finally {
-        Deno.removeSync(root, { recursive: true });
-      }
-    });
+const [DEFAULT_POOL, ...OTHER_POOLS] = POOL_STRATEGIES;
+
+/**
+ * Runs a test with each engine on the default pool. The whole matrix of
+ * engines and pools is in the tests that share one server.
+ */
+function testEach(
+  name: string,
+  body: (setting: Setting) => Promise<void>,
+  pools: readonly PoolStrategy[] = [DEFAULT_POOL],
+  engines = ENGINE_NAMES,
+) {
+  for (const engine of engines) {
+    for (const pool of pools) {
+      Deno.test(`${name} (${engine}, ${pool})`, async () => {
+        const root = Deno.makeTempDirSync({ prefix: "kvs_server_" });
+        const dir = `${root}/data`;
+        const args = ["--dir", dir, "--engine", engine, "--threads", "2"];
+        if (pool !== DEFAULT_POOL) args.push("--pool", pool);
+        try {
+          await body({ engine, pool, dir, args });
+        } finally {
+          Deno.removeSync(root, { recursive: true });
+        }
+      });
+    }
   }
 }
 
 const OK = '{"Ok":null}\n';
 const NOT_FOUND = '{"Err":"Key not found"}\n';
 
-testEach("kvs serve answers one-shot clients", async ({ args }) => {
-  await using server = await ServerProcess.start(...args);
+testEach("kvs serve keeps the contract", async (setting) => {
+  const { engine, pool, dir, args } = setting;
+  // A Worker for each batch takes its time.
+  const isNaive = pool === "naive";
+  await using server = await ServerProcess.start(...args, "--sync", "everysec");
   const { addr } = server;
+
+  // It logs what it serves, and where.
+  const path = Deno.realPathSync(dir);
+  const expected = new RegExp(
+    [
+      String.raw`^TIME INFO {2}kvs \d+\.\d+\.\d+`,
+      `TIME INFO {2}Engine ${engine}, sync everysec`,
+      `TIME INFO {2}Data directory ${path}`,
+      `TIME INFO {2}Listening on ${addr}\n$`,
+    ].join("\n").replaceAll("TIME", String.raw`\d{4}-\d\d-\d\dT[\d:.]+Z`),
+  );
+  assert(expected.test(server.log), server.log);
+
+  // One-shot clients.
   assertEquals(await oneShot(addr, get("k")), OK);
   assertEquals(await oneShot(addr, set("k", 'v\n"é')), OK);
   assertEquals(await oneShot(addr, get("k")), '{"Ok":"v\\n\\"é"}\n');
@@ -53,31 +86,18 @@ testEach("kvs serve answers one-shot clients", async ({ args }) => {
   assertEquals(await oneShot(addr, ""), "");
   const report = JSON.parse(await oneShot(addr, { Compact: {} }));
   assertEquals(Object.keys(report.Ok), ["bytesBefore", "bytesAfter"]);
-});
 
-testEach(
-  "kvs serve answers a client that waits after one object",
-  async ({ args }) => {
-    await using server = await ServerProcess.start(...args);
-    using conn = await connect(server.addr);
-    for (
-      const [request, answer] of [[set("k", "v"), OK], [
-        get("k"),
-        '{"Ok":"v"}\n',
-      ]]
-    ) {
-      await send(conn, JSON.stringify(request));
-      assertEquals(await receive(conn, 1), answer);
-    }
-  },
-);
+  // A client that waits after one object.
+  using waiting = await connect(addr);
+  await send(waiting, JSON.stringify(set("k", "v")));
+  assertEquals(await receive(waiting, 1), OK);
+  await send(waiting, JSON.stringify(get("k")));
+  assertEquals(await receive(waiting, 1), '{"Ok":"v"}\n');
 
-testEach("kvs serve answers pipelined requests in order", async ({ args }) => {
+  // Pipelined requests, in order.
   const COUNT = 1_000;
-  await using server = await ServerProcess.start(...args);
-  using conn = await connect(server.addr);
   const requests: unknown[] = [];
-  let expected = "";
+  let answers = "";
   for (let i = 0; i < COUNT; i++) {
     requests.push(
       set(`k${i}`, `v${i}`),
@@ -85,85 +105,97 @@ testEach("kvs serve answers pipelined requests in order", async ({ args }) => {
       remove(`k${i - 1}`),
       get(`k${i - 1}`),
     );
-    expected += `${OK}{"Ok":"v${i}"}\n${i > 0 ? OK : NOT_FOUND}${OK}`;
+    answers += `${OK}{"Ok":"v${i}"}\n${i > 0 ? OK : NOT_FOUND}${OK}`;
   }
-  const [, answers] = await Promise.all([
-    send(conn, lines(...requests)),
-    receive(conn, 4 * COUNT),
+  const [, received] = await Promise.all([
+    send(waiting, lines(...requests)),
+    receive(waiting, 4 * COUNT),
   ]);
-  assertEquals(answers, expected);
-});
+  assertEquals(received, answers);
 
-testEach("kvs serve answers what is wrong and goes on", async ({ args }) => {
-  await using server = await ServerProcess.start(...args);
-  const answers = await oneShot(
-    server.addr,
+  // What is wrong, and what comes after it.
+  const mixed = await oneShot(
+    addr,
     lines(set("k", "v"), { Set: { key: "k" } }, { Drop: {} }) +
       "nonsense\n" + lines(get("k")),
   );
-  const [first, second, third, fourth, last] = answers.split("\n");
+  const [first, second, third, fourth, last] = mixed.split("\n");
   assertEquals(`${first}\n`, OK);
   assertStringIncludes(second, 'field \\"value\\"');
   assertStringIncludes(third, "Drop");
   assertStringIncludes(fourth, '{"Err":"');
   assertEquals(last, '{"Ok":"v"}');
-});
 
-testEach(
-  "kvs serve spreads clients that see each other's writes",
-  async ({ args }) => {
-    const CLIENTS = 20;
-    await using server = await ServerProcess.start(...args);
-    const conns = await Promise.all(
-      Array.from({ length: CLIENTS }, () => connect(server.addr)),
-    );
-    try {
-      for (const [i, conn] of conns.entries()) {
-        await send(conn, lines(set("shared", `${i}`)));
-        assertEquals(await receive(conn, 1), OK);
-        const other = conns[(i + 7) % CLIENTS];
-        await send(other, lines(get("shared")));
-        assertEquals(await receive(other, 1), `{"Ok":"${i}"}\n`);
+  // Clients that see each other's writes.
+  const conns = await Promise.all(
+    Array.from({ length: isNaive ? 4 : 20 }, () => connect(addr)),
+  );
+  for (const [i, conn] of conns.entries()) {
+    await send(conn, lines(set("shared", `${i}`)));
+    assertEquals(await receive(conn, 1), OK);
+    const other = conns[(i + 3) % conns.length];
+    await send(other, lines(get("shared")));
+    assertEquals(await receive(other, 1), `{"Ok":"${i}"}\n`);
+  }
+
+  // The stop, with all of them connected.
+  const startMs = performance.now();
+  server.signal("SIGTERM");
+  const status = await server.end();
+  const tookMs = performance.now() - startMs;
+  assertEquals([status.code, status.signal], [0, null], server.log);
+  assert(tookMs < 5_000, `Took ${tookMs} ms`);
+  assertStringIncludes(server.log, "SIGTERM: stopping");
+  for (const conn of conns) {
+    assertEquals(await receive(conn), "");
+    conn.close();
+  }
+  const { stdout } = await kvs(["get", "k", "--dir", dir]);
+  assertEquals(stdout, "v\n");
+}, POOL_STRATEGIES);
+
+for (
+  const [engines, pools] of [
+    [ENGINE_NAMES, [DEFAULT_POOL]],
+    [["kvs"], OTHER_POOLS],
+  ] as const
+) {
+  testEach(
+    "kvs serve finds every acknowledged write after kill -9",
+    async ({ args, dir }) => {
+      let acknowledged = 0;
+      {
+        await using server = await ServerProcess.start(...args);
+        using conn = await connect(server.addr);
+        // Killed in the middle of the stream.
+        const sent = send(
+          conn,
+          lines(
+            ...Array.from({ length: 50_000 }, (_, i) => set(`k${i}`, `v${i}`)),
+          ),
+        ).catch(() => {});
+        const first = await receive(conn, 1);
+        server.signal("SIGKILL");
+        const rest = await receive(conn).catch(() => "");
+        await sent;
+        acknowledged = (first + rest).split("\n").length - 1;
+        assertEquals((await server.end()).signal, "SIGKILL");
       }
-    } finally {
-      for (const conn of conns) conn.close();
-    }
-  },
-);
-
-testEach(
-  "kvs serve finds every acknowledged write after kill -9",
-  async ({ args, dir }) => {
-    let acknowledged = 0;
-    {
-      await using server = await ServerProcess.start(...args);
-      using conn = await connect(server.addr);
-      // Killed in the middle of the stream.
-      const sent = send(
-        conn,
-        lines(
-          ...Array.from({ length: 50_000 }, (_, i) => set(`k${i}`, `v${i}`)),
-        ),
-      ).catch(() => {});
-      const first = await receive(conn, 1);
-      server.signal("SIGKILL");
-      const rest = await receive(conn).catch(() => "");
-      await sent;
-      acknowledged = (first + rest).split("\n").length - 1;
-      assertEquals((await server.end()).signal, "SIGKILL");
-    }
-    assert(acknowledged > 0);
-    await using server = await ServerProcess.start("--dir", dir);
-    assertStringIncludes(server.log, `Engine ${args[3]}`);
-    const answers = await oneShot(
-      server.addr,
-      lines(...Array.from({ length: acknowledged }, (_, i) => get(`k${i}`))),
-    );
-    let expected = "";
-    for (let i = 0; i < acknowledged; i++) expected += `{"Ok":"v${i}"}\n`;
-    assertEquals(answers, expected);
-  },
-);
+      assert(acknowledged > 0);
+      await using server = await ServerProcess.start("--dir", dir);
+      assertStringIncludes(server.log, `Engine ${args[3]}`);
+      const answers = await oneShot(
+        server.addr,
+        lines(...Array.from({ length: acknowledged }, (_, i) => get(`k${i}`))),
+      );
+      let expected = "";
+      for (let i = 0; i < acknowledged; i++) expected += `{"Ok":"v${i}"}\n`;
+      assertEquals(answers, expected);
+    },
+    pools,
+    engines,
+  );
+}
 
 testEach(
   "kvs serve refuses a directory or a port that is in use",
@@ -216,32 +248,17 @@ testEach(
   },
 );
 
-for (const signal of ["SIGTERM", "SIGINT"] as const) {
-  testEach(
-    `kvs serve stops at ${signal} with clients connected`,
-    async ({ args, dir }) => {
-      await using server = await ServerProcess.start(...args);
-      const idle = await Promise.all(
-        Array.from({ length: 10 }, () => connect(server.addr)),
-      );
-      await send(idle[0], lines(set("k", "v")));
-      assertEquals(await receive(idle[0], 1), OK);
-      const startMs = performance.now();
-      server.signal(signal);
-      const status = await server.end();
-      const tookMs = performance.now() - startMs;
-      assertEquals([status.code, status.signal], [0, null], server.log);
-      assert(tookMs < 5_000, `Took ${tookMs} ms`);
-      assertStringIncludes(server.log, `${signal}: stopping`);
-      for (const conn of idle) {
-        assertEquals(await receive(conn), "");
-        conn.close();
-      }
-      const { stdout } = await kvs(["get", "k", "--dir", dir]);
-      assertEquals(stdout, "v\n");
-    },
-  );
-}
+testEach(
+  "kvs serve stops at SIGINT",
+  async ({ args }) => {
+    await using server = await ServerProcess.start(...args);
+    server.signal("SIGINT");
+    assertEquals((await server.end()).code, 0, server.log);
+    assertStringIncludes(server.log, "SIGINT: stopping");
+  },
+  [DEFAULT_POOL],
+  ["kvs"],
+);
 
 /** Connects a client that asks for more than all buffers hold, and reads none. */
 async function connectStuck(addr: string): Promise<Deno.TcpConn> {
@@ -264,16 +281,23 @@ testEach(
     assertEquals(status.code, 0, server.log);
     assert(performance.now() - startMs < 5_000);
   },
+  [DEFAULT_POOL, "shared-queue"],
+  ["kvs"],
 );
 
-testEach("kvs serve ends at once at a second signal", async ({ args }) => {
-  await using server = await ServerProcess.start(...args);
-  using _stuck = await connectStuck(server.addr);
-  server.signal("SIGTERM");
-  await server.logged("SIGTERM: stopping");
-  server.signal("SIGINT");
-  assertEquals((await server.end()).code, 130, server.log);
-});
+testEach(
+  "kvs serve ends at once at a second signal",
+  async ({ args }) => {
+    await using server = await ServerProcess.start(...args);
+    using _stuck = await connectStuck(server.addr);
+    server.signal("SIGTERM");
+    await server.logged("SIGTERM: stopping");
+    server.signal("SIGINT");
+    assertEquals((await server.end()).code, 130, server.log);
+  },
+  [DEFAULT_POOL],
+  ["kvs"],
+);
 
 testEach("kvs serve compacts while others are served", async ({ args }) => {
   await using server = await ServerProcess.start(...args);
@@ -304,25 +328,4 @@ testEach("kvs serve compacts while others are served", async ({ args }) => {
       `{"Ok":"${`${rounds - 1} ${key} `.repeat(300)}"}\n`,
     );
   }
-});
-
-testEach(
-  "kvs serve logs what it serves, and where",
-  async ({ args, dir, engine }) => {
-    await using server = await ServerProcess.start(
-      ...args,
-      "--sync",
-      "everysec",
-    );
-    const path = Deno.realPathSync(dir);
-    const expected = new RegExp(
-      [
-        String.raw`^TIME INFO {2}kvs \d+\.\d+\.\d+`,
-        `TIME INFO {2}Engine ${engine}, sync everysec`,
-        `TIME INFO {2}Data directory ${path}`,
-        `TIME INFO {2}Listening on ${server.addr}\n$`,
-      ].join("\n").replaceAll("TIME", String.raw`\d{4}-\d\d-\d\dT[\d:.]+Z`),
-    );
-    assert(expected.test(server.log), server.log);
-  },
-);
+}, [DEFAULT_POOL, "shared-queue"]);
