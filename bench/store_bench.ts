@@ -6,9 +6,9 @@
  * @module
  */
 
-import { BlockCache } from "../engine/kvs/block_cache.ts";
 import { emptyPointer, type LogPointer } from "../engine/kvs/log_pointer.ts";
 import { encodeRecord, isRecordSound } from "../engine/kvs/record.ts";
+import { RecordCache } from "../engine/kvs/record_cache.ts";
 import { valueOf } from "../engine/kvs/segment.ts";
 import { SkipMap } from "../engine/kvs/skip_map.ts";
 import { KvStore } from "../engine/kvs/store.ts";
@@ -52,11 +52,7 @@ const names = shuffled.map((key) => new TextDecoder().decode(key));
 const writes = shuffled.map((key) => ({ key, value }));
 
 const index = SkipMap.attach(store.share().index);
-const cache = new BlockCache(
-  `${directory}/data`,
-  32 * 2 ** 20,
-  () => Deno.statSync(`${directory}/data/1.log`).size,
-);
+const cache = new RecordCache(`${directory}/data`, 32 * 2 ** 20);
 const pointers: readonly LogPointer[] = shuffled.map((key) => {
   const pointer = emptyPointer();
   index.get(key, pointer);
@@ -84,7 +80,7 @@ function bench(
 
 const pointer = emptyPointer();
 bench("SkipMap.get()", "read", (i) => index.get(shuffled[i], pointer));
-bench("BlockCache.read()", "read", (i) => cache.read(pointers[i]));
+bench("RecordCache.read()", "read", (i) => cache.read(pointers[i]));
 bench("isRecordSound()", "read", () => isRecordSound(record));
 bench("valueOf()", "read", (i) => valueOf(record, shuffled[i].length));
 bench(

@@ -311,50 +311,27 @@ export class CorruptionError extends Error {
 }
 
 /**
- * Reads a part of a segment with a file of its own.
- *
- * @param path The segment's path.
- * @param offset Where to begin, in bytes.
- * @param into Filled in from the file.
- * @returns How many bytes there were; fewer only at the end of the file.
- * @throws {Deno.errors.NotFound} If the segment is gone.
- */
-export function readSegment(
-  path: string,
-  offset: number,
-  into: Uint8Array,
-): number {
-  const file = Deno.openSync(path);
-  try {
-    file.seekSync(offset, Deno.SeekMode.Start);
-    let read = 0;
-    while (read < into.length) {
-      const count = file.readSync(read === 0 ? into : into.subarray(read));
-      if (count === null) break;
-      read += count;
-    }
-    return read;
-  } finally {
-    file.close();
-  }
-}
-
-/**
  * Reads one record, and checks it.
  *
- * @param path The segment's path.
+ * @param file The segment, open for reading.
+ * @param path The segment's path, for the error.
  * @param offset Where the record begins, in bytes.
  * @param into Where to put the record; its length is the record's.
- * @throws {Deno.errors.NotFound} If the segment is gone.
  * @throws {CorruptionError} If the record is not what was written.
  */
 export function readRecord(
+  file: Deno.FsFile,
   path: string,
   offset: number,
   into: Uint8Array,
 ): void {
-  if (readSegment(path, offset, into) < into.length) {
-    throw new CorruptionError(path, offset, "file ends within the record");
+  file.seekSync(offset, Deno.SeekMode.Start);
+  for (let read = 0; read < into.length;) {
+    const count = file.readSync(read === 0 ? into : into.subarray(read));
+    if (count === null) {
+      throw new CorruptionError(path, offset, "file ends within the record");
+    }
+    read += count;
   }
   if (!isRecordSound(into)) {
     throw new CorruptionError(

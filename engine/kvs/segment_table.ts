@@ -154,21 +154,6 @@ export class SegmentTable {
     this.#words[this.#rowOf(id) + ROW_TOMBSTONES] += bytes;
   }
 
-  /**
-   * How many bytes of a segment are final, without the lock: it may lag
-   * behind, and never runs ahead.
-   *
-   * @returns The size, or `undefined` where the segment has just gone.
-   */
-  publishedSize(id: number): number | undefined {
-    const row = this.#findRow(id);
-    if (row === undefined) return undefined;
-    const size = Atomics.load(this.#words, row + ROW_SIZE);
-    // The row may have passed to another segment meanwhile; its id is changed
-    // before its size.
-    return Atomics.load(this.#words, row + ROW_ID) === id ? size : undefined;
-  }
-
   /** One segment as it stands. */
   get(id: number): SegmentState {
     return this.#state(this.#rowOf(id));

@@ -18,19 +18,17 @@ import type {
   Write,
   WriteOutcome,
 } from "../engine.ts";
-import { BlockCache } from "./block_cache.ts";
 import { Compactor } from "./compactor.ts";
 import { Control } from "./control.ts";
 import { GroupCommit } from "./group_commit.ts";
-import { emptyPointer, type LogPointer } from "./log_pointer.ts";
+import { emptyPointer } from "./log_pointer.ts";
 import { LogWriter, WritesRefusedError } from "./log_writer.ts";
-import { isRecordSound } from "./record.ts";
+import { RecordCache } from "./record_cache.ts";
 import { recover } from "./recovery.ts";
 import { scanIndex } from "./scan.ts";
 import {
   CorruptionError,
   type Damage,
-  readRecord,
   segmentPath,
   valueOf,
 } from "./segment.ts";
@@ -133,7 +131,7 @@ export class KvStore implements KvsEngine {
   #closed: Promise<void> | undefined;
   /** Bytes of the log that the snapshot on disk covers. */
   #snapshotBytes = 0;
-  readonly #cache: BlockCache;
+  readonly #cache: RecordCache;
   readonly #pointer = emptyPointer();
 
   private constructor(
@@ -147,11 +145,7 @@ export class KvStore implements KvsEngine {
     this.#index = index;
     this.#owned = owned;
     const { directory, segmentBytes, cacheBytes } = handle;
-    this.#cache = new BlockCache(
-      directory,
-      cacheBytes,
-      (segment) => control.segments.publishedSize(segment),
-    );
+    this.#cache = new RecordCache(directory, cacheBytes);
     this.#writer = new LogWriter(directory, control, index, segmentBytes);
     this.#commit = new GroupCommit(directory, control);
     this.#compactor = new Compactor(handle, control);
@@ -286,7 +280,7 @@ export class KvStore implements KvsEngine {
     for (let lookup = 0; lookup < MAX_LOOKUPS; lookup++) {
       if (!this.#index.get(key, pointer)) return undefined;
       try {
-        return valueOf(this.#readRecord(pointer), key.length);
+        return valueOf(this.#cache.read(pointer), key.length);
       } catch (error) {
         // Compacted between the look-up and the opening: the index knows
         // where the record is now.
@@ -304,22 +298,12 @@ export class KvStore implements KvsEngine {
   scan(range: ScanRange): ScanPage {
     return scanIndex(this.#index, range, (key, pointer) => {
       try {
-        return valueOf(this.#readRecord(pointer), key.length);
+        return valueOf(this.#cache.read(pointer), key.length);
       } catch (error) {
         if (!(error instanceof Deno.errors.NotFound)) throw error;
         return this.getBytes(key);
       }
     });
-  }
-
-  #readRecord(pointer: LogPointer): Uint8Array {
-    const record = this.#cache.read(pointer);
-    if (isRecordSound(record)) return record;
-    // Memory goes bad as well: the file has the last word.
-    const reread = new Uint8Array(pointer.length);
-    const path = segmentPath(this.#handle.directory, pointer.segment);
-    readRecord(path, pointer.offset, reread);
-    return reread;
   }
 
   /** @inheritdoc */
@@ -360,6 +344,7 @@ export class KvStore implements KvsEngine {
       }
     } finally {
       this.#writer.close();
+      this.#cache.close();
       await this.#commit.close();
       this.#index.detach();
       this.#owned?.close();

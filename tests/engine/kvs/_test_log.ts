@@ -93,8 +93,11 @@ export class TestLog implements Disposable {
   /** Makes everything written durable. */
   async sync(): Promise<void> {
     const commit = new GroupCommit(this.directory, this.control);
-    await commit.wait(this.control.appendedTicket);
-    await commit.close();
+    try {
+      await commit.wait(this.control.appendedTicket);
+    } finally {
+      await commit.close();
+    }
   }
 
   /** Compacts in this thread; `between` is called after each record. */
@@ -108,7 +111,8 @@ export class TestLog implements Disposable {
     if (!this.index.get(bytes(key), pointer)) return undefined;
     const record = new Uint8Array(pointer.length);
     const path = segmentPath(this.directory, pointer.segment);
-    readRecord(path, pointer.offset, record);
+    using file = Deno.openSync(path);
+    readRecord(file, path, pointer.offset, record);
     return text(valueOf(record, bytes(key).length));
   }
 

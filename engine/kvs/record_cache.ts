@@ -1,0 +1,162 @@
+/**
+ * The memory in which an instance keeps what it has read of the log.
+ *
+ * @module
+ */
+
+import type { LogPointer } from "./log_pointer.ts";
+import { readRecord, segmentPath } from "./segment.ts";
+import { SegmentFiles } from "./segment_files.ts";
+
+// An entry in the ring, in words: where the record lies, its length, then the
+// record itself.
+const SEGMENT = 0;
+const OFFSET = 1;
+const LENGTH = 2;
+const ENTRY_HEADER_BYTES = 12;
+
+/** Places for each hash, of which the oldest entry makes room. */
+const WAYS = 4;
+
+/** Ring bytes for each place in the table: small records find a place too. */
+const BYTES_PER_PLACE = 64;
+
+/** A record larger than this part of the ring goes past it. */
+const LARGEST_PART = 64;
+
+/** What is kept to read records into, in bytes. */
+const MAX_SCRATCH_BYTES = 2 ** 20;
+
+/** Entries begin at multiples of this, so that words can be read there. */
+const ALIGNMENT = 4;
+
+/**
+ * A cache of records, for point reads of a log in which neighbours have nothing
+ * to do with each other.
+ *
+ * Records are kept in a ring, the newest behind the last; the oldest are
+ * overwritten. One that is read again when half the ring has been written since
+ * moves to the front, so what is in use stays (as a clock's second chance does,
+ * Corbató 1968). A table, a few places for each hash, says where in the ring a
+ * record is.
+ *
+ * A record never changes and file ids are never used twice, so no entry ever
+ * becomes wrong, and nobody has to be told of writes or compactions.
+ */
+export class RecordCache {
+  readonly #directory: string;
+  readonly #files: SegmentFiles;
+  readonly #bytes: Uint8Array;
+  readonly #words: Uint32Array;
+  /**
+   * For each hash where its entry begins, counted in all bytes ever written:
+   * so that one that has been overwritten is told from one that has not.
+   */
+  readonly #table: Float64Array;
+  /** All bytes ever written. */
+  #written: number;
+  #scratch = new Uint8Array(4096);
+
+  /**
+   * @param directory The data directory.
+   * @param sizeBytes The memory for records, in bytes, committed as it is used;
+   * an eighth of it comes on top for the table. 0 for no cache.
+   */
+  constructor(directory: string, sizeBytes: number) {
+    this.#directory = directory;
+    this.#files = new SegmentFiles(directory);
+    const size = sizeBytes - sizeBytes % ALIGNMENT;
+    this.#bytes = new Uint8Array(size);
+    this.#words = new Uint32Array(this.#bytes.buffer);
+    let places = WAYS;
+    while (places * 2 * BYTES_PER_PLACE <= size) places *= 2;
+    this.#table = new Float64Array(places);
+    // An empty place says 0, which is too long ago from the beginning.
+    this.#written = size * 2;
+  }
+
+  /**
+   * Reads a record, from memory if it is there, else from the file.
+   *
+   * @param pointer Where the record lies.
+   * @returns The record, sound, valid until the next call.
+   * @throws {Deno.errors.NotFound} If the segment is gone, and with it the
+   * right to trust the pointer.
+   * @throws {CorruptionError} If the record is not what was written.
+   */
+  read({ segment, offset, length }: LogPointer): Uint8Array {
+    let hash = Math.imul(segment, 0x9e3779b1) ^ Math.imul(offset, 0x85ebca6b);
+    hash ^= hash >>> 15;
+    const places = (hash & (this.#table.length - 1)) & -WAYS;
+    const size = this.#bytes.length;
+    let oldest = places;
+    for (let place = places; place < places + WAYS; place++) {
+      const entry = this.#table[place];
+      if (entry < this.#table[oldest]) oldest = place;
+      const age = this.#written - entry;
+      if (age > size) continue;
+      const at = entry % size;
+      const word = at / ALIGNMENT;
+      if (
+        this.#words[word + SEGMENT] === segment &&
+        this.#words[word + OFFSET] === offset &&
+        this.#words[word + LENGTH] === length
+      ) {
+        const start = at + ENTRY_HEADER_BYTES;
+        const record = this.#bytes.subarray(start, start + length);
+        if (age <= size / 2) return record;
+        return this.#keep(place, segment, offset, record);
+      }
+    }
+    const record = this.#load(segment, offset, length);
+    return this.#keep(oldest, segment, offset, record);
+  }
+
+  /** Closes the files that are open. */
+  close(): void {
+    this.#files.close();
+  }
+
+  /** Puts a record into the ring, unless it is too large, and returns it. */
+  #keep(
+    place: number,
+    segment: number,
+    offset: number,
+    record: Uint8Array,
+  ): Uint8Array {
+    const size = this.#bytes.length;
+    const { length } = record;
+    const entryBytes = ENTRY_HEADER_BYTES + length + ALIGNMENT - 1 & -ALIGNMENT;
+    if (entryBytes > size / LARGEST_PART) return record;
+    let at = this.#written % size;
+    if (at + entryBytes > size) {
+      // Entries do not go round the end.
+      this.#written += size - at;
+      at = 0;
+    }
+    const word = at / ALIGNMENT;
+    this.#words[word + SEGMENT] = segment;
+    this.#words[word + OFFSET] = offset;
+    this.#words[word + LENGTH] = length;
+    const start = at + ENTRY_HEADER_BYTES;
+    // What moves to the front may lie partly where it goes to; then it lies
+    // behind the header just written, and set() copes with the rest.
+    this.#bytes.set(record, start);
+    this.#table[place] = this.#written;
+    this.#written += entryBytes;
+    return this.#bytes.subarray(start, start + length);
+  }
+
+  #load(segment: number, offset: number, length: number): Uint8Array {
+    let record = this.#scratch;
+    if (length > record.length) {
+      record = new Uint8Array(length);
+      // A huge one must not take its size for ever.
+      if (length <= MAX_SCRATCH_BYTES) this.#scratch = record;
+    }
+    record = record.subarray(0, length);
+    const file = this.#files.open(segment);
+    readRecord(file, segmentPath(this.#directory, segment), offset, record);
+    return record;
+  }
+}
