@@ -169,7 +169,7 @@ export class LogWriter {
     this.#ticket = control.appended(control.activeSize + this.#gathered, first);
     const previous = this.#previous;
     for (let i = 0; i < count; i++) {
-      if (this.#index.publish(this.#prepared[i], previous)) {
+      if (this.#index.publish(this.#prepared[i], previous, i > 0)) {
         control.segments.addDead(previous.segment, previous.length);
       }
     }

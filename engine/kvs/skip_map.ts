@@ -13,6 +13,12 @@ import { HEIGHT, MAX_KEY_BYTES, POINTER, SIZE, SkipList } from "./skip_list.ts";
 /** A pointer record; it is never changed once a reader can reach it. */
 const RECORD_WORDS = 5;
 
+/**
+ * Two keys behind the same node at this level are near each other: there are
+ * about 64 keys from one such node to the next.
+ */
+const NEAR_LEVEL = 3;
+
 /** A key and its pointer, as {@linkcode SkipMap.page} returns them. */
 export interface Entry {
   /** The key's bytes. */
@@ -54,6 +60,10 @@ export class SkipMap {
   readonly #list: SkipList;
   readonly #hash: HashIndex;
   readonly #words: Uint32Array;
+  /** The node at {@linkcode NEAR_LEVEL} before the key published last. */
+  #place = 0;
+  /** Whether the key published before that was behind the same one. */
+  #isNear = false;
 
   private constructor(arena: Arena) {
     this.arena = arena;
@@ -203,14 +213,24 @@ export class SkipMap {
    *
    * @param prepared What {@linkcode prepare} returned.
    * @param previous Filled in with the pointer that was replaced, if any.
+   * @param follows Whether nothing has changed the map since this instance's
+   * last call: then keys that come in order need no search from the head.
    * @returns Whether the key was there.
    */
-  publish(prepared: number, previous: LogPointer): boolean {
+  publish(
+    prepared: number,
+    previous: LogPointer,
+    follows = false,
+  ): boolean {
     this.#list.probeNode(prepared);
     const hash = this.#list.hashProbe();
     const node = this.#hash.find(hash);
     if (node === 0) {
-      this.#list.findBefore();
+      if (follows && this.#isNear) this.#list.findBeforeOnwards();
+      else this.#list.findBefore();
+      const place = this.#list.before[NEAR_LEVEL];
+      this.#isNear = place === this.#place;
+      this.#place = place;
       this.#link(prepared, hash);
       return false;
     }

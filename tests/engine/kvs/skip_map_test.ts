@@ -293,6 +293,31 @@ Deno.test("SkipMap.publish() makes visible what prepare() had hidden", () => {
   assertEquals(map.size, 1);
 });
 
+Deno.test("SkipMap.publish() finds the place of keys in any order, one behind the other", () => {
+  const random = new Random(11);
+  const map = SkipMap.create(2 ** 22);
+  const model = new Model();
+  const previous = emptyPointer();
+  let n = 0;
+  for (let run = 0; run < 60; run++) {
+    const first = random.below(2 ** 16);
+    const step = [1, -1, 3, 1_000][run % 4];
+    for (let i = 0; i < 100; i++) {
+      const key = bytes(String(2 ** 20 + first + i * step));
+      const pointer = pointerOf(++n);
+      const known = model.get(key);
+      const found = map.publish(map.prepare(key, pointer), previous, i > 0);
+      assertEquals(found, known !== undefined);
+      if (known !== undefined) assertEquals(previous, known);
+      model.set(key, pointer);
+    }
+    const key = bytes(String(2 ** 20 + first + 50 * step));
+    map.remove(key, previous);
+    model.remove(key);
+  }
+  assertEquals(entriesOf(map), model.page(undefined, true, Infinity));
+});
+
 Deno.test("SkipMap.discard() gives back all the memory of prepare()", () => {
   const map = SkipMap.create(SIZE_BYTES);
   // With the hash tables that these keys need.
