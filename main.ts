@@ -15,6 +15,9 @@ const COMMANDS: Record<string, () => Promise<Command>> = {
   get: async () => (await import("./cli/get.ts")).get,
   set: async () => (await import("./cli/set.ts")).set,
   rm: async () => (await import("./cli/rm.ts")).rm,
+  scan: async () => (await import("./cli/scan.ts")).scan,
+  export: async () => (await import("./cli/export.ts")).exportPairs,
+  import: async () => (await import("./cli/import.ts")).importPairs,
   compact: async () => (await import("./cli/compact.ts")).compact,
   check: async () => (await import("./cli/check.ts")).check,
 };
@@ -25,9 +28,12 @@ Usage: kvs COMMAND [OPTIONS]
 
 Commands:
   serve           serve a data directory over TCP
-  get KEY         print the value of a key
+  get KEY...      print the values of keys
   set KEY VALUE   set a key to a value
   rm KEY          remove a key
+  scan            print keys and values in order
+  export          print all pairs as JSON lines
+  import [FILE]   set the pairs of a file or of standard input
   compact         give the space of old values back to the disk
   check           verify the files of a data directory
 

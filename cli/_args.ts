@@ -24,7 +24,8 @@ export interface ParsedArgs {
  *
  * @param args The arguments.
  * @param flags The flags it takes.
- * @param operands The names of the operands it needs, for the error.
+ * @param operands The names of its operands, for the error: `[NAME]` may be
+ * missing, and a last one `NAME…` may stand for several.
  * @returns What was found.
  * @throws {UsageError} If a flag is unknown, has no value, or is given twice,
  * or if there are fewer operands or more.
@@ -60,10 +61,14 @@ export function parseCommandArgs(
     },
   );
   const given = [...parsed._, ...parsed["--"] ?? []].map(String);
-  if (given.length < operands.length) {
-    throw new UsageError(`${operands[given.length]} is missing`);
+  const needed = operands.filter((name) => !name.startsWith("["));
+  if (given.length < needed.length) {
+    throw new UsageError(
+      `${needed[given.length].replace("…", "")} is missing`,
+    );
   }
-  if (given.length > operands.length) {
+  const isOpen = operands.at(-1)?.endsWith("…") ?? false;
+  if (given.length > operands.length && !isOpen) {
     throw new UsageError(`Unexpected operand "${given[operands.length]}"`);
   }
   const values = new Map<string, string>();

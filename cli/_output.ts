@@ -8,13 +8,24 @@ const encoder = new TextEncoder();
  * @returns The exit code for having written it: 0.
  */
 export function writeText(text: string): number {
-  let bytes = encoder.encode(text);
-  try {
-    while (bytes.length > 0) {
-      bytes = bytes.subarray(Deno.stdout.writeSync(bytes));
-    }
-  } catch (error) {
-    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
-  }
+  writeBytes(encoder.encode(text));
   return 0;
+}
+
+/**
+ * Does as {@linkcode writeText} with bytes, and tells whether to go on.
+ *
+ * @param bytes What to write.
+ * @returns Whether somebody still reads.
+ */
+export function writeBytes(bytes: Uint8Array): boolean {
+  try {
+    for (let written = 0; written < bytes.length;) {
+      written += Deno.stdout.writeSync(bytes.subarray(written));
+    }
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.BrokenPipe) return false;
+    throw error;
+  }
 }

@@ -1,3 +1,4 @@
+import type { KvsClient } from "../client.ts";
 import type { EngineName, KvsEngine } from "../engine/engine.ts";
 import { parseAddr } from "../protocol/addr.ts";
 import type { TlsOptions } from "../protocol/dial.ts";
@@ -30,10 +31,12 @@ export const TARGET_HELP =
 `;
 
 /** What a command needs of a store, be it behind a server or on disk. */
-export type Target = Pick<
-  KvsEngine,
-  "get" | "set" | "remove" | "compact" | "close"
->;
+export type Target =
+  & Pick<KvsEngine, "get" | "set" | "remove" | "compact" | "close">
+  & (
+    | Pick<KvsEngine, "name" | "scan" | "write" | "sync">
+    | Pick<KvsClient, "scanPage">
+  );
 
 /**
  * Opens the store that the arguments name, runs something on it, closes it.

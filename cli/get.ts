@@ -10,9 +10,9 @@ import {
 
 /** `kvs get`. */
 export const get: Command = {
-  help: `Prints the value of a key, or "Key not found".
+  help: `Prints the value of each key, or "Key not found", on a line of its own.
 
-Usage: kvs get KEY [OPTIONS]
+Usage: kvs get KEY... [OPTIONS]
 
 Options:
 ${TARGET_HELP}  --json            print {"key":…,"value":…}; the value of a missing key is null
@@ -20,6 +20,7 @@ ${TARGET_HELP}  --json            print {"key":…,"value":…}; the value of a 
 
 Examples:
   kvs get greeting
+  kvs get greeting farewell --json
   kvs get greeting --dir ./data
   kvs get -- -a-key-with-a-dash
 `,
@@ -27,16 +28,18 @@ Examples:
     const parsed = parseCommandArgs(
       args,
       { values: TARGET_FLAGS, switches: [...TARGET_SWITCHES, "json"] },
-      ["KEY"],
+      ["KEY…"],
     );
-    const [key] = parsed.operands;
-    const value = await withTarget(
+    const keys = parsed.operands;
+    const values = await withTarget(
       parsed,
-      async (target) => await target.get(key),
+      async (target) => await Promise.all(keys.map((key) => target.get(key))),
     );
-    if (parsed.has("json")) {
-      return writeText(`${JSON.stringify({ key, value: value ?? null })}\n`);
-    }
-    return writeText(`${value ?? "Key not found"}\n`);
+    const lines = keys.map((key, i) =>
+      parsed.has("json")
+        ? JSON.stringify({ key, value: values[i] ?? null })
+        : values[i] ?? "Key not found"
+    );
+    return writeText(lines.map((line) => `${line}\n`).join(""));
   },
 };

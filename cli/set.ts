@@ -1,6 +1,8 @@
 import { toText } from "@std/streams/to-text";
 import { parseCommandArgs } from "./_args.ts";
 import type { Command } from "./_command.ts";
+import { UsageError } from "./_errors.ts";
+import { readFile } from "./_secrets.ts";
 import {
   TARGET_FLAGS,
   TARGET_HELP,
@@ -13,25 +15,31 @@ export const set: Command = {
   help: `Sets a key to a value. Prints nothing.
 
 Usage: kvs set KEY VALUE [OPTIONS]
+       kvs set KEY --file FILE [OPTIONS]
 
 A VALUE of - is read from standard input, all of it.
 
 Options:
-${TARGET_HELP}  -h, --help        show this help
+${TARGET_HELP}  --file FILE       set the key to what is in a file
+  -h, --help        show this help
 
 Examples:
   kvs set greeting "Hello, world"
   kvs set page - < page.html
+  kvs set page --file page.html
   kvs set --dir ./data greeting Hello
 `,
   async run(args) {
     const parsed = parseCommandArgs(
       args,
-      { values: TARGET_FLAGS, switches: TARGET_SWITCHES },
-      ["KEY", "VALUE"],
+      {
+        values: { ...TARGET_FLAGS, file: undefined },
+        switches: TARGET_SWITCHES,
+      },
+      ["KEY", "[VALUE]"],
     );
     const [key, operand] = parsed.operands;
-    const value = operand === "-" ? await toText(Deno.stdin.readable) : operand;
+    const value = await readValue(operand, parsed.value("file"));
     await withTarget(
       parsed,
       async (target) => await target.set(key, value),
@@ -40,3 +48,15 @@ Examples:
     return 0;
   },
 };
+
+async function readValue(
+  operand: string | undefined,
+  file: string | undefined,
+): Promise<string> {
+  if (file !== undefined) {
+    if (operand === undefined) return readFile("file", file);
+    throw new UsageError("VALUE and --file exclude each other");
+  }
+  if (operand === undefined) throw new UsageError("VALUE is missing");
+  return operand === "-" ? await toText(Deno.stdin.readable) : operand;
+}

@@ -74,3 +74,20 @@ Deno.test("parseCommandArgs() refuses what it does not know", () => {
     assertThrows(() => parse(...args), UsageError, message, args.join(" "));
   }
 });
+
+Deno.test("parseCommandArgs() takes operands that may be missing, and several", () => {
+  const operandsOf = (args: string[], names: string[]) =>
+    parseCommandArgs(args, FLAGS, names).operands;
+  assertEquals(operandsOf([], ["[FILE]"]), []);
+  assertEquals(operandsOf(["f"], ["[FILE]"]), ["f"]);
+  assertEquals(operandsOf(["k"], ["KEY", "[VALUE]"]), ["k"]);
+  assertEquals(operandsOf(["a", "b", "c"], ["KEY…"]), ["a", "b", "c"]);
+  const cases: [args: string[], names: string[], message: string][] = [
+    [[], ["KEY…"], "KEY is missing"],
+    [[], ["KEY", "[VALUE]"], "KEY is missing"],
+    [["a", "b"], ["[FILE]"], 'Unexpected operand "b"'],
+  ];
+  for (const [args, names, message] of cases) {
+    assertThrows(() => operandsOf(args, names), UsageError, message);
+  }
+});

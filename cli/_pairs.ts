@@ -1,0 +1,95 @@
+import type { ScanEntry } from "../engine/engine.ts";
+import { scanPages } from "../engine/scan.ts";
+import type { ParsedArgs } from "./_args.ts";
+import { UsageError } from "./_errors.ts";
+import type { Target } from "./_target.ts";
+
+/** A key and its value, as text or as UTF-8, whichever is there already. */
+export interface Pair {
+  readonly key: string | Uint8Array;
+  /** `undefined` where it is left out. */
+  readonly value: string | Uint8Array | undefined;
+}
+
+/** Which pairs a command goes through. */
+export interface PairRange {
+  readonly prefix?: string;
+  /** The first key. */
+  readonly start?: string;
+  /** The key before which it ends. */
+  readonly end?: string;
+  /** Whether to go from the greatest key to the least. */
+  readonly reverse?: boolean;
+  /** Whether to leave the values out. */
+  readonly keys?: boolean;
+  /** The most pairs. */
+  readonly limit?: number;
+}
+
+/** A server's answer holds so many pairs at most, unless they are large. */
+const PAGE_PAIRS = 5_000;
+
+const encoder = new TextEncoder();
+
+/**
+ * Goes through pairs in the order of their keys' bytes, be they behind a
+ * server or on disk.
+ *
+ * @param target Where they are.
+ * @param range Which ones.
+ * @returns Pages of them, none empty.
+ */
+export function pairPages(
+  target: Target,
+  range: PairRange,
+): AsyncGenerator<readonly Pair[], void> {
+  if ("scanPage" in target) return serverPages(target, range);
+  const encoded = (text: string | undefined) =>
+    text === undefined ? undefined : encoder.encode(text);
+  const { prefix, start, end, reverse, keys, limit } = range;
+  const pages: AsyncGenerator<readonly ScanEntry[], void> = scanPages(target, {
+    prefix: encoded(prefix),
+    start: encoded(start),
+    end: encoded(end),
+    reverse,
+    keysOnly: keys,
+    limit,
+  });
+  return pages;
+}
+
+/** While a page is dealt with, the next one is on its way. */
+async function* serverPages(
+  target: Extract<Target, { scanPage: unknown }>,
+  { limit = Infinity, ...range }: PairRange,
+): AsyncGenerator<readonly Pair[], void> {
+  const ask = (after: string | undefined, left: number) =>
+    target.scanPage({ ...range, after, limit: Math.min(left, PAGE_PAIRS) });
+  let left = limit;
+  let next = ask(undefined, left);
+  for (;;) {
+    const { entries, more } = await next;
+    left -= entries.length;
+    const isLast = !more || left <= 0 || entries.length === 0;
+    if (!isLast) {
+      next = ask(entries[entries.length - 1][0], left);
+      // It is awaited later, or not at all.
+      next.catch(() => {});
+    }
+    if (entries.length > 0) {
+      yield entries.map(([key, value]) => ({ key, value }));
+    }
+    if (isLast) return;
+  }
+}
+
+/** Reads the value of `--limit`. */
+export function parseLimit(args: ParsedArgs): number | undefined {
+  const text = args.value("limit");
+  if (text === undefined) return undefined;
+  const limit = Number(text);
+  if (/^[0-9]{1,15}$/.test(text) && limit >= 1) return limit;
+  throw new UsageError(
+    `--limit must be a whole number from 1, found "${text}"`,
+  );
+}

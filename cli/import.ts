@@ -1,0 +1,94 @@
+import { parseCommandArgs } from "./_args.ts";
+import type { Command } from "./_command.ts";
+import { UsageError } from "./_errors.ts";
+import { type ByteSource, lineBlocks } from "./_line_blocks.ts";
+import { writeText } from "./_output.ts";
+import { type LineFormat, PairParser } from "./_pair_parser.ts";
+import { type PairSink, sinkOf } from "./_pair_sink.ts";
+import { type Progress, withProgress } from "./_progress.ts";
+import {
+  TARGET_FLAGS,
+  TARGET_HELP,
+  TARGET_SWITCHES,
+  withTarget,
+} from "./_target.ts";
+
+/** `kvs import`. */
+export const importPairs: Command = {
+  help: `Sets the pairs of a file, or of standard input.
+
+Usage: kvs import [FILE] [OPTIONS]
+
+A line is {"key":"…","value":"…"}, or a key, a tab and a value. The first line
+that is neither ends the import with its number; those before it are set.
+
+Options:
+  --format FORMAT   json or tab (default: json if the first line begins with {)
+${TARGET_HELP}  --json            print {"pairs":…}
+  -h, --help        show this help
+
+Examples:
+  kvs import pairs.jsonl
+  kvs export --dir ./old | kvs import - --dir ./new
+  printf 'greeting\\tHello\\n' | kvs import
+`,
+  async run(args) {
+    const parsed = parseCommandArgs(args, {
+      values: { ...TARGET_FLAGS, format: undefined },
+      switches: [...TARGET_SWITCHES, "json"],
+    }, ["[FILE]"]);
+    const [path = "-"] = parsed.operands;
+    const parser = new PairParser(parseFormat(parsed.value("format")));
+    using file = path === "-" ? undefined : openFile(path);
+    const pairs = await withTarget(
+      parsed,
+      (target) =>
+        withProgress((progress) => {
+          progress.total = file?.statSync().size ?? 0;
+          const sink = sinkOf(target);
+          return importAll(file ?? Deno.stdin, parser, sink, progress);
+        }),
+      true,
+    );
+    return writeText(
+      parsed.has("json")
+        ? `${JSON.stringify({ pairs })}\n`
+        : `Imported ${pairs} ${pairs === 1 ? "pair" : "pairs"}\n`,
+    );
+  },
+};
+
+async function importAll(
+  source: ByteSource,
+  parser: PairParser,
+  sink: PairSink,
+  progress: Progress,
+): Promise<number> {
+  for await (const block of lineBlocks(source)) {
+    const pairs = parser.parse(block);
+    if (pairs.length > 0) await sink.add(pairs);
+    progress.pairs += pairs.length;
+    progress.done += block.length;
+    if (parser.error !== undefined) break;
+  }
+  await sink.finish();
+  const { error } = parser;
+  if (error === undefined) return progress.pairs;
+  throw new Error(
+    `${error.message}; ${progress.pairs} pairs before it are imported`,
+  );
+}
+
+function openFile(path: string): Deno.FsFile {
+  try {
+    return Deno.openSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    throw new Error(`Cannot read "${path}": it does not exist`);
+  }
+}
+
+function parseFormat(text: string | undefined): LineFormat | undefined {
+  if (text === undefined || text === "json" || text === "tab") return text;
+  throw new UsageError(`Unknown format "${text}"; expected json or tab`);
+}

@@ -1,0 +1,126 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { pairPages, type PairRange } from "../../cli/_pairs.ts";
+import { sinkOf } from "../../cli/_pair_sink.ts";
+import type { Target } from "../../cli/_target.ts";
+import { MemoryEngine } from "../_memory_engine.ts";
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** A client of an engine, as far as pages and sets go. */
+function clientOf(engine: MemoryEngine, asked: unknown[] = []): Target {
+  const encode = (text: string | undefined) =>
+    text === undefined ? undefined : encoder.encode(text);
+  return {
+    get: (key) => engine.get(key),
+    set: (key, value) => engine.set(key, value),
+    remove: (key) => engine.remove(key),
+    compact: () => engine.compact(),
+    close: () => engine.close(),
+    async scanPage(range) {
+      asked.push(range);
+      const page = await engine.scan({
+        ...range,
+        prefix: encode(range.prefix),
+        start: encode(range.start),
+        end: encode(range.end),
+        after: encode(range.after),
+        keysOnly: range.keys,
+        maxBytes: 100,
+      });
+      const text = (bytes: Uint8Array) => decoder.decode(bytes);
+      return {
+        more: page.more,
+        entries: page.entries.map(({ key, value }) =>
+          value === undefined ? [text(key)] : [text(key), text(value)]
+        ),
+      };
+    },
+  };
+}
+
+async function pairsOf(target: Target, range: PairRange) {
+  const text = (part: string | Uint8Array | undefined) =>
+    typeof part === "object" ? decoder.decode(part) : part;
+  const pairs: string[] = [];
+  for await (const page of pairPages(target, range)) {
+    assertEquals(page.length > 0, true);
+    for (const { key, value } of page) {
+      pairs.push(
+        value === undefined ? `${text(key)}` : `${text(key)}=${text(value)}`,
+      );
+    }
+  }
+  return pairs;
+}
+
+Deno.test("pairPages() gives the same of a server and of an engine", async () => {
+  const engine = new MemoryEngine({ isAsync: true });
+  const names = Array.from({ length: 60 }, (_, i) => `k${100 + i}`);
+  for (const name of names) await engine.set(name, `${name}ü`);
+  const ranges: [PairRange, string[]][] = [
+    [{}, names.map((name) => `${name}=${name}ü`)],
+    [{ keys: true, reverse: true }, [...names].reverse()],
+    [
+      { keys: true, start: "k110", end: "k155", limit: 37 },
+      names.slice(10, 47),
+    ],
+    [{ keys: true, prefix: "k12" }, names.slice(20, 30)],
+    [{ prefix: "x" }, []],
+  ];
+  for (const [range, expected] of ranges) {
+    assertEquals(await pairsOf(engine, range), expected);
+    assertEquals(await pairsOf(clientOf(engine), range), expected);
+  }
+});
+
+Deno.test("pairPages() asks a server for the next page before the last is dealt with", async () => {
+  const engine = new MemoryEngine();
+  for (let i = 0; i < 60; i++) await engine.set(`k${100 + i}`, "value");
+  const asked: unknown[] = [];
+  const pages = pairPages(clientOf(engine, asked), {});
+  await pages.next();
+  assertEquals(asked.length, 2);
+  // A page that fails when nobody asks for it any more is no failure.
+  engine.failNext("scan", new Error("no disk"));
+  await pages.next();
+  await pages.return();
+  engine.failNext("scan", new Error("no disk"));
+  await assertRejects(() => pairsOf(clientOf(engine), {}), Error, "no disk");
+});
+
+Deno.test("sinkOf() sets pairs of an engine and of a server", async () => {
+  for (const isServer of [false, true]) {
+    const engine = new MemoryEngine({ isAsync: true });
+    const sink = sinkOf(isServer ? clientOf(engine) : engine);
+    const bytes = encoder.encode("k1v1k2v2");
+    await sink.add([
+      { key: bytes.subarray(0, 2), value: bytes.subarray(2, 4) },
+      { key: bytes.subarray(4, 6), value: bytes.subarray(6, 8) },
+    ]);
+    bytes.fill(0);
+    await sink.finish();
+    assertEquals(await engine.get("k1"), "v1");
+    assertEquals(await engine.get("k2"), "v2");
+    assertEquals(engine.syncCount > 0, true);
+  }
+});
+
+Deno.test("sinkOf() fails where a pair cannot be set, at the latest in the end", async () => {
+  const pair = { key: encoder.encode("k"), value: encoder.encode("v") };
+  for (const isServer of [false, true]) {
+    for (const method of ["write", "sync"] as const) {
+      const engine = new MemoryEngine({ isAsync: true });
+      const sink = sinkOf(isServer ? clientOf(engine) : engine);
+      engine.failNext(method, new Error("no disk"));
+      await assertRejects(
+        async () => {
+          await sink.add([pair]);
+          await sink.finish();
+        },
+        Error,
+        "no disk",
+      );
+    }
+  }
+});

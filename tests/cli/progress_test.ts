@@ -1,0 +1,35 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { formatProgress, withProgress } from "../../cli/_progress.ts";
+
+Deno.test("formatProgress() tells the rate, and the time that is left", () => {
+  const show = (time: number, pairs: number, done: number, total: number) =>
+    formatProgress({ time, progressBar: "#--" }, { pairs, done, total });
+  assertEquals(show(0, 0, 0, 0), "0 pairs, 0/s");
+  assertEquals(show(2_000, 10, 900, 0), "10 pairs, 5/s");
+  assertEquals(show(0, 0, 0, 500), "[#--] 0 pairs, 0/s");
+  assertEquals(
+    show(2_000, 10, 100, 500),
+    "[#--] 10 pairs, 5/s, 00:08 left",
+  );
+  assertEquals(
+    show(30_000, 3_000_000, 1, 5),
+    "[#--] 3000000 pairs, 100000/s, 02:00 left",
+  );
+  // A file may have grown meanwhile.
+  assertEquals(show(1_000, 7, 6, 5), "[#--] 7 pairs, 7/s, 00:00 left");
+});
+
+Deno.test("withProgress() returns what it ran for, and fails as that does", async () => {
+  assertEquals(
+    await withProgress((progress) => {
+      assertEquals(progress, { pairs: 0, done: 0, total: 0 });
+      return Promise.resolve(7);
+    }, false),
+    7,
+  );
+  await assertRejects(
+    () => withProgress(() => Promise.reject(new Error("no disk")), false),
+    Error,
+    "no disk",
+  );
+});
