@@ -6,10 +6,10 @@
 
 import type { KvsEngine } from "./engine/engine.ts";
 import { checkReachWithoutToken } from "./pool/access.ts";
+import { allLimits, type ServerLimits } from "./pool/limits.ts";
 import { makePool } from "./pool/make_pool.ts";
 import type { Log, PoolStrategy, ThreadPool } from "./pool/pool.ts";
 import { formatAddr, parseAddr } from "./protocol/addr.ts";
-import type { RequestLimits } from "./protocol/request_buffer.ts";
 import { checkedToken, hashToken } from "./protocol/token.ts";
 
 /** Options of {@linkcode KvsServer.start}. */
@@ -46,8 +46,8 @@ export interface KvsServerOptions {
    * @default plain TCP
    */
   readonly tls?: Deno.TlsCertifiedKeyPem;
-  /** How large requests may be. */
-  readonly limits?: RequestLimits;
+  /** What clients may use up, of size and of time. */
+  readonly limits?: ServerLimits;
   /**
    * Told of events that are worth a line in a log.
    *
@@ -106,7 +106,6 @@ export class KvsServer {
     const {
       addr = "127.0.0.1:4000",
       threads = navigator.hardwareConcurrency,
-      limits = {},
       token,
       tls,
       log = () => {},
@@ -121,6 +120,7 @@ export class KvsServer {
     const tokenHash = token === undefined
       ? undefined
       : hashToken(checkedToken(token));
+    const limits = allLimits(options.limits);
     const pool = makePool(options.pool ?? "reuse-port", {
       engine: engine.share(),
       threads,

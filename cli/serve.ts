@@ -10,6 +10,7 @@ import { parseCommandArgs, type ParsedArgs } from "./_args.ts";
 import { parseBytes } from "./_bytes.ts";
 import type { Command } from "./_command.ts";
 import { UsageError } from "./_errors.ts";
+import { LIMIT_FLAGS, LIMITS_HELP, readLimits } from "./_limits.ts";
 import { readFile, readToken } from "./_secrets.ts";
 import { checkedAddr, DEFAULT_ADDR, parseEngine } from "./_target.ts";
 
@@ -38,7 +39,7 @@ Options:
   --tls-cert FILE    the certificate (PEM) to speak TLS with
   --tls-key FILE     its key (PEM)
   -h, --help         show this help
-
+${LIMITS_HELP}
 Examples:
   kvs serve
   kvs serve --addr 127.0.0.1:4001 --dir /var/lib/kvs --sync everysec
@@ -59,6 +60,7 @@ Examples:
         "auth-file": undefined,
         "tls-cert": undefined,
         "tls-key": undefined,
+        ...LIMIT_FLAGS,
       },
     }, []);
     const bytes = (flag: string) => parseBytes(flag, parsed.value(flag));
@@ -66,6 +68,7 @@ Examples:
     const token = readToken(parsed.value("auth-file"), log);
     const tls = readCertificate(parsed);
     if (token === undefined) checkReachWithoutToken(addr);
+    const limits = readLimits(parsed);
     const engineName = parseEngine(parsed.value("engine"));
     const sync = parseSync(parsed.value("sync")!);
     const threads = parseThreads(parsed.value("threads"));
@@ -91,6 +94,7 @@ Examples:
       tls,
       threads,
       pool,
+      limits,
       log,
     });
     directory.setAddress(server.addr);

@@ -8,7 +8,7 @@ import type { MaybePromise } from "../engine/engine.ts";
 import { AnswerBuffer } from "../protocol/answer_buffer.ts";
 import { RequestBuffer } from "../protocol/request_buffer.ts";
 import { isToken } from "../protocol/token.ts";
-import type { Session } from "./session.ts";
+import type { Session, SessionPhase } from "./session.ts";
 
 /**
  * What a stranger may send as one request: room for the longest token with
@@ -49,6 +49,16 @@ export class AuthSession implements Session {
   /** @inheritdoc */
   get isBroken(): boolean {
     return this.#session.isBroken;
+  }
+
+  /** @inheritdoc */
+  get phase(): SessionPhase {
+    return this.#session.phase;
+  }
+
+  /** @inheritdoc */
+  get heldBytes(): number {
+    return this.#session.heldBytes + this.#rest.length;
   }
 
   /** @inheritdoc */
@@ -111,11 +121,12 @@ export class AuthSession implements Session {
 class Stranger implements Session {
   /** Whether it has shown the token now. */
   isAdmitted = false;
+  readonly phase = "admission";
   readonly #tokenHash: Uint8Array;
   readonly #requests = new RequestBuffer({
     maxRequestBytes: MAX_STRANGERS_BYTES,
   });
-  readonly #answers = new AnswerBuffer();
+  readonly #answers = new AnswerBuffer(MAX_REFUSALS_BYTES);
   #isRefused = false;
 
   constructor(tokenHash: Uint8Array) {
@@ -124,6 +135,10 @@ class Stranger implements Session {
 
   get isBroken(): boolean {
     return this.#isRefused || this.#requests.isBroken;
+  }
+
+  get heldBytes(): number {
+    return this.#requests.heldBytes;
   }
 
   space(): Uint8Array {
@@ -141,7 +156,7 @@ class Stranger implements Session {
   run(): boolean {
     const answers = this.#answers;
     answers.clear();
-    while (answers.length < MAX_REFUSALS_BYTES) {
+    while (!answers.isFull) {
       const request = this.#requests.next();
       if (request === undefined) return false;
       if (request.kind !== "auth") {

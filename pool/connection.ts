@@ -4,9 +4,13 @@
  * @module
  */
 
+import { AnswerBuffer } from "../protocol/answer_buffer.ts";
 import type { ServerListener } from "./access.ts";
-import type { Session } from "./session.ts";
+import { Limiter } from "./limiter.ts";
+import { allLimits } from "./limits.ts";
+import type { Session, SessionPhase } from "./session.ts";
 import { resolvesWithin } from "./time_limit.ts";
+import { Usage } from "./usage.ts";
 
 /** How long to wait before accepting goes on after a failure to, in ms. */
 const ACCEPT_RETRY_MS = 50;
@@ -22,17 +26,21 @@ type Stream = Deno.TcpConn | Deno.TlsConn;
 export class ConnectionSet {
   readonly #makeSession: () => Session;
   readonly #log: (level: "warn" | "error", message: string) => void;
+  readonly #limiter: Limiter;
   readonly #connections = new Map<Connection, Promise<void>>();
   #closing = false;
 
   /**
    * @param makeSession Makes what runs a connection's requests.
    * @param log Told of what goes wrong.
+   * @param limiter What connections may use up; as by default, if not given.
    */
   constructor(
     makeSession: () => Session,
     log: (level: "warn" | "error", message: string) => void,
+    limiter = new Limiter(allLimits(), new Usage(Usage.share(1), 0)),
   ) {
+    this.#limiter = limiter;
     this.#makeSession = makeSession;
     this.#log = log;
   }
@@ -43,6 +51,9 @@ export class ConnectionSet {
    * @param listener The listener.
    */
   async acceptFrom(listener: ServerListener): Promise<void> {
+    this.#limiter.start(() => {
+      for (const connection of this.#connections.keys()) connection.look();
+    });
     while (!this.#closing) {
       let stream: Stream;
       try {
@@ -69,15 +80,23 @@ export class ConnectionSet {
     this.#closing = true;
     for (const connection of this.#connections.keys()) connection.stop();
     const ended = Promise.all(this.#connections.values());
-    if (await resolvesWithin(ended, graceMs)) return;
-    for (const connection of this.#connections.keys()) connection.close();
+    if (!await resolvesWithin(ended, graceMs)) {
+      for (const connection of this.#connections.keys()) connection.close();
+    }
+    this.#limiter.stop();
   }
 
   #serve(stream: Stream): void {
-    const connection = new Connection(stream, this.#makeSession());
+    const limiter = this.#limiter;
+    const refusal = limiter.admit((message) => this.#log("warn", message));
+    if (refusal !== undefined) return refuse(stream, refusal);
+    const connection = new Connection(stream, this.#makeSession(), limiter);
     const served = connection.serve().catch((error) => {
       this.#log("error", `Connection failed: ${error}`);
-    }).finally(() => this.#connections.delete(connection));
+    }).finally(() => {
+      limiter.release();
+      this.#connections.delete(connection);
+    });
     this.#connections.set(connection, served);
   }
 }
@@ -86,12 +105,27 @@ export class ConnectionSet {
 class Connection {
   readonly #stream: Stream;
   readonly #session: Session;
-  #isIdle = false;
+  readonly #limiter: Limiter;
+  /** Whether it waits for the client to send something… */
+  #isReading = false;
+  /** …and what, and since when. */
+  #phase: SessionPhase;
+  #sinceMs: number;
+  /** Since when it waits for the client to read something, if it does. */
+  #unreadMs: number | undefined;
+  /** What the limiter has counted of its input, and of its answers. */
+  #heldBytes = 0;
+  #unreadBytes = 0;
+  #isOverdue = false;
+  #isShakingHands = false;
   #isStopping = false;
 
-  constructor(stream: Stream, session: Session) {
+  constructor(stream: Stream, session: Session, limiter: Limiter) {
     this.#stream = stream;
     this.#session = session;
+    this.#limiter = limiter;
+    this.#phase = session.phase;
+    this.#sinceMs = limiter.nowMs;
   }
 
   /** Serves it to its end, which is no error however it comes. */
@@ -99,29 +133,76 @@ class Connection {
     try {
       // An answer must not wait for more to send: the client waits for it.
       if ("setNoDelay" in this.#stream) this.#stream.setNoDelay(true);
+      else await this.#shakeHands(this.#stream);
+      const session = this.#session;
       while (!this.#isStopping) {
-        this.#isIdle = true;
-        const count = await this.#stream.read(this.#session.space());
-        this.#isIdle = false;
-        if (count === null) this.#session.end();
-        else this.#session.commit(count);
-        await this.#answer();
+        const space = session.space();
+        if (session.heldBytes !== this.#heldBytes) {
+          const refusal = this.#hold(session.heldBytes);
+          if (refusal !== undefined) {
+            this.#unreadMs = this.#limiter.nowMs;
+            return await this.#tell(refusal);
+          }
+        }
+        this.#isReading = true;
+        const count = await this.#stream.read(space);
+        this.#isReading = false;
+        // The client was told already that nothing more is done for it.
+        if (this.#isOverdue) return;
+        if (count === null) session.end();
+        else session.commit(count);
+        const hasAnswered = await this.#answer();
         if (count === null) return;
-        if (this.#session.isBroken) break;
+        if (session.isBroken) break;
+        const { phase } = session;
+        if (phase !== this.#phase || (hasAnswered && phase !== "admission")) {
+          this.#phase = phase;
+          this.#sinceMs = this.#limiter.nowMs;
+        }
       }
       await this.#linger();
     } catch (error) {
       if (!isDisconnect(error)) throw error;
     } finally {
+      this.#limiter.hold(this.#unreadBytes, 0);
+      this.#hold(0);
       this.close();
     }
+  }
+
+  /** Ends it if its client takes too long. */
+  look(): void {
+    if (this.#unreadMs !== undefined) {
+      // There is no telling a client that does not read.
+      if (this.#limiter.isUnread(this.#unreadMs)) this.close();
+      return;
+    }
+    if (!this.#isReading || this.#isShakingHands) return;
+    // It has had a tick to take the message.
+    if (this.#isOverdue) return this.close();
+    const message = this.#limiter.overdue(this.#phase, this.#sinceMs);
+    if (message === undefined) return;
+    this.#isOverdue = true;
+    this.#tell(message).catch(() => {}).finally(() => this.close());
+  }
+
+  /**
+   * Agrees on TLS. There is no time limit: Deno keeps the socket of a client
+   * that says nothing even when told to close it, and as long as it is open it
+   * has to be counted.
+   */
+  async #shakeHands(stream: Deno.TlsConn): Promise<void> {
+    this.#isReading = this.#isShakingHands = true;
+    await stream.handshake();
+    this.#isReading = this.#isShakingHands = false;
+    this.#sinceMs = this.#limiter.nowMs;
   }
 
   /** Lets the batch that is running be the last. */
   stop(): void {
     this.#isStopping = true;
     // Ends the read, which has nothing: what had come would be read already.
-    if (this.#isIdle) this.close();
+    if (this.#isReading) this.close();
   }
 
   /** Ends it at once, whatever it is doing. */
@@ -153,17 +234,57 @@ class Connection {
     }
   }
 
-  async #answer(): Promise<void> {
+  /** Runs what there is, and returns whether any of it was a request. */
+  async #answer(): Promise<boolean> {
     const session = this.#session;
-    for (;;) {
+    for (let hasAnswered = false;;) {
       const ran = session.run();
       const isMore = ran instanceof Promise ? await ran : ran;
-      for (let left = session.answers(); left.length > 0;) {
-        left = left.subarray(await this.#stream.write(left));
+      const answers = session.answers();
+      if (answers.length > 0) {
+        hasAnswered = true;
+        this.#unreadBytes = answers.length;
+        const refusal = this.#limiter.hold(0, answers.length);
+        // They are done, so it would be wrong to answer with an error.
+        if (refusal !== undefined) throw new Error(refusal);
+        this.#unreadMs = this.#limiter.nowMs;
+        for (let left = answers; left.length > 0;) {
+          left = left.subarray(await this.#stream.write(left));
+        }
+        this.#unreadMs = undefined;
+        this.#limiter.hold(answers.length, 0);
+        this.#unreadBytes = 0;
       }
-      if (!isMore) return;
+      if (!isMore) return hasAnswered;
     }
   }
+
+  #hold(bytes: number): string | undefined {
+    const refusal = this.#limiter.hold(this.#heldBytes, bytes);
+    this.#heldBytes = bytes;
+    return refusal;
+  }
+
+  async #tell(message: string): Promise<void> {
+    for (let left = errLine(message); left.length > 0;) {
+      left = left.subarray(await this.#stream.write(left));
+    }
+  }
+}
+
+/** Tells a client that is one too many, and hangs up. */
+function refuse(stream: Stream, message: string): void {
+  // Over TLS telling it would take a handshake, and so as much as serving it.
+  const told = "setNoDelay" in stream
+    ? stream.write(errLine(message))
+    : Promise.resolve();
+  told.catch(() => {}).finally(() => stream.close());
+}
+
+function errLine(message: string): Uint8Array {
+  const answers = new AnswerBuffer();
+  answers.err(message);
+  return answers.bytes();
 }
 
 /** Whether an error only says that the connection is gone. */

@@ -8,10 +8,8 @@ import type { KvsEngine, MaybePromise } from "../engine/engine.ts";
 import { AnswerBuffer } from "../protocol/answer_buffer.ts";
 import { NEWLINE } from "../protocol/bytes.ts";
 import { execute } from "../protocol/execute.ts";
-import {
-  RequestBuffer,
-  type RequestLimits,
-} from "../protocol/request_buffer.ts";
+import { RequestBuffer } from "../protocol/request_buffer.ts";
+import type { ServerLimits } from "./limits.ts";
 import type { JobSlots } from "./job_slots.ts";
 
 /** Buffers that a larger batch was in are not kept for the next one. */
@@ -36,7 +34,7 @@ interface Job extends JobBuffers {
 export class JobExecutor {
   readonly #engine: KvsEngine;
   readonly #slots: JobSlots;
-  readonly #limits: RequestLimits;
+  readonly #limits: ServerLimits;
   readonly #spare: JobBuffers[] = [];
 
   /**
@@ -44,7 +42,7 @@ export class JobExecutor {
    * @param slots Where the jobs are.
    * @param limits How large requests may be.
    */
-  constructor(engine: KvsEngine, slots: JobSlots, limits: RequestLimits) {
+  constructor(engine: KvsEngine, slots: JobSlots, limits: ServerLimits) {
     this.#engine = engine;
     this.#slots = slots;
     this.#limits = limits;
@@ -77,7 +75,7 @@ export class JobExecutor {
   #take(slot: number): Job {
     const { requests, answers } = this.#spare.pop() ?? {
       requests: new RequestBuffer(this.#limits),
-      answers: new AnswerBuffer(),
+      answers: new AnswerBuffer(this.#limits.maxUnreadBytes),
     };
     let room = NO_BYTES;
     const batchBytes = this.#slots.take(

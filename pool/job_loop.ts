@@ -7,7 +7,7 @@
 /// <reference lib="deno.worker" />
 
 import type { EngineHandle, KvsEngine } from "../engine/engine.ts";
-import type { RequestLimits } from "../protocol/request_buffer.ts";
+import type { ServerLimits } from "./limits.ts";
 import { NOTHING } from "./deque.ts";
 import { JobExecutor } from "./job_executor.ts";
 import { JobSlots } from "./job_slots.ts";
@@ -24,7 +24,7 @@ import type { WorkerMessage } from "./worker_set.ts";
 /** What a Worker needs to run jobs. */
 export interface JobWorkerTask {
   readonly engine: EngineHandle;
-  readonly limits: RequestLimits;
+  readonly limits: ServerLimits;
   readonly slots: SharedArrayBuffer;
   /** This Worker's number, from 0. */
   readonly worker: number;

@@ -8,8 +8,11 @@
 import { type Access, guarded, listen, type ServerListener } from "./access.ts";
 import { ConnectionSet } from "./connection.ts";
 import type { JobRunner } from "./job_runner.ts";
+import { Limiter } from "./limiter.ts";
+import { allLimits } from "./limits.ts";
 import type { PoolOptions, ThreadPool } from "./pool.ts";
 import { RemoteSession } from "./remote_session.ts";
+import { Usage } from "./usage.ts";
 
 /** A pool that accepts connections on this thread. */
 export class JobPool implements ThreadPool {
@@ -31,6 +34,7 @@ export class JobPool implements ThreadPool {
     this.#connections = new ConnectionSet(
       guarded(() => new RemoteSession(runner.board, limits), access),
       log,
+      new Limiter(allLimits(limits), new Usage(Usage.share(1), 0)),
     );
   }
 

@@ -5,7 +5,7 @@
  */
 
 import type { EngineHandle } from "../engine/engine.ts";
-import type { RequestLimits } from "../protocol/request_buffer.ts";
+import type { ServerLimits } from "./limits.ts";
 import type { Access } from "./access.ts";
 
 /** The strategies there are. */
@@ -36,8 +36,8 @@ export interface PoolOptions {
   readonly engine: EngineHandle;
   /** The number of Workers, from 1 to 256. */
   readonly threads: number;
-  /** How large requests may be. */
-  readonly limits: RequestLimits;
+  /** What clients may use up. */
+  readonly limits: ServerLimits;
   /** What is asked of clients. */
   readonly access: Access;
   /** Where events go. */

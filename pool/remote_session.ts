@@ -10,7 +10,7 @@ import {
   type RequestLimits,
 } from "../protocol/request_buffer.ts";
 import type { JobBoard } from "./job_board.ts";
-import type { Session } from "./session.ts";
+import type { Session, SessionPhase } from "./session.ts";
 
 const NO_BYTES = new Uint8Array(0);
 
@@ -50,6 +50,16 @@ export class RemoteSession implements Session {
   /** @inheritdoc */
   get isBroken(): boolean {
     return this.#isBroken || this.#requests.isBroken;
+  }
+
+  /** @inheritdoc */
+  get phase(): SessionPhase {
+    return this.#requests.unusedBytes === 0 ? "idle" : "request";
+  }
+
+  /** @inheritdoc */
+  get heldBytes(): number {
+    return this.#requests.heldBytes;
   }
 
   /** @inheritdoc */

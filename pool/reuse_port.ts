@@ -6,6 +6,7 @@
 
 import type { PoolOptions, ThreadPool } from "./pool.ts";
 import type { ReusePortRequest } from "./reuse_port_worker.ts";
+import { Usage } from "./usage.ts";
 import { WorkerSet } from "./worker_set.ts";
 
 /**
@@ -23,15 +24,18 @@ export class ReusePortPool implements ThreadPool {
   /** @param options See {@linkcode PoolOptions}. */
   constructor({ engine, threads, limits, access, log }: PoolOptions) {
     this.#threads = Deno.build.os === "linux" ? threads : 1;
+    const usage = Usage.share(this.#threads);
     this.#workers = new WorkerSet<ReusePortRequest>({
       url: new URL("./reuse_port_worker.ts", import.meta.url),
       name: "kvs-listener",
-      taskOf: () => ({
+      taskOf: (worker) => ({
         kind: "start",
         engine,
         address: this.#address!,
         limits,
         access,
+        usage,
+        worker,
       }),
       log,
     });

@@ -8,7 +8,9 @@
 
 import type { EngineHandle, KvsEngine } from "../engine/engine.ts";
 import { attachEngine } from "../engine/open.ts";
-import type { RequestLimits } from "../protocol/request_buffer.ts";
+import { allLimits, type ServerLimits } from "./limits.ts";
+import { Limiter } from "./limiter.ts";
+import { Usage } from "./usage.ts";
 import { type Access, guarded, listen, type ServerListener } from "./access.ts";
 import { ConnectionSet } from "./connection.ts";
 import { LocalSession } from "./session.ts";
@@ -20,8 +22,11 @@ export type ReusePortRequest =
     readonly kind: "start";
     readonly engine: EngineHandle;
     readonly address: Deno.NetAddr;
-    readonly limits: RequestLimits;
+    readonly limits: ServerLimits;
     readonly access: Access;
+    readonly usage: SharedArrayBuffer;
+    /** This Worker's number, from 0. */
+    readonly worker: number;
   }
   | { readonly kind: "stop" };
 
@@ -57,6 +62,10 @@ async function start(
   connections = new ConnectionSet(
     guarded(() => new LocalSession(attached, request.limits), request.access),
     log,
+    new Limiter(
+      allLimits(request.limits),
+      new Usage(request.usage, request.worker),
+    ),
   );
   accepting = connections.acceptFrom(listener);
   post({ kind: "ready" });

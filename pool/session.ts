@@ -7,10 +7,17 @@
 import type { KvsEngine, MaybePromise } from "../engine/engine.ts";
 import { AnswerBuffer } from "../protocol/answer_buffer.ts";
 import { execute } from "../protocol/execute.ts";
-import {
-  RequestBuffer,
-  type RequestLimits,
-} from "../protocol/request_buffer.ts";
+import { RequestBuffer } from "../protocol/request_buffer.ts";
+import type { ServerLimits } from "./limits.ts";
+
+/** What a session waits for, once it has run what it has. */
+export type SessionPhase =
+  /** A request. */
+  | "idle"
+  /** The rest of one. */
+  | "request"
+  /** The token. */
+  | "admission";
 
 /** The requests of one connection, and how they are run. */
 export interface Session {
@@ -22,6 +29,10 @@ export interface Session {
   end(): void;
   /** Whether the connection is to be closed once all answers have left. */
   readonly isBroken: boolean;
+  /** What it waits for. */
+  readonly phase: SessionPhase;
+  /** How much memory its input takes, in bytes. */
+  readonly heldBytes: number;
   /**
    * Runs the requests that are whole.
    *
@@ -36,15 +47,16 @@ export interface Session {
 export class LocalSession implements Session {
   readonly #engine: KvsEngine;
   readonly #requests: RequestBuffer;
-  readonly #answers = new AnswerBuffer();
+  readonly #answers: AnswerBuffer;
 
   /**
    * @param engine Runs the requests.
-   * @param limits How large they may be.
+   * @param limits How large they may be, and their answers.
    */
-  constructor(engine: KvsEngine, limits: RequestLimits) {
+  constructor(engine: KvsEngine, limits: ServerLimits) {
     this.#engine = engine;
     this.#requests = new RequestBuffer(limits);
+    this.#answers = new AnswerBuffer(limits.maxUnreadBytes);
   }
 
   /** @inheritdoc */
@@ -65,6 +77,16 @@ export class LocalSession implements Session {
   /** @inheritdoc */
   get isBroken(): boolean {
     return this.#requests.isBroken;
+  }
+
+  /** @inheritdoc */
+  get phase(): SessionPhase {
+    return this.#requests.unusedBytes === 0 ? "idle" : "request";
+  }
+
+  /** @inheritdoc */
+  get heldBytes(): number {
+    return this.#requests.heldBytes;
   }
 
   /** @inheritdoc */

@@ -40,6 +40,21 @@ const LAST_TAIL = encoder.encode('],"more":false}}\n');
  */
 export class AnswerBuffer {
   #json = new JsonBytes();
+  readonly #maxBytes: number;
+
+  /**
+   * Makes an empty buffer.
+   *
+   * @param maxBytes So many bytes of answers make it full; it takes more.
+   */
+  constructor(maxBytes = 1024 * 1024) {
+    this.#maxBytes = maxBytes;
+  }
+
+  /** Whether the answers ought to leave before there are more. */
+  get isFull(): boolean {
+    return this.#json.length >= this.#maxBytes;
+  }
 
   /** How many bytes the answers take. */
   get length(): number {

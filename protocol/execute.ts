@@ -28,9 +28,6 @@ const MAX_STAGED_BYTES = 1024 * 1024;
  */
 const MAX_PENDING_LOOKUPS = 16;
 
-/** A batch ends once its answers take this much, so that they can leave. */
-const MAX_ANSWERS_BYTES = 1024 * 1024;
-
 /**
  * Runs all requests that are whole, in order, as one batch: neighbouring
  * writes go to the engine together, and one sync makes all of them durable.
@@ -41,7 +38,8 @@ const MAX_ANSWERS_BYTES = 1024 * 1024;
  *
  * @param engine The engine.
  * @param requests Where the requests come from.
- * @param answers Where their answers go, behind what is already there.
+ * @param answers Where their answers go, behind what is already there; the
+ * batch ends once it is full.
  * @returns Whether to call again once the answers have left, since the batch
  * ended early and there may be more whole requests.
  *
@@ -106,7 +104,7 @@ class Batch {
   }
 
   get isFull(): boolean {
-    return this.#answers.length >= MAX_ANSWERS_BYTES;
+    return this.#answers.isFull;
   }
 
   run(request: KvsRequest | ProtocolError): MaybePromise<void> {

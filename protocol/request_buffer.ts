@@ -73,15 +73,14 @@ export class RequestBuffer {
    * @param limits How large requests may be.
    * @throws {RangeError} If a limit is not a number of bytes, or too large.
    */
-  constructor({
-    maxKeyBytes = 65_535,
-    maxValueBytes = 32 * 1024 * 1024,
-    maxRequestBytes = 64 * 1024 * 1024,
-  }: RequestLimits = {}) {
-    this.#maxKeyBytes = checkedLimit("maxKeyBytes", maxKeyBytes);
-    this.#maxValueBytes = checkedLimit("maxValueBytes", maxValueBytes);
-    this.#maxRequestBytes = checkedLimit("maxRequestBytes", maxRequestBytes);
-    this.#input = new InputBuffer(this.#maxRequestBytes);
+  constructor(limits: RequestLimits = {}) {
+    const { maxKeyBytes, maxValueBytes, maxRequestBytes } = requestLimits(
+      limits,
+    );
+    this.#maxKeyBytes = maxKeyBytes;
+    this.#maxValueBytes = maxValueBytes;
+    this.#maxRequestBytes = maxRequestBytes;
+    this.#input = new InputBuffer(maxRequestBytes);
   }
 
   /**
@@ -142,6 +141,11 @@ export class RequestBuffer {
     }
     input.start = this.#canonical.end;
     return this.#checked(request, input.start - start);
+  }
+
+  /** How much memory it takes, in bytes. */
+  get heldBytes(): number {
+    return this.#input.bytes.length;
   }
 
   /** How many bytes are there that no request was taken from. */
@@ -224,6 +228,25 @@ export class RequestBuffer {
     this.#scanner.reset();
     return tooLong("Request", lengthBytes, this.#maxRequestBytes);
   }
+}
+
+/**
+ * Puts the default where a limit is not given.
+ *
+ * @param limits Some limits.
+ * @returns All of them.
+ * @throws {RangeError} If a limit is not a number of bytes, or too large.
+ */
+export function requestLimits({
+  maxKeyBytes = 65_535,
+  maxValueBytes = 32 * 1024 * 1024,
+  maxRequestBytes = 64 * 1024 * 1024,
+}: RequestLimits = {}): Required<RequestLimits> {
+  return {
+    maxKeyBytes: checkedLimit("maxKeyBytes", maxKeyBytes),
+    maxValueBytes: checkedLimit("maxValueBytes", maxValueBytes),
+    maxRequestBytes: checkedLimit("maxRequestBytes", maxRequestBytes),
+  };
 }
 
 function isBlank(byte: number): boolean {

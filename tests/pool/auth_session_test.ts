@@ -16,6 +16,8 @@ const FAILED = '{"Err":"Authentication failed: wrong token"}\n';
 /** Answers with what came in, in pieces of which it runs a few at a time. */
 class Echo implements Session {
   isBroken = false;
+  readonly phase = "idle";
+  readonly heldBytes = 0;
   isEnded = false;
   readonly #room = new Uint8Array(8);
   #unread: number[] = [];

@@ -5,6 +5,8 @@ import type { Session } from "../../pool/session.ts";
 /** A session that gives back what comes in, by a function of choice. */
 class FakeSession implements Session {
   isBroken = false;
+  readonly phase = "idle";
+  readonly heldBytes = 0;
   readonly #input = new Uint8Array(1024);
   readonly #run: () => void | Promise<void>;
   #length = 0;

@@ -1,0 +1,72 @@
+/**
+ * What the connections of all Workers use up together.
+ *
+ * @module
+ */
+
+const CONNECTIONS = 0;
+const BUFFERS_KIB = 1;
+const MEMBER_WORDS = 2;
+
+/**
+ * Counts connections and the memory of their buffers. Each Worker counts its
+ * own, so that what one of them had is forgotten with it when it dies.
+ */
+export class Usage {
+  readonly #words: Int32Array;
+  readonly #at: number;
+
+  /**
+   * Counts for a Worker, from zero.
+   *
+   * @param buffer What {@linkcode Usage.share} gave.
+   * @param member The Worker's number, from 0.
+   */
+  constructor(buffer: SharedArrayBuffer, member: number) {
+    this.#words = new Int32Array(buffer);
+    this.#at = member * MEMBER_WORDS;
+    Atomics.store(this.#words, this.#at + CONNECTIONS, 0);
+    Atomics.store(this.#words, this.#at + BUFFERS_KIB, 0);
+  }
+
+  /**
+   * Makes the memory that Workers count in.
+   *
+   * @param members How many they are.
+   */
+  static share(members: number): SharedArrayBuffer {
+    return new SharedArrayBuffer(members * MEMBER_WORDS * 4);
+  }
+
+  /**
+   * Counts connections of this Worker.
+   *
+   * @param count How many came, or with a minus went.
+   * @returns How many there are of all Workers.
+   */
+  addConnections(count: number): number {
+    return this.#add(CONNECTIONS, count);
+  }
+
+  /**
+   * Counts memory of buffers of this Worker.
+   *
+   * @param bytes How much more it is, or with a minus less; whole kibibytes.
+   * @returns How much it is of all Workers, in bytes.
+   */
+  addBufferBytes(bytes: number): number {
+    return this.#add(BUFFERS_KIB, bytes / 1024) * 1024;
+  }
+
+  #add(what: number, count: number): number {
+    const words = this.#words;
+    // Before the sum is taken: of two Workers that add at the same time, at
+    // least the later one sees both.
+    Atomics.add(words, this.#at + what, count);
+    let sum = 0;
+    for (let at = what; at < words.length; at += MEMBER_WORDS) {
+      sum += Atomics.load(words, at);
+    }
+    return sum;
+  }
+}

@@ -1,0 +1,55 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { parseCommandArgs } from "../../cli/_args.ts";
+import { UsageError } from "../../cli/_errors.ts";
+import { LIMIT_FLAGS, LIMITS_HELP, readLimits } from "../../cli/_limits.ts";
+import { allLimits } from "../../pool/limits.ts";
+
+function read(...args: string[]) {
+  return readLimits(parseCommandArgs(args, { values: LIMIT_FLAGS }, []));
+}
+
+Deno.test("readLimits() reads each limit, and has the defaults of a server", () => {
+  assertEquals(read(), allLimits());
+  assertEquals(
+    read(
+      ..."--max-key-size 1K --max-value-size 2K --max-request-size 8K"
+        .split(" "),
+      ..."--max-connections 7 --max-unread-size 9 --max-buffer-size 1M"
+        .split(" "),
+      ..."--idle-timeout 300 --request-timeout 0.25 --unread-timeout 0"
+        .split(" "),
+    ),
+    {
+      maxKeyBytes: 1024,
+      maxValueBytes: 2048,
+      maxRequestBytes: 8192,
+      maxConnections: 7,
+      maxUnreadBytes: 9,
+      maxBufferBytes: 1024 * 1024,
+      idleTimeoutMs: 300_000,
+      requestTimeoutMs: 250,
+      unreadTimeoutMs: 0,
+    },
+  );
+});
+
+Deno.test("readLimits() says which limit is none", () => {
+  const cases = [
+    ["--max-connections", "0", "Cannot limit maxConnections to 0"],
+    ["--max-connections", "1.5", "Cannot limit maxConnections to 1.5"],
+    ["--max-connections", "all", "--max-connections must be a number"],
+    ["--idle-timeout", "1m", '--idle-timeout must be a number, found "1m"'],
+    ["--idle-timeout", "9999999999", "Cannot limit idleTimeoutMs"],
+    ["--max-key-size", "long", "--max-key-size must be a number of bytes"],
+    ["--max-request-size", "1T", "Cannot limit maxRequestBytes"],
+  ];
+  for (const [flag, value, message] of cases) {
+    assertThrows(() => read(flag, value), UsageError, message);
+  }
+});
+
+Deno.test("LIMITS_HELP tells of every flag", () => {
+  for (const flag of Object.keys(LIMIT_FLAGS)) {
+    assertEquals(LIMITS_HELP.includes(`--${flag} `), true, flag);
+  }
+});

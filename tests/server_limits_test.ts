@@ -1,0 +1,317 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { ConnectionError, KvsClient, KvsError } from "../client.ts";
+import type { PoolStrategy } from "../pool/pool.ts";
+import type { KvsServer, KvsServerOptions } from "../server.ts";
+import { makeCertificate } from "./_certificate.ts";
+import { withEngine } from "./_server.ts";
+import {
+  connect,
+  get,
+  lines,
+  oneShot,
+  receive,
+  send,
+  set,
+} from "./e2e/_tcp.ts";
+
+const OK = '{"Ok":null}\n';
+const KIBIBYTE = 1024;
+
+/** Runs a test with a pool of each kind of listener. */
+function testPools(
+  name: string,
+  options: KvsServerOptions,
+  body: (server: KvsServer, log: readonly string[]) => Promise<void>,
+): void {
+  const pools: PoolStrategy[] = ["reuse-port", "shared-queue"];
+  for (const pool of pools) {
+    Deno.test(`KvsServer ${name} (${pool})`, () =>
+      withEngine(async (_engine, start) => {
+        const log: string[] = [];
+        await using server = await start({
+          ...options,
+          pool,
+          log: (level, message) => log.push(`${level}: ${message}`),
+        });
+        await body(server, log);
+      }));
+  }
+}
+
+/** Waits until something is so, and fails if it is not in time. */
+async function until(isSo: () => Promise<boolean> | boolean): Promise<void> {
+  const deadline = performance.now() + 10_000;
+  while (!await isSo()) {
+    assert(performance.now() < deadline, "Not so in time");
+    await sleep(10);
+  }
+}
+
+/** Reads to the end, be it a reset or that of the test. */
+async function receiveRest(conn: Deno.TcpConn): Promise<string> {
+  let text = "";
+  try {
+    for (let line = ""; (line = await receive(conn, 1)) !== ""; text += line);
+  } catch (error) {
+    if (
+      !(error instanceof Deno.errors.ConnectionReset ||
+        error instanceof Deno.errors.Interrupted)
+    ) throw error;
+  }
+  return text;
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+testPools("refuses connections beyond the limit, and no others", {
+  limits: { maxConnections: 5 },
+}, async (server, log) => {
+  const clients = await Promise.all(
+    Array.from({ length: 5 }, () => KvsClient.connect(server.addr)),
+  );
+  await Promise.all(clients.map((client) => client.get("k")));
+  const message = "Too many connections, the limit is 5";
+  for (let i = 0; i < 3; i++) {
+    using conn = await connect(server.addr);
+    assertEquals(await receiveRest(conn), `{"Err":"${message}"}\n`);
+  }
+  {
+    using refused = await KvsClient.connect(server.addr);
+    const error = await assertRejects(() => refused.get("k"));
+    assert(error instanceof KvsError || error instanceof ConnectionError);
+    assert(error.message.includes(message), error.message);
+  }
+  clients.pop()?.close();
+  await until(async () => {
+    using client = await KvsClient.connect(server.addr);
+    return await client.get("k").then(() => true, () => false);
+  });
+  for (const client of clients) await client.get("k");
+  assert(log.length >= 1 && log.length <= 2, "Once for each Worker");
+  assertEquals(log[0], "warn: Refusing connections beyond the limit of 5");
+  for (const client of clients) client.close();
+});
+
+testPools("closes a connection that is idle for too long", {
+  limits: { idleTimeoutMs: 300 },
+}, async (server) => {
+  using active = await KvsClient.connect(server.addr);
+  using idle = await connect(server.addr);
+  await send(idle, lines(set("k", "v")));
+  assertEquals(await receive(idle, 1), OK);
+  const startMs = performance.now();
+  const closed = receiveRest(idle);
+  let isClosed = false;
+  closed.then(() => isClosed = true);
+  await until(async () => {
+    await active.get("k");
+    return isClosed;
+  });
+  assertEquals(await closed, '{"Err":"No request for 300 ms"}\n');
+  assert(performance.now() - startMs >= 290);
+  assertEquals(await active.get("k"), "v");
+});
+
+testPools("never closes an idle connection unless told to", {
+  limits: { requestTimeoutMs: 100, unreadTimeoutMs: 100 },
+}, async (server) => {
+  using idle = await connect(server.addr);
+  await sleep(400);
+  await send(idle, lines(get("k")));
+  assertEquals(await receive(idle, 1), OK);
+  await sleep(400);
+  await send(idle, lines(get("k")));
+  assertEquals(await receive(idle, 1), OK);
+});
+
+testPools("closes a connection whose request takes too long", {
+  limits: { requestTimeoutMs: 300 },
+}, async (server) => {
+  using slow = await connect(server.addr);
+  using busy = await connect(server.addr);
+  const startMs = performance.now();
+  // Both send a byte at a time; one of them ends its requests.
+  let isClosed = false;
+  const closed = receiveRest(slow).finally(() => isClosed = true);
+  await send(slow, '{"Get":{"key":"');
+  const request = lines(get("k"));
+  let answered = 0;
+  let sent = 0;
+  const sendByte = async () => {
+    await send(busy, request[sent++ % request.length]);
+    if (sent % request.length !== 0) return;
+    assertEquals(await receive(busy, 1), OK);
+    answered++;
+  };
+  while (!isClosed) {
+    await send(slow, "x").catch(() => {});
+    await sendByte();
+    await sleep(5);
+  }
+  assertEquals(await closed, '{"Err":"Request not finished within 300 ms"}\n');
+  assert(performance.now() - startMs >= 290);
+  while (answered === 0 || sent % request.length !== 0) await sendByte();
+  // Even where there is always a part of a request.
+  const streamMs = performance.now();
+  await send(busy, "{");
+  while (performance.now() - streamMs < 900) {
+    await send(busy, '"Get":{"key":"k"}}\n{');
+    assertEquals(await receive(busy, 1), OK);
+    await sleep(20);
+  }
+});
+
+testPools("closes the connection of who shows no token in time", {
+  token: "sesame",
+  limits: { requestTimeoutMs: 300 },
+}, async (server) => {
+  using silent = await connect(server.addr);
+  using talking = await connect(server.addr);
+  let isClosed = false;
+  const answers = receiveRest(talking).finally(() => isClosed = true);
+  await until(async () => {
+    await send(talking, lines(get("k"))).catch(() => {});
+    return isClosed;
+  });
+  const message = '{"Err":"Not authenticated within 300 ms"}\n';
+  assertEquals(await receiveRest(silent), message);
+  const all = await answers;
+  assert(all.startsWith('{"Err":"Authentication required'), all);
+  assert(all.endsWith(message), all);
+});
+
+Deno.test("KvsServer counts who does not agree on TLS, and stops all the same", () =>
+  withEngine(async (_engine, start, dir) => {
+    const tls = await makeCertificate(dir);
+    const limits = { maxConnections: 2 };
+    await using server = await start({ tls, limits });
+    const silent = await connect(server.addr);
+    const options = { tls: { caCerts: [tls.cert] } };
+    using client = await KvsClient.connect(server.addr, options);
+    await client.set("k", "v");
+    const isServed = async () => {
+      using another = await KvsClient.connect(server.addr, options);
+      return await another.get("k").then(() => true, () => false);
+    };
+    assertEquals(await isServed(), false);
+    silent.close();
+    await until(isServed);
+    using _silent = await connect(server.addr);
+    await client.get("k");
+    const startMs = performance.now();
+    await server.stop();
+    assert(performance.now() - startMs < 1_500);
+  }));
+
+testPools("closes the connection of a client that does not read", {
+  limits: { unreadTimeoutMs: 1_000 },
+}, async (server) => {
+  const value = "x".repeat(512 * KIBIBYTE);
+  assertEquals(await oneShot(server.addr, set("big", value)), OK);
+  using stuck = await connect(server.addr);
+  await send(stuck, lines(...Array.from({ length: 40 }, () => get("big"))));
+  await sleep(2_000);
+  // Only what fitted into the buffers of the system is left.
+  const left = await receiveRest(stuck);
+  assert(left.length < 40 * value.length, `${left.length} characters`);
+  // Who reads in time is served, however much it is.
+  using reading = await connect(server.addr);
+  const [answers] = await Promise.all([
+    receive(reading, 40),
+    send(reading, lines(...Array.from({ length: 40 }, () => get("big")))),
+  ]);
+  assertEquals(answers.length, 40 * (value.length + '{"Ok":""}\n'.length));
+});
+
+testPools("runs no more requests of a client that does not read", {
+  limits: { maxUnreadBytes: 64 * KIBIBYTE },
+}, async (server) => {
+  const value = "x".repeat(1024 * KIBIBYTE);
+  assertEquals(await oneShot(server.addr, set("big", value)), OK);
+  using stuck = await connect(server.addr);
+  const gets = Array.from({ length: 40 }, () => get("big"));
+  await send(stuck, lines(...gets, set("marker", "set")));
+  await sleep(300);
+  assertEquals(await oneShot(server.addr, get("marker")), OK);
+  assert((await receive(stuck, 41)).endsWith(OK));
+  assertEquals(await oneShot(server.addr, get("marker")), '{"Ok":"set"}\n');
+});
+
+testPools("holds no more of unfinished requests than it may in all", {
+  limits: { maxBufferBytes: 4 * 1024 * KIBIBYTE },
+}, async (server) => {
+  const part = `{"Set":{"key":"k","value":"${"x".repeat(1_500_000)}`;
+  const conns = await Promise.all(
+    Array.from({ length: 8 }, () => connect(server.addr)),
+  );
+  const ended: string[] = [];
+  for (const conn of conns) {
+    receiveRest(conn).then((text) => ended.push(text));
+    await send(conn, part).catch(() => {});
+  }
+  // Each takes about 2 MiB.
+  await until(() => ended.length >= 6);
+  for (const text of ended.filter((text) => text !== "")) {
+    assertEquals(
+      text,
+      '{"Err":"Too much under way, the limit is 4194304 bytes for all connections"}\n',
+    );
+  }
+  for (const conn of conns) {
+    try {
+      conn.close();
+    } catch {
+      // The server was first.
+    }
+  }
+  // What they held is free again.
+  await until(async () =>
+    await oneShot(server.addr, `${part}"}}`).catch(() => "") === OK
+  );
+});
+
+testPools("refuses keys, values and requests that are too long", {
+  limits: { maxKeyBytes: 10, maxValueBytes: 20, maxRequestBytes: 100 },
+}, async (server) => {
+  assertEquals(
+    await oneShot(
+      server.addr,
+      lines(
+        set("k".repeat(11), "v"),
+        set("k", "v".repeat(21)),
+        get("k".repeat(11)),
+        set("é".repeat(5), "v".repeat(20)),
+        get("x".repeat(100)),
+      ),
+    ),
+    '{"Err":"Key of 11 bytes exceeds the limit of 10 bytes"}\n' +
+      '{"Err":"Value of 21 bytes exceeds the limit of 20 bytes"}\n' +
+      '{"Err":"Key of 11 bytes exceeds the limit of 10 bytes"}\n' + OK +
+      '{"Err":"Request of 118 bytes exceeds the limit of 100 bytes"}\n',
+  );
+});
+
+Deno.test("KvsServer.start() refuses limits that make no sense", () =>
+  withEngine(async (_engine, start) => {
+    const cases = [
+      { maxKeyBytes: -1 },
+      { maxValueBytes: 2 ** 40 },
+      { maxRequestBytes: 1.5 },
+      { maxConnections: 0 },
+      { idleTimeoutMs: NaN },
+      { requestTimeoutMs: -1 },
+      { unreadTimeoutMs: Infinity },
+      { maxUnreadBytes: 0 },
+      { maxBufferBytes: 1000 },
+    ];
+    for (const limits of cases) {
+      const [[name, value]] = Object.entries(limits);
+      await assertRejects(
+        () => start({ limits }),
+        RangeError,
+        `Cannot limit ${name} to ${value}: expected a whole number`,
+      );
+    }
+  }));
