@@ -20,6 +20,8 @@ const COMMANDS: Record<string, () => Promise<Command>> = {
   import: async () => (await import("./cli/import.ts")).importPairs,
   compact: async () => (await import("./cli/compact.ts")).compact,
   check: async () => (await import("./cli/check.ts")).check,
+  completions: async () =>
+    (await import("./cli/completions.ts")).completionsOf(COMMANDS),
 };
 
 const HELP = `kvs ${project.version}: a log-structured key-value store
@@ -36,6 +38,7 @@ Commands:
   import [FILE]   set the pairs of a file or of standard input
   compact         give the space of old values back to the disk
   check           verify the files of a data directory
+  completions     print what makes a shell complete commands
 
 Options:
   -h, --help      show this help; 'kvs COMMAND --help' shows a command's
