@@ -225,6 +225,10 @@ export class SkipMap {
     this.#list.probeNode(prepared);
     const hash = this.#list.hashProbe();
     const node = this.#hash.find(hash);
+    // Where the last search ended may be gone by now, and its memory used again.
+    // To be noted here already: a key that is there needs no search, so it may
+    // be the next one that would go on from there.
+    if (!follows) this.#isNear = false;
     if (node === 0) {
       if (follows && this.#isNear) this.#list.findBeforeOnwards();
       else this.#list.findBefore();

@@ -6,7 +6,7 @@ import {
   type LogPointer,
 } from "../../../engine/kvs/log_pointer.ts";
 import { type Entry, SkipMap } from "../../../engine/kvs/skip_map.ts";
-import { bytes, latin1, Random } from "./_helpers.ts";
+import { bytes, latin1, Random, text } from "./_helpers.ts";
 
 const SIZE_BYTES = 2 ** 18;
 
@@ -316,6 +316,39 @@ Deno.test("SkipMap.publish() finds the place of keys in any order, one behind th
     model.remove(key);
   }
   assertEquals(entriesOf(map), model.page(undefined, true, Infinity));
+});
+
+Deno.test("SkipMap.publish() goes on from no place that another instance has changed", () => {
+  const map = SkipMap.create(2 ** 22);
+  const other = SkipMap.attach(map.buffer);
+  const previous = emptyPointer();
+  const keyOf = (n: number) => bytes(`key ${String(n).padStart(6, "0")}`);
+  const batch = (numbers: number[]) =>
+    numbers.map((n) => map.prepare(keyOf(n), pointerOf(n)))
+      .forEach((node, i) => map.publish(node, previous, i > 0));
+  batch([1]);
+  for (let round = 1; round <= 20; round++) {
+    const first = round * 100;
+    batch([first, first + 2, first + 4, first + 6]);
+    // The nodes that the search ended at go, and their memory is used again.
+    for (const n of [first, first + 2, first + 4, first + 6]) {
+      other.remove(keyOf(n), previous);
+    }
+    for (let n = 0; n < 300; n++) other.set(keyOf(900_000 + n), pointerOf(n));
+    for (let n = 0; n < 300; n++) other.remove(keyOf(900_000 + n), previous);
+    // The first of these needs no search.
+    batch([1, first + 8, first + 10]);
+  }
+  assertEquals(
+    entriesOf(map).map(({ key }) => Number(text(key).slice(4))),
+    [
+      1,
+      ...Array.from(
+        { length: 20 },
+        (_, i) => [i * 100 + 108, i * 100 + 110],
+      ).flat(),
+    ],
+  );
 });
 
 Deno.test("SkipMap.discard() gives back all the memory of prepare()", () => {
