@@ -31,7 +31,7 @@ Usage: deno task bench:peers [OPTIONS]
 
   --quick      one short round (about a minute)
   --only LIST  some of ${PARTS.join(", ")}, separated by commas
-  --rounds N   how often to run everything; results are medians (default 5)
+  --rounds N   how often to run everything; results are medians (default 3)
   --dir DIR    where to put data, on the disk to be measured
   --publish    write the results, charts and tables of this repository
   --help       show this help
@@ -52,7 +52,7 @@ async function main(): Promise<void> {
     return;
   }
   const isQuick = flags.has("quick");
-  const rounds = Number(flags.value("rounds") ?? (isQuick ? 1 : 5));
+  const rounds = Number(flags.value("rounds") ?? (isQuick ? 1 : 3));
   if (!(Number.isInteger(rounds) && rounds >= 1 && rounds <= 100)) {
     throw new UsageError(
       `--rounds takes a number from 1 to 100, found "${flags.value("rounds")}"`,
