@@ -10,6 +10,10 @@ import { connect, get, lines, receive, remove, send, set } from "./e2e/_tcp.ts";
 const OK = '{"Ok":null}\n';
 const MIB = 1024 * 1024;
 
+// Deno 2.7 may lose a timer in a process that has loaded LevelDB, unless
+// another is pending.
+Deno.unrefTimer(setInterval(() => {}, 1_000));
+
 /** Sends text in pieces of random sizes, and reads so many answers. */
 async function exchange(
   addr: string,
