@@ -46,7 +46,8 @@ export class HashIndex {
   readonly #arena: Arena;
   readonly #words: Uint32Array;
   readonly #list: SkipList;
-  #isDeferred = false;
+  /** While the tables are deferred: how many keys each will have. */
+  #deferred: Uint32Array | undefined;
 
   /**
    * @param arena Where the tables are; {@linkcode format} has been called.
@@ -74,7 +75,7 @@ export class HashIndex {
    * go to the list. Only while nobody else looks at it.
    */
   defer(): void {
-    this.#isDeferred = true;
+    this.#deferred = new Uint32Array(2 ** (32 - this.#words[TABLE_SHIFT]));
   }
 
   /**
@@ -84,24 +85,20 @@ export class HashIndex {
    * @throws {IndexFullError} If there is no room.
    */
   build(): void {
-    if (!this.#isDeferred) return;
+    if (this.#deferred === undefined) return;
     const words = this.#words;
-    const counts = new Uint32Array(2 ** (32 - words[TABLE_SHIFT]));
-    const head = this.#list.head;
-    for (let node = words[head - 1]; node !== 0; node = words[node - 1]) {
-      counts[this.#list.hashOf(node) >>> words[TABLE_SHIFT]]++;
-    }
-    counts.forEach((count, i) => {
+    this.#deferred.forEach((count, i) => {
       if (count === 0) return;
       let slots = MIN_SLOTS;
       while (count * 4 > slots * 3) slots *= 2;
       words[words[DIRECTORY] + i] = this.#makeTable(slots, true);
     });
+    const head = this.#list.head;
     for (let node = words[head - 1]; node !== 0; node = words[node - 1]) {
       const hash = this.#list.hashOf(node);
       this.#put(words[this.#entry(hash)], hash, node);
     }
-    this.#isDeferred = false;
+    this.#deferred = undefined;
   }
 
   /**
@@ -110,7 +107,10 @@ export class HashIndex {
    * @param hash The probe's hash.
    */
   find(hash: number): number {
-    if (this.#isDeferred) return this.#list.find();
+    if (this.#deferred !== undefined) {
+      const node = this.#list.findAtLeast();
+      return node !== 0 && this.#list.equalsProbe(node) ? node : 0;
+    }
     const words = this.#words;
     // Acquires the table: it was filled before this store of it.
     const table = Atomics.load(words, this.#entry(hash));
@@ -134,7 +134,7 @@ export class HashIndex {
    * @throws {IndexFullError} If there is no room.
    */
   reserve(hash: number, useReserve: boolean): void {
-    if (this.#isDeferred) return;
+    if (this.#deferred !== undefined) return;
     const words = this.#words;
     const entry = this.#entry(hash);
     let table = words[entry];
@@ -148,14 +148,17 @@ export class HashIndex {
 
   /** Gives a place back that was reserved. Writer only. */
   release(hash: number): void {
-    if (this.#isDeferred) return;
+    if (this.#deferred !== undefined) return;
     this.#words[this.#words[this.#entry(hash)] + RESERVED]--;
   }
 
   /** Puts a node, which is whole, into a place reserved for it. Writer only. */
   insert(hash: number, node: number): void {
-    if (this.#isDeferred) return;
     const words = this.#words;
+    if (this.#deferred !== undefined) {
+      this.#deferred[hash >>> words[TABLE_SHIFT]]++;
+      return;
+    }
     const table = words[this.#entry(hash)];
     const mask = words[table + MASK];
     let i = hash & mask;
@@ -170,8 +173,11 @@ export class HashIndex {
 
   /** Takes a node out. Writer only. */
   remove(hash: number, node: number): void {
-    if (this.#isDeferred) return;
     const words = this.#words;
+    if (this.#deferred !== undefined) {
+      this.#deferred[hash >>> words[TABLE_SHIFT]]--;
+      return;
+    }
     const table = words[this.#entry(hash)];
     const mask = words[table + MASK];
     let i = hash & mask;

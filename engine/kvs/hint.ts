@@ -14,34 +14,22 @@
  *     24        the entries, in key order
  * ```
  *
- * and an entry, one for each record, dead ones and tombstones included:
- *
- * ```text
- *      0     4  where the record begins in the segment
- *      4     4  the record's length in bytes
- *      8     6  the record's sequence number
- *     14     2  1 for a tombstone, else 0
- *     16     4  key length in bytes
- *     20        key
- * ```
+ * one for each record, dead ones and tombstones included, as
+ * `hint_entries.ts` has them.
  *
  * @module
  */
 
 import { crc32 } from "node:zlib";
 import { removeIfExists, writeFileAtomic } from "../files.ts";
+import { FileWindow, WINDOW_BYTES } from "./file_window.ts";
+import { HintEntries, loadEntries } from "./hint_entries.ts";
 import type { IndexLoader } from "./index_loader.ts";
-import { getUint32, putUint32, RECORD_HEADER_BYTES } from "./record.ts";
-import {
-  type RecordVisitor,
-  type ScanResult,
-  scanSegment,
-  segmentPath,
-} from "./segment.ts";
+import { getUint32, putUint32 } from "./record.ts";
+import { type ScanResult, scanSegment, segmentPath } from "./segment.ts";
 
 const MAGIC = new TextEncoder().encode("KVSHNT\x01\x00");
 const HEADER_BYTES = 24;
-const ENTRY_BYTES = 20;
 
 /** The path of a segment's hint file. */
 export function hintPath(directory: string, id: number): string {
@@ -74,43 +62,21 @@ export function buildHint(
   directory: string,
   id: number,
 ): { scan: ScanResult; hint: Uint8Array } {
-  let entries = new Uint8Array(1 << 20);
-  let end = 0;
-  const starts: number[] = [];
-  const visit: RecordVisitor = (header, offset, record, sound) => {
-    if (!sound) return;
-    const length = ENTRY_BYTES + header.keyLength;
-    if (end + length > entries.length) {
-      const grown = new Uint8Array((end + length) * 2);
-      grown.set(entries.subarray(0, end));
-      entries = grown;
-    }
-    putUint32(entries, end, offset);
-    putUint32(entries, end + 4, record.length);
-    entries.set(record.subarray(4, 10), end + 8);
-    entries[end + 14] = header.tombstone ? 1 : 0;
-    entries[end + 15] = 0;
-    putUint32(entries, end + 16, header.keyLength);
-    const keyEnd = RECORD_HEADER_BYTES + header.keyLength;
-    entries.set(
-      record.subarray(RECORD_HEADER_BYTES, keyEnd),
-      end + ENTRY_BYTES,
-    );
-    starts.push(end);
-    end += length;
-  };
-  const scan = scanSegment(segmentPath(directory, id), id, visit);
-  const hint = new Uint8Array(HEADER_BYTES + end);
+  const path = segmentPath(directory, id);
+  const entries = new HintEntries(Deno.statSync(path).size);
+  const scan = scanSegment(
+    path,
+    id,
+    (header, offset, record, sound) => {
+      if (sound) entries.add(header, offset, record);
+    },
+  );
+  const hint = new Uint8Array(HEADER_BYTES + entries.sizeBytes);
   hint.set(MAGIC);
   putUint32(hint, 12, id);
   putUint32(hint, 16, scan.sizeBytes);
-  putUint32(hint, 20, starts.length);
-  let at = HEADER_BYTES;
-  for (const start of Uint32Array.from(starts).sort(byKeyIn(entries))) {
-    const length = ENTRY_BYTES + getUint32(entries, start + 16);
-    hint.set(entries.subarray(start, start + length), at);
-    at += length;
-  }
+  putUint32(hint, 20, entries.count);
+  entries.writeSorted(hint, HEADER_BYTES);
   putUint32(hint, 8, crc32(hint.subarray(12)));
   return { scan, hint };
 }
@@ -130,22 +96,12 @@ export function loadHint(
   sizeBytes: number,
   loader: IndexLoader,
 ): boolean {
-  const hint = readSoundHint(directory, id, sizeBytes);
-  if (hint === undefined) return false;
-  for (let at = HEADER_BYTES; at < hint.length;) {
-    const keyEnd = at + ENTRY_BYTES + getUint32(hint, at + 16);
-    loader.add(
-      hint.subarray(at + ENTRY_BYTES, keyEnd),
-      id,
-      getUint32(hint, at),
-      getUint32(hint, at + 4),
-      getUint32(hint, at + 8) +
-        (hint[at + 12] | hint[at + 13] << 8) * 2 ** 32,
-      hint[at + 14] === 1,
-      true,
-    );
-    at = keyEnd;
-  }
+  using file = openIfExists(hintPath(directory, id));
+  if (file === undefined) return false;
+  const hintBytes = file.statSync().size;
+  const window = new FileWindow(file, hintBytes);
+  if (!isSoundHint(window, hintBytes, id, sizeBytes)) return false;
+  loadEntries(window, HEADER_BYTES, hintBytes, id, loader);
   return true;
 }
 
@@ -154,46 +110,37 @@ export function entryCount(hint: Uint8Array): number {
   return getUint32(hint, 20);
 }
 
-/**
- * Reads a hint file and checks it.
- *
- * @returns Its bytes, or `undefined` where it is not there, not sound or not
- * of this segment.
- */
-function readSoundHint(
-  directory: string,
+/** Whether a hint file is whole, and of this segment at this size. */
+function isSoundHint(
+  window: FileWindow,
+  hintBytes: number,
   id: number,
   sizeBytes: number,
-): Uint8Array | undefined {
-  let hint: Uint8Array;
+): boolean {
+  const header = window.at(0, HEADER_BYTES);
+  if (
+    header === undefined || !MAGIC.every((byte, i) => header[i] === byte) ||
+    getUint32(header, 12) !== id || getUint32(header, 16) !== sizeBytes
+  ) return false;
+  const expected = getUint32(header, 8);
+  let actual = 0;
+  for (let at = 12; at < hintBytes; at += WINDOW_BYTES) {
+    const length = Math.min(WINDOW_BYTES, hintBytes - at);
+    actual = crc32(window.at(at, length)!, actual);
+  }
+  return actual === expected;
+}
+
+function openIfExists(path: string): Deno.FsFile | undefined {
   try {
-    hint = Deno.readFileSync(hintPath(directory, id));
+    return Deno.openSync(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;
   }
-  const sound = hint.length >= HEADER_BYTES &&
-    MAGIC.every((byte, i) => hint[i] === byte) &&
-    getUint32(hint, 8) === crc32(hint.subarray(12)) &&
-    getUint32(hint, 12) === id && getUint32(hint, 16) === sizeBytes;
-  return sound ? hint : undefined;
 }
 
 /** Removes a segment's hint file, if there is one. */
 export function removeHint(directory: string, id: number): void {
   removeIfExists(hintPath(directory, id));
-}
-
-/** Orders entries, given by where they start in `bytes`, by their keys. */
-function byKeyIn(bytes: Uint8Array): (a: number, b: number) => number {
-  return (a, b) => {
-    const aLength = getUint32(bytes, a + 16);
-    const bLength = getUint32(bytes, b + 16);
-    const common = Math.min(aLength, bLength);
-    for (let i = ENTRY_BYTES; i < ENTRY_BYTES + common; i++) {
-      const order = bytes[a + i] - bytes[b + i];
-      if (order !== 0) return order;
-    }
-    return aLength - bLength;
-  };
 }

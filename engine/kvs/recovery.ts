@@ -7,6 +7,7 @@
 import { fileExists, syncDirectory } from "../files.ts";
 import type { Control } from "./control.ts";
 import { hintPath, loadHint } from "./hint.ts";
+import { HintEntries } from "./hint_entries.ts";
 import { IndexLoader } from "./index_loader.ts";
 import { RECORD_HEADER_BYTES } from "./record.ts";
 import {
@@ -76,7 +77,7 @@ export function recover(
     }
     const known = control.segments.get(id).sizeBytes;
     if (known === sizeBytes && known >= SEGMENT_HEADER_BYTES) continue;
-    damage.push(...replay(directory, id, control, loader, unsound));
+    damage.push(...replay(directory, id, sizeBytes, control, loader, unsound));
   }
   // With what replay() has synced: the names that belong to it.
   syncDirectory(directory);
@@ -93,23 +94,26 @@ export function recover(
 function replay(
   directory: string,
   id: number,
+  sizeBytes: number,
   control: Control,
   loader: IndexLoader,
   unsound: LoadedRecord[],
 ): Damage[] {
   const path = segmentPath(directory, id);
-  const visit: RecordVisitor = (header, offset, record, sound) => {
-    const keyEnd = RECORD_HEADER_BYTES + header.keyLength;
-    const key = record.subarray(RECORD_HEADER_BYTES, keyEnd);
-    const { sequence, tombstone } = header;
-    if (sound) {
-      loader.add(key, id, offset, record.length, sequence, tombstone);
-    } else {
-      unsound.push([key.slice(), id, offset, record.length, sequence, false]);
-    }
-  };
   const from = control.segments.get(id).sizeBytes || SEGMENT_HEADER_BYTES;
+  // In key order they take a fraction of the time: see IndexLoader.add().
+  const entries = new HintEntries(sizeBytes);
+  const visit: RecordVisitor = (header, offset, record, sound) => {
+    if (sound) {
+      entries.add(header, offset, record);
+      return;
+    }
+    const keyEnd = RECORD_HEADER_BYTES + header.keyLength;
+    const key = record.slice(RECORD_HEADER_BYTES, keyEnd);
+    unsound.push([key, id, offset, record.length, header.sequence, false]);
+  };
   const scan = scanSegment(path, id, visit, from);
+  entries.loadSorted(id, loader);
   if (scan.damage.length > 0) control.segments.setFlags(id, DAMAGED);
   if (scan.tailOffset < SEGMENT_HEADER_BYTES) {
     // Not even its header was finished when the process died.

@@ -9,6 +9,7 @@
  */
 
 import { crc32 } from "node:zlib";
+import { FileWindow } from "./file_window.ts";
 import {
   decodeRecordHeader,
   getUint32,
@@ -23,8 +24,8 @@ export const SEGMENT_HEADER_BYTES = 16;
 
 const MAGIC = new TextEncoder().encode("KVSLOG\x01\x00");
 
-/** How much of a segment a scan reads at a time, in bytes. */
-const SCAN_BYTES = 1 << 20;
+/** How much of a segment is looked at for zeros at a time, in bytes. */
+const ZEROS_BYTES = 1 << 20;
 
 /**
  * How many bytes a scan may check in search of the next sound record: seconds.
@@ -249,51 +250,11 @@ function findSound(
 
 /** Whether a file ends in nothing but zeros: space that was never written. */
 function isZero(window: FileWindow, from: number, to: number): boolean {
-  for (let at = from; at < to; at += SCAN_BYTES) {
-    const bytes = window.at(at, Math.min(SCAN_BYTES, to - at))!;
+  for (let at = from; at < to; at += ZEROS_BYTES) {
+    const bytes = window.at(at, Math.min(ZEROS_BYTES, to - at))!;
     if (bytes.some((byte) => byte !== 0)) return false;
   }
   return true;
-}
-
-/** A view of a file that reads it in large pieces. */
-class FileWindow {
-  readonly #file: Deno.FsFile;
-  readonly #sizeBytes: number;
-  #buffer = new Uint8Array(SCAN_BYTES);
-  #start = 0;
-  #end = 0;
-
-  constructor(file: Deno.FsFile, sizeBytes: number) {
-    this.#file = file;
-    this.#sizeBytes = sizeBytes;
-  }
-
-  /** The bytes there, valid until the next call, if the file has them. */
-  at(offset: number, length: number): Uint8Array | undefined {
-    if (offset + length > this.#sizeBytes) return undefined;
-    if (offset < this.#start || offset + length > this.#end) {
-      this.#load(offset, length);
-    }
-    const from = offset - this.#start;
-    return this.#buffer.subarray(from, from + length);
-  }
-
-  #load(offset: number, length: number): void {
-    if (length > this.#buffer.length) this.#buffer = new Uint8Array(length);
-    const wanted = Math.min(this.#buffer.length, this.#sizeBytes - offset);
-    this.#file.seekSync(offset, Deno.SeekMode.Start);
-    let read = 0;
-    while (read < wanted) {
-      const count = this.#file.readSync(this.#buffer.subarray(read, wanted));
-      if (count === null) {
-        throw new Error("Segment became shorter while it was read");
-      }
-      read += count;
-    }
-    this.#start = offset;
-    this.#end = offset + wanted;
-  }
 }
 
 /** A record that can't be read as what was written. */

@@ -122,8 +122,8 @@ export class SkipList {
     this.#arena.retire(node - this.heightOf(node), this.#sizeOf(node));
   }
 
-  /** The probe's node, or 0. For readers, who take no lock. */
-  find(): number {
+  /** The first node with the probe's key or a greater one, or 0. For readers. */
+  findAtLeast(): number {
     const words = this.words;
     let node = words[HEAD];
     let beyond = 0;
@@ -133,27 +133,6 @@ export class SkipList {
         const next = Atomics.load(words, node - 1 - level);
         // The node that ended the level above ends this one too, unless it has
         // been removed meanwhile: then there may be none behind it.
-        if (next === beyond || next === 0) break;
-        const order = this.compare(next);
-        if (order === 0) return next;
-        if (order > 0) {
-          beyond = next;
-          break;
-        }
-        node = next;
-      }
-    }
-    return 0;
-  }
-
-  /** The first node with the probe's key or a greater one, or 0. For readers. */
-  findAtLeast(): number {
-    const words = this.words;
-    let node = words[HEAD];
-    let beyond = 0;
-    for (let level = Atomics.load(words, HEIGHT) - 1; level >= 0; level--) {
-      for (;;) {
-        const next = Atomics.load(words, node - 1 - level);
         if (next === beyond || next === 0) break;
         if (this.compare(next) >= 0) {
           beyond = next;

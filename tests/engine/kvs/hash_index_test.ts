@@ -136,6 +136,7 @@ Deno.test("HashIndex.build() makes the tables for all nodes of the list", () => 
     // Linked at the lowest level alone, which is all that is asked for here.
     arena.words[node - 1] = arena.words[list.before[0] - 1];
     arena.words[list.before[0] - 1] = node;
+    hash.insert(list.hashProbe(), node);
     index.nodes.set(`key ${n}`, node);
   }
   // Until then look-ups go to the list.
