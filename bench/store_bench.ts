@@ -9,7 +9,6 @@
 import { emptyPointer, type LogPointer } from "../engine/kvs/log_pointer.ts";
 import { encodeRecord, isRecordSound } from "../engine/kvs/record.ts";
 import { RecordCache } from "../engine/kvs/record_cache.ts";
-import { valueOf } from "../engine/kvs/segment.ts";
 import { SkipMap } from "../engine/kvs/skip_map.ts";
 import { KvStore } from "../engine/kvs/store.ts";
 import { randomNumbers } from "./load/requests.ts";
@@ -82,12 +81,12 @@ const pointer = emptyPointer();
 bench("SkipMap.get()", "read", (i) => index.get(shuffled[i], pointer));
 bench("RecordCache.read()", "read", (i) => cache.read(pointers[i]));
 bench("isRecordSound()", "read", () => isRecordSound(record));
-bench("valueOf()", "read", (i) => valueOf(record, shuffled[i].length));
 bench(
-  "KvStore.getBytes(), all of these",
+  "KvStore.viewBytes(), all of these",
   "read",
-  (i) => store.getBytes(shuffled[i]),
+  (i) => store.viewBytes(shuffled[i]),
 );
+bench("KvStore.getBytes()", "read", (i) => store.getBytes(shuffled[i]));
 bench("KvStore.get(), text", "read", (i) => store.get(names[i]));
 
 const room = new Uint8Array(4096);

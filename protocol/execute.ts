@@ -144,14 +144,14 @@ class Batch {
     const lookups = this.#lookups;
     let value: MaybePromise<Uint8Array | undefined>;
     try {
-      value = this.#engine.getBytes(key);
+      value = this.#engine.viewBytes(key);
     } catch (error) {
       if (lookups.length === 0) return this.#answers.err(messageOf(error));
       value = Promise.reject(error);
     }
     if (!(value instanceof Promise)) {
       if (lookups.length === 0) return this.#answerLookup(value);
-      value = Promise.resolve(value);
+      value = Promise.resolve(value?.slice());
     }
     lookups.push(value);
     if (lookups.length >= MAX_PENDING_LOOKUPS) return this.#answerLookups();

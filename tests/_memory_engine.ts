@@ -112,6 +112,10 @@ export class MemoryEngine implements KvsEngine {
     );
   }
 
+  viewBytes(key: Uint8Array): MaybePromise<Uint8Array | undefined> {
+    return this.getBytes(key);
+  }
+
   scan(range: ScanRange): MaybePromise<ScanPage> {
     const { start, end, reverse, keysOnly, limit, maxBytes } = boundsOf(range);
     return this.#answer("scan", () => {

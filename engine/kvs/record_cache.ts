@@ -79,12 +79,13 @@ export class RecordCache {
    * Reads a record, from memory if it is there, else from the file.
    *
    * @param pointer Where the record lies.
-   * @returns The record, sound, valid until the next call.
+   * @param from The first byte of it that is wanted.
+   * @returns The record from there on, sound, valid until the next call.
    * @throws {Deno.errors.NotFound} If the segment is gone, and with it the
    * right to trust the pointer.
    * @throws {CorruptionError} If the record is not what was written.
    */
-  read({ segment, offset, length }: LogPointer): Uint8Array {
+  read({ segment, offset, length }: LogPointer, from = 0): Uint8Array {
     let hash = Math.imul(segment, 0x9e3779b1) ^ Math.imul(offset, 0x85ebca6b);
     hash ^= hash >>> 15;
     const places = (hash & (this.#table.length - 1)) & -WAYS;
@@ -95,7 +96,8 @@ export class RecordCache {
       if (entry < this.#table[oldest]) oldest = place;
       const age = this.#written - entry;
       if (age > size) continue;
-      const at = entry % size;
+      // What % means, without the call that it takes for such large numbers.
+      const at = entry - Math.floor(entry / size) * size;
       const word = at / ALIGNMENT;
       if (
         this.#words[word + SEGMENT] === segment &&
@@ -103,13 +105,14 @@ export class RecordCache {
         this.#words[word + LENGTH] === length
       ) {
         const start = at + ENTRY_HEADER_BYTES;
-        const record = this.#bytes.subarray(start, start + length);
-        if (age <= size / 2) return record;
-        return this.#keep(place, segment, offset, record);
+        const end = start + length;
+        if (age <= size / 2) return this.#bytes.subarray(start + from, end);
+        const record = this.#bytes.subarray(start, end);
+        return this.#keep(place, segment, offset, record).subarray(from);
       }
     }
     const record = this.#load(segment, offset, length);
-    return this.#keep(oldest, segment, offset, record);
+    return this.#keep(oldest, segment, offset, record).subarray(from);
   }
 
   /** Closes the files that are open. */

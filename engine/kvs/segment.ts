@@ -12,7 +12,6 @@ import { crc32 } from "node:zlib";
 import { FileWindow } from "./file_window.ts";
 import {
   decodeRecordHeader,
-  getUint32,
   isRecordSound,
   putUint32,
   RECORD_HEADER_BYTES,
@@ -301,16 +300,4 @@ export function readRecord(
       "record does not match its checksum",
     );
   }
-}
-
-/**
- * The value in a sound record.
- *
- * @param record The whole record.
- * @param keyLength The key's length in bytes.
- * @returns A copy of the value.
- */
-export function valueOf(record: Uint8Array, keyLength: number): Uint8Array {
-  const start = RECORD_HEADER_BYTES + keyLength;
-  return record.slice(start, start + getUint32(record, 16));
 }

@@ -23,15 +23,11 @@ import { Control } from "./control.ts";
 import { GroupCommit } from "./group_commit.ts";
 import { emptyPointer } from "./log_pointer.ts";
 import { LogWriter, WritesRefusedError } from "./log_writer.ts";
+import { RECORD_HEADER_BYTES } from "./record.ts";
 import { RecordCache } from "./record_cache.ts";
 import { recover } from "./recovery.ts";
 import { scanIndex } from "./scan.ts";
-import {
-  CorruptionError,
-  type Damage,
-  segmentPath,
-  valueOf,
-} from "./segment.ts";
+import { CorruptionError, type Damage, segmentPath } from "./segment.ts";
 import { SkipMap } from "./skip_map.ts";
 import { hasSnapshot, writeSnapshot } from "./snapshot.ts";
 
@@ -248,7 +244,7 @@ export class KvStore implements KvsEngine {
 
   /** @inheritdoc */
   get(key: string): string | undefined {
-    const value = this.getBytes(encoder.encode(key));
+    const value = this.viewBytes(encoder.encode(key));
     return value && decoder.decode(value);
   }
 
@@ -272,15 +268,27 @@ export class KvStore implements KvsEngine {
    * Looks a key up by its bytes, without a lock.
    *
    * @param key The key.
-   * @returns The value's bytes, or `undefined`.
+   * @returns The value's bytes, the caller's to keep, or `undefined`.
    * @throws {CorruptionError} If the value on disk is not what was written.
    */
   getBytes(key: Uint8Array): Uint8Array | undefined {
+    return this.viewBytes(key)?.slice();
+  }
+
+  /**
+   * Looks a key up by its bytes, without a lock and without a copy.
+   *
+   * @param key The key.
+   * @returns The value's bytes, not to be changed, valid until the next call
+   * of this instance, or `undefined`.
+   * @throws {CorruptionError} If the value on disk is not what was written.
+   */
+  viewBytes(key: Uint8Array): Uint8Array | undefined {
     const pointer = this.#pointer;
     for (let lookup = 0; lookup < MAX_LOOKUPS; lookup++) {
       if (!this.#index.get(key, pointer)) return undefined;
       try {
-        return valueOf(this.#cache.read(pointer), key.length);
+        return this.#cache.read(pointer, RECORD_HEADER_BYTES + key.length);
       } catch (error) {
         // Compacted between the look-up and the opening: the index knows
         // where the record is now.
@@ -297,8 +305,9 @@ export class KvStore implements KvsEngine {
   /** @inheritdoc */
   scan(range: ScanRange): ScanPage {
     return scanIndex(this.#index, range, (key, pointer) => {
+      const valueAt = RECORD_HEADER_BYTES + key.length;
       try {
-        return valueOf(this.#cache.read(pointer), key.length);
+        return this.#cache.read(pointer, valueAt).slice();
       } catch (error) {
         if (!(error instanceof Deno.errors.NotFound)) throw error;
         return this.getBytes(key);

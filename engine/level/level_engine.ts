@@ -160,6 +160,11 @@ export class LevelEngine implements KvsEngine {
   }
 
   /** @inheritdoc */
+  viewBytes(key: Uint8Array): Uint8Array | undefined {
+    return this.getBytes(key);
+  }
+
+  /** @inheritdoc */
   scan(range: ScanRange): Promise<ScanPage> {
     return scanDatabase(this.#db, range);
   }

@@ -75,6 +75,10 @@ class UnrulyEngine implements KvsEngine {
     }
   }
 
+  viewBytes(key: Uint8Array): MaybePromise<Uint8Array | undefined> {
+    return this.getBytes(key);
+  }
+
   /** Returns once so many threads are here at the same time. */
   #meet(threads: number): void {
     const words = this.#words;

@@ -17,7 +17,6 @@ import {
   readRecord,
   scanSegment,
   segmentPath,
-  valueOf,
 } from "../../../engine/kvs/segment.ts";
 import { SkipMap } from "../../../engine/kvs/skip_map.ts";
 import { bytes, TempDirectory, text } from "./_helpers.ts";
@@ -113,7 +112,7 @@ export class TestLog implements Disposable {
     const path = segmentPath(this.directory, pointer.segment);
     using file = Deno.openSync(path);
     readRecord(file, path, pointer.offset, record);
-    return text(valueOf(record, bytes(key).length));
+    return text(record.subarray(20 + bytes(key).length));
   }
 
   /** Every key and its value. */

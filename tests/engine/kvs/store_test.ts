@@ -233,12 +233,14 @@ Deno.test("KvStore.write() denies a full index to new keys and to nothing else",
   }
   await store.compact();
   for (let n = 0; n < 1_000; n++) await store.remove(`key ${n}`);
-  for (let n = 0; n < 950; n++) store.set(`new ${n}`, "y");
-  assertEquals(store.size, count - 1_000 + 950);
+  // Fewer than were removed: each hash table has its share of room then, and
+  // none has to grow.
+  for (let n = 0; n < 500; n++) store.set(`new ${n}`, "y");
+  assertEquals(store.size, count - 1_000 + 500);
   await store.close();
   const again = openStore(directory.path, { indexBytes: 2 ** 18 });
-  assertEquals(again.size, count - 1_000 + 950);
-  assertEquals(again.get("new 949"), "y");
+  assertEquals(again.size, count - 1_000 + 500);
+  assertEquals(again.get("new 499"), "y");
   await again.close();
 });
 
