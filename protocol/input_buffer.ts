@@ -4,8 +4,11 @@
  * @module
  */
 
-/** Room for one read to begin with; most connections never need more. */
-const INITIAL_BYTES = 16 * 1024;
+/**
+ * Room for one read to begin with; most connections never need more, and a
+ * one-shot connection pays for all of it.
+ */
+const INITIAL_BYTES = 2 * 1024;
 
 /** Room for one read on a connection that fills what it is given. */
 const BUSY_BYTES = 256 * 1024;

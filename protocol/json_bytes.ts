@@ -9,7 +9,7 @@ import { BACKSLASH, NON_ASCII, QUOTE, SPACE } from "./bytes.ts";
 import { skipPlainText } from "./plain_text.ts";
 
 /** Room to begin with. */
-const INITIAL_BYTES = 16 * 1024;
+const INITIAL_BYTES = 2 * 1024;
 
 /** What one huge text took beyond this is given back after it. */
 const KEPT_BYTES = 1024 * 1024;

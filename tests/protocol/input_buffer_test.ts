@@ -49,7 +49,7 @@ Deno.test("InputBuffer.space() grows by doubling, up to its limit", () => {
     last = input.bytes;
     input.commit(Math.min(space.length, 4 * KIB));
   }
-  assert(arrays < 15, `${arrays} arrays`);
+  assert(arrays < 18, `${arrays} arrays`);
   assert(input.bytes.length <= 17 * MIB, `${input.bytes.length} bytes`);
   assert(input.space().length > 0);
   input.commit(1);
@@ -70,11 +70,11 @@ Deno.test("InputBuffer.space() gives back what one huge request took", () => {
 
 Deno.test("InputBuffer.space() gives as much as is asked for", () => {
   const input = new InputBuffer(4 * KIB);
-  read(input, 3 * KIB);
+  read(input, KIB);
   const space = input.space(MIB + 1);
   assert(space.length >= MIB + 1);
   input.commit(MIB + 1);
-  assertEquals(input.end - input.start, MIB + 1 + 3 * KIB);
+  assertEquals(input.end - input.start, MIB + 1 + KIB);
   assertEquals(input.bytes[2], 2);
 });
 
