@@ -10,6 +10,8 @@ import { RequestBuffer } from "../protocol/request_buffer.ts";
 import { isToken } from "../protocol/token.ts";
 import type { Session, SessionPhase } from "./session.ts";
 
+const NO_BYTES = new Uint8Array(0);
+
 /**
  * What a stranger may send as one request: room for the longest token with
  * every byte escaped, and nothing that is worth an attack.
@@ -32,7 +34,7 @@ export class AuthSession implements Session {
   #stranger: Stranger | undefined;
   #session: Session;
   /** What came behind the token in the same reads. */
-  #rest = new Uint8Array(0);
+  #rest = NO_BYTES;
   #isEnded = false;
   /** Whether the session has run all that it was given. */
   #isDrained = true;
@@ -93,6 +95,11 @@ export class AuthSession implements Session {
     return this.#session.answers();
   }
 
+  /** @inheritdoc */
+  forgetAnswers(): void {
+    this.#session.forgetAnswers();
+  }
+
   #enter(stranger: Stranger): void {
     this.#session = this.#makeSession();
     this.#stranger = undefined;
@@ -107,7 +114,9 @@ export class AuthSession implements Session {
     const piece = this.#rest.subarray(0, space.length);
     space.set(piece);
     this.#session.commit(piece.length);
-    this.#rest = this.#rest.subarray(piece.length);
+    const left = this.#rest.subarray(piece.length);
+    // An empty view would keep all of what was read in memory.
+    this.#rest = left.length > 0 ? left : NO_BYTES;
     if (this.#rest.length === 0 && this.#isEnded) this.#session.end();
   }
 
@@ -155,7 +164,6 @@ class Stranger implements Session {
 
   run(): boolean {
     const answers = this.#answers;
-    answers.clear();
     while (!answers.isFull) {
       const request = this.#requests.next();
       if (request === undefined) return false;
@@ -177,6 +185,10 @@ class Stranger implements Session {
 
   answers(): Uint8Array {
     return this.#answers.bytes();
+  }
+
+  forgetAnswers(): void {
+    this.#answers.clear();
   }
 
   /** Takes the bytes behind the token. */

@@ -255,6 +255,7 @@ class Connection {
         this.#limiter.hold(answers.length, 0);
         this.#unreadBytes = 0;
       }
+      session.forgetAnswers();
       if (!isMore) return hasAnswered;
     }
   }

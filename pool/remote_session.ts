@@ -64,7 +64,6 @@ export class RemoteSession implements Session {
 
   /** @inheritdoc */
   run(): MaybePromise<boolean> {
-    this.#answers = NO_BYTES;
     if (this.#batch.length === 0) this.#batch = this.#requests.takeWhole();
     return this.#batch.length > 0 && this.#runBatch();
   }
@@ -74,13 +73,18 @@ export class RemoteSession implements Session {
     return this.#answers;
   }
 
+  /** @inheritdoc */
+  forgetAnswers(): void {
+    this.#answers = NO_BYTES;
+  }
+
   async #runBatch(): Promise<boolean> {
     const result = await this.#board.run(this.#batch);
     this.#answers = result.answers;
     this.#isBroken = result.isBroken;
-    this.#batch = result.isBroken
-      ? NO_BYTES
-      : this.#batch.subarray(result.consumedBytes);
+    const left = this.#batch.subarray(result.consumedBytes);
+    // An empty view would keep the whole of a large batch in memory.
+    this.#batch = result.isBroken || left.length === 0 ? NO_BYTES : left;
     return this.#batch.length > 0;
   }
 }

@@ -8,6 +8,7 @@
 
 import type { EngineHandle, KvsEngine } from "../engine/engine.ts";
 import { attachEngine } from "../engine/open.ts";
+import type { AnswerBuffer } from "../protocol/answer_buffer.ts";
 import { allLimits, type ServerLimits } from "./limits.ts";
 import { Limiter } from "./limiter.ts";
 import { Usage } from "./usage.ts";
@@ -59,8 +60,12 @@ async function start(
   engine = await attachEngine(request.engine);
   listener = listen({ hostname, port, reusePort: true }, request.access);
   const attached = engine;
+  const spare: AnswerBuffer[] = [];
   connections = new ConnectionSet(
-    guarded(() => new LocalSession(attached, request.limits), request.access),
+    guarded(
+      () => new LocalSession(attached, request.limits, spare),
+      request.access,
+    ),
     log,
     new Limiter(
       allLimits(request.limits),

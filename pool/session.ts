@@ -10,6 +10,11 @@ import { execute } from "../protocol/execute.ts";
 import { RequestBuffer } from "../protocol/request_buffer.ts";
 import type { ServerLimits } from "./limits.ts";
 
+const NO_BYTES = new Uint8Array(0);
+
+/** What sessions of one thread leave each other, at most. */
+const MAX_SPARE_ANSWERS = 16;
+
 /** What a session waits for, once it has run what it has. */
 export type SessionPhase =
   /** A request. */
@@ -39,24 +44,36 @@ export interface Session {
    * @returns Whether to call again once the {@linkcode answers} have left.
    */
   run(): MaybePromise<boolean>;
-  /** Takes the answers, which are valid until the next call of run(). */
+  /** Takes the answers, which are valid until the next call of anything. */
   answers(): Uint8Array;
+  /** Says that the answers have left, and lets go of the memory they took. */
+  forgetAnswers(): void;
 }
 
 /** A session whose requests run on this thread. */
 export class LocalSession implements Session {
   readonly #engine: KvsEngine;
   readonly #requests: RequestBuffer;
-  readonly #answers: AnswerBuffer;
+  readonly #maxUnreadBytes: number | undefined;
+  readonly #spare: AnswerBuffer[];
+  /** Only while there are answers: most sessions have none most of the time. */
+  #answers: AnswerBuffer | undefined;
 
   /**
    * @param engine Runs the requests.
    * @param limits How large they may be, and their answers.
+   * @param spare Where sessions of this thread with the same limits find and
+   * leave what they need while they answer.
    */
-  constructor(engine: KvsEngine, limits: ServerLimits) {
+  constructor(
+    engine: KvsEngine,
+    limits: ServerLimits,
+    spare: AnswerBuffer[] = [],
+  ) {
     this.#engine = engine;
     this.#requests = new RequestBuffer(limits);
-    this.#answers = new AnswerBuffer(limits.maxUnreadBytes);
+    this.#maxUnreadBytes = limits.maxUnreadBytes;
+    this.#spare = spare;
   }
 
   /** @inheritdoc */
@@ -91,12 +108,22 @@ export class LocalSession implements Session {
 
   /** @inheritdoc */
   run(): MaybePromise<boolean> {
-    this.#answers.clear();
+    this.#answers ??= this.#spare.pop() ??
+      new AnswerBuffer(this.#maxUnreadBytes);
     return execute(this.#engine, this.#requests, this.#answers);
   }
 
   /** @inheritdoc */
   answers(): Uint8Array {
-    return this.#answers.bytes();
+    return this.#answers?.bytes() ?? NO_BYTES;
+  }
+
+  /** @inheritdoc */
+  forgetAnswers(): void {
+    const answers = this.#answers;
+    if (answers === undefined) return;
+    answers.clear();
+    this.#answers = undefined;
+    if (this.#spare.length < MAX_SPARE_ANSWERS) this.#spare.push(answers);
   }
 }

@@ -35,6 +35,10 @@ class FakeSession implements Session {
   answers(): Uint8Array {
     return this.#input.subarray(0, this.#length);
   }
+
+  forgetAnswers(): void {
+    this.#length = 0;
+  }
 }
 
 /** Runs a body with connections that are served by the sessions given. */

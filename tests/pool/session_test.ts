@@ -3,6 +3,7 @@ import { JobBoard } from "../../pool/job_board.ts";
 import { JobExecutor } from "../../pool/job_executor.ts";
 import { RemoteSession } from "../../pool/remote_session.ts";
 import { LocalSession, type Session } from "../../pool/session.ts";
+import type { AnswerBuffer } from "../../protocol/answer_buffer.ts";
 import type { RequestLimits } from "../../protocol/request_buffer.ts";
 import { MemoryEngine } from "../_memory_engine.ts";
 
@@ -60,6 +61,8 @@ async function run(session: Session): Promise<string> {
   for (let isMore = true; isMore;) {
     isMore = await session.run();
     text += new TextDecoder().decode(session.answers());
+    session.forgetAnswers();
+    assertEquals(session.answers().length, 0);
   }
   return text;
 }
@@ -158,12 +161,36 @@ Deno.test("LocalSession.run() asks for another call where answers are large", as
   while (isMore) {
     isMore = await session.run();
     lengths.push(session.answers().length);
+    session.forgetAnswers();
   }
   assertEquals(lengths.map((length) => Math.round(length / 600_000)), [
     2,
     2,
     1,
   ]);
+});
+
+Deno.test("LocalSession needs memory for answers only while there are some", async () => {
+  const engine = new MemoryEngine();
+  const spare: AnswerBuffer[] = [];
+  const sessions = Array.from(
+    { length: 100 },
+    () => new LocalSession(engine, {}, spare),
+  );
+  for (const session of sessions) {
+    assertEquals(await answers(session, '{"Get":{"key":"a"}}\n'), OK);
+    assertEquals(spare.length, 1);
+  }
+  // What many need at the same time is not kept for ever.
+  const busy = sessions.map((session) => {
+    session.space().set(encoder.encode("1\n"));
+    session.commit(2);
+    session.run();
+    return session;
+  });
+  assertEquals(spare.length, 0);
+  for (const session of busy) session.forgetAnswers();
+  assert(spare.length > 0 && spare.length < 50, `${spare.length} kept`);
 });
 
 Deno.test("JobExecutor answers a batch that it cannot run, and runs the next", async () => {
