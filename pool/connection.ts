@@ -10,6 +10,7 @@ import { Limiter } from "./limiter.ts";
 import { allLimits } from "./limits.ts";
 import type { Session, SessionPhase } from "./session.ts";
 import { resolvesWithin } from "./time_limit.ts";
+import { TlsSockets } from "./tls_sockets.ts";
 import { Usage } from "./usage.ts";
 
 /** How long to wait before accepting goes on after a failure to, in ms. */
@@ -28,6 +29,7 @@ export class ConnectionSet {
   readonly #log: (level: "warn" | "error", message: string) => void;
   readonly #limiter: Limiter;
   readonly #connections = new Map<Connection, Promise<void>>();
+  readonly #sockets = new TlsSockets();
   #closing = false;
 
   /**
@@ -53,6 +55,7 @@ export class ConnectionSet {
   async acceptFrom(listener: ServerListener): Promise<void> {
     this.#limiter.start(() => {
       for (const connection of this.#connections.keys()) connection.look();
+      this.#sockets.sweep(this.#limiter.nowMs);
     });
     while (!this.#closing) {
       let stream: Stream;
@@ -84,13 +87,20 @@ export class ConnectionSet {
       for (const connection of this.#connections.keys()) connection.close();
     }
     this.#limiter.stop();
+    this.#sockets.close();
   }
 
   #serve(stream: Stream): void {
     const limiter = this.#limiter;
+    if (isTls(stream)) this.#sockets.opened(stream);
     const refusal = limiter.admit((message) => this.#log("warn", message));
-    if (refusal !== undefined) return refuse(stream, refusal);
-    const connection = new Connection(stream, this.#makeSession(), limiter);
+    if (refusal !== undefined) return this.#refuse(stream, refusal);
+    const connection = new Connection(
+      stream,
+      this.#makeSession(),
+      limiter,
+      this.#sockets,
+    );
     const served = connection.serve().catch((error) => {
       this.#log("error", `Connection failed: ${error}`);
     }).finally(() => {
@@ -99,6 +109,19 @@ export class ConnectionSet {
     });
     this.#connections.set(connection, served);
   }
+
+  /** Tells a client that is one too many, and hangs up. */
+  #refuse(stream: Stream, message: string): void {
+    if (isTls(stream)) {
+      // Telling it would take a handshake, and so as much as serving it.
+      stream.close();
+      this.#sockets.closed(stream, this.#limiter.nowMs);
+    } else {
+      stream.write(errLine(message)).catch(() => {}).finally(() =>
+        stream.close()
+      );
+    }
+  }
 }
 
 /** One connection. */
@@ -106,6 +129,7 @@ class Connection {
   readonly #stream: Stream;
   readonly #session: Session;
   readonly #limiter: Limiter;
+  readonly #sockets: TlsSockets;
   /** Whether it waits for the client to send something… */
   #isReading = false;
   /** …and what, and since when. */
@@ -120,10 +144,16 @@ class Connection {
   #isShakingHands = false;
   #isStopping = false;
 
-  constructor(stream: Stream, session: Session, limiter: Limiter) {
+  constructor(
+    stream: Stream,
+    session: Session,
+    limiter: Limiter,
+    sockets: TlsSockets,
+  ) {
     this.#stream = stream;
     this.#session = session;
     this.#limiter = limiter;
+    this.#sockets = sockets;
     this.#phase = session.phase;
     this.#sinceMs = limiter.nowMs;
   }
@@ -132,8 +162,8 @@ class Connection {
   async serve(): Promise<void> {
     try {
       // An answer must not wait for more to send: the client waits for it.
-      if ("setNoDelay" in this.#stream) this.#stream.setNoDelay(true);
-      else await this.#shakeHands(this.#stream);
+      if (isTls(this.#stream)) await this.#shakeHands(this.#stream);
+      else this.#stream.setNoDelay(true);
       const session = this.#session;
       while (!this.#isStopping) {
         const space = session.space();
@@ -177,20 +207,22 @@ class Connection {
       if (this.#limiter.isUnread(this.#unreadMs)) this.close();
       return;
     }
-    if (!this.#isReading || this.#isShakingHands) return;
+    if (!this.#isReading) return;
     // It has had a tick to take the message.
     if (this.#isOverdue) return this.close();
-    const message = this.#limiter.overdue(this.#phase, this.#sinceMs);
+    const phase = this.#isShakingHands ? "admission" : this.#phase;
+    const message = this.#limiter.overdue(phase, this.#sinceMs);
     if (message === undefined) return;
+    if (this.#isShakingHands) {
+      // There is no telling it yet. A socket that stays open is to be counted.
+      if (this.#sockets.isAble) this.close();
+      return;
+    }
     this.#isOverdue = true;
     this.#tell(message).catch(() => {}).finally(() => this.close());
   }
 
-  /**
-   * Agrees on TLS. There is no time limit: Deno keeps the socket of a client
-   * that says nothing even when told to close it, and as long as it is open it
-   * has to be counted.
-   */
+  /** Agrees on TLS. */
   async #shakeHands(stream: Deno.TlsConn): Promise<void> {
     this.#isReading = this.#isShakingHands = true;
     await stream.handshake();
@@ -207,11 +239,15 @@ class Connection {
 
   /** Ends it at once, whatever it is doing. */
   close(): void {
+    const stream = this.#stream;
     try {
-      this.#stream.close();
+      stream.close();
     } catch (error) {
-      if (!(error instanceof Deno.errors.BadResource)) throw error;
+      // It is closed already.
+      if (error instanceof Deno.errors.BadResource) return;
+      throw error;
     }
+    if (isTls(stream)) this.#sockets.closed(stream, this.#limiter.nowMs);
   }
 
   /**
@@ -273,13 +309,8 @@ class Connection {
   }
 }
 
-/** Tells a client that is one too many, and hangs up. */
-function refuse(stream: Stream, message: string): void {
-  // Over TLS telling it would take a handshake, and so as much as serving it.
-  const told = "setNoDelay" in stream
-    ? stream.write(errLine(message))
-    : Promise.resolve();
-  told.catch(() => {}).finally(() => stream.close());
+function isTls(stream: Stream): stream is Deno.TlsConn {
+  return "handshake" in stream;
 }
 
 function errLine(message: string): Uint8Array {

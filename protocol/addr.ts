@@ -85,12 +85,21 @@ export function formatAddr({ hostname, port }: Addr): string {
  * ```
  */
 export function isLoopback(hostname: string): boolean {
-  // Spells an address in the one canonical way.
-  const url = URL.parse(`http://${formatAddr({ hostname, port: 0 })}`);
-  const host = url?.hostname ?? "";
+  const host = canonicalHost(hostname);
   return host === "localhost" || host === "[::1]" ||
     /^127\.\d+\.\d+\.\d+$/.test(host) ||
     /^\[::ffff:7f[0-9a-f]{2}:[0-9a-f]{1,4}\]$/.test(host);
+}
+
+/**
+ * Spells a host in the one canonical way.
+ *
+ * @param hostname The host, as in an {@linkcode Addr}.
+ * @returns The same as a URL has it, IPv6 in brackets; empty if it is none.
+ */
+export function canonicalHost(hostname: string): string {
+  return URL.parse(`http://${formatAddr({ hostname, port: 0 })}`)?.hostname ??
+    "";
 }
 
 function invalid(text: string, why: string): TypeError {

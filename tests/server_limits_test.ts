@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { ConnectionError, KvsClient, KvsError } from "../client.ts";
 import type { PoolStrategy } from "../pool/pool.ts";
+import { formatAddr } from "../protocol/addr.ts";
 import type { KvsServer, KvsServerOptions } from "../server.ts";
 import { makeCertificate } from "./_certificate.ts";
 import { withEngine } from "./_server.ts";
@@ -204,6 +205,91 @@ Deno.test("KvsServer counts who does not agree on TLS, and stops all the same", 
     await server.stop();
     assert(performance.now() - startMs < 1_500);
   }));
+
+/** Where a stranger to TLS sees that the server has hung up. */
+async function untilHungUp(conn: Deno.TcpConn): Promise<number> {
+  const startMs = performance.now();
+  await receiveRest(conn);
+  return performance.now() - startMs;
+}
+
+for (const pool of ["reuse-port", "shared-queue"] as const) {
+  Deno.test(`KvsServer hangs up on who does not agree on TLS in time, or is one too many (${pool})`, () =>
+    withEngine(async (_engine, start, dir) => {
+      const tls = await makeCertificate(dir);
+      const limits = { requestTimeoutMs: 300, maxConnections: 2 };
+      await using server = await start({ pool, tls, limits });
+      using client = await KvsClient.connect(server.addr, {
+        tls: { caCerts: [tls.cert] },
+      });
+      const silent = [await connect(server.addr)];
+      await sleep(50);
+      for (let i = 0; i < 10; i++) silent.push(await connect(server.addr));
+      for (const ms of await Promise.all(silent.map(untilHungUp))) {
+        assert(ms > 250 && ms < 5_000, `Hung up after ${ms} ms`);
+      }
+      await client.set("k", "v");
+      using another = await KvsClient.connect(server.addr, {
+        tls: { caCerts: [tls.cert] },
+      });
+      assertEquals(await another.get("k"), "v");
+      for (const conn of silent) conn.close();
+    }));
+
+  Deno.test(`KvsServer hangs up on who falls silent within TLS (${pool})`, () =>
+    withEngine(async (engine, start, dir) => {
+      const tls = await makeCertificate(dir);
+      await engine.set("big", "x".repeat(8 * 1024 * KIBIBYTE));
+      const limits = { idleTimeoutMs: 300, unreadTimeoutMs: 300 };
+      await using server = await start({ pool, tls, limits });
+      for (const key of ["missing", "big"]) {
+        // What client and server say goes through this, until it stops.
+        using relay = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+        const [conn, near, far] = await Promise.all([
+          connect(formatAddr(relay.addr as Deno.NetAddr)),
+          relay.accept(),
+          connect(server.addr),
+        ]);
+        let isSilent = false;
+        const pass = async (from: Deno.Conn, to: Deno.Conn) => {
+          const chunk = new Uint8Array(1024);
+          for (;;) {
+            const count = await from.read(chunk);
+            if (count === null || isSilent) return;
+            await to.write(chunk.subarray(0, count));
+          }
+        };
+        const passed = Promise.allSettled([pass(near, far), pass(far, near)]);
+        const client = await Deno.startTls(conn, {
+          hostname: "127.0.0.1",
+          caCerts: [tls.cert],
+        });
+        await client.handshake();
+        const text = lines(...Array.from({ length: 9 }, () => get(key)));
+        await client.write(new TextEncoder().encode(text));
+        await sleep(100);
+        isSilent = true;
+        const count = countSockets();
+        await until(() => countSockets() < count);
+        for (const end of [client, near, far]) end.close();
+        await passed;
+      }
+    }));
+}
+
+/** How many sockets this process has, and the server in it. */
+function countSockets(): number {
+  let count = 0;
+  for (const { name } of Deno.readDirSync("/proc/self/fd")) {
+    try {
+      const link = Deno.readLinkSync(`/proc/self/fd/${name}`);
+      if (link.startsWith("socket:")) count++;
+    } catch {
+      // That was the descriptor to read the directory with.
+    }
+  }
+  return count;
+}
 
 testPools("closes the connection of a client that does not read", {
   limits: { unreadTimeoutMs: 1_000 },
