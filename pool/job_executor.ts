@@ -6,7 +6,6 @@
 
 import type { KvsEngine, MaybePromise } from "../engine/engine.ts";
 import { AnswerBuffer } from "../protocol/answer_buffer.ts";
-import { NEWLINE } from "../protocol/bytes.ts";
 import { execute } from "../protocol/execute.ts";
 import { RequestBuffer } from "../protocol/request_buffer.ts";
 import type { ServerLimits } from "./limits.ts";
@@ -14,8 +13,6 @@ import type { JobSlots } from "./job_slots.ts";
 
 /** Buffers that a larger batch was in are not kept for the next one. */
 const KEPT_BYTES = 256 * 1024;
-
-const NO_BYTES = new Uint8Array(0);
 
 /** The buffers of a job, kept for the next one. */
 interface JobBuffers {
@@ -26,8 +23,6 @@ interface JobBuffers {
 /** A job that was taken out of its slot. */
 interface Job extends JobBuffers {
   readonly batchBytes: number;
-  /** Whether the batch ends without a newline. */
-  readonly isEnd: boolean;
 }
 
 /** Runs the jobs that a Worker takes. */
@@ -73,31 +68,32 @@ export class JobExecutor {
   }
 
   #take(slot: number): Job {
-    const { requests, answers } = this.#spare.pop() ?? {
-      requests: new RequestBuffer(this.#limits),
-      answers: new AnswerBuffer(this.#limits.maxUnreadBytes),
-    };
-    let room = NO_BYTES;
+    const { requests, answers } = this.#spare.pop() ?? this.#makeBuffers();
     const batchBytes = this.#slots.take(
       slot,
-      (batchBytes) => room = requests.space(batchBytes),
+      (batchBytes) => requests.space(batchBytes),
     );
     requests.commit(batchBytes);
-    // The batch is whole requests; only at the end of a stream does the last
-    // one go without a newline.
-    const isEnd = room[batchBytes - 1] !== NEWLINE;
-    if (isEnd) requests.end();
-    return { requests, answers, batchBytes, isEnd };
+    return { requests, answers, batchBytes };
   }
 
-  #finish(slot: number, { requests, answers, batchBytes, isEnd }: Job): void {
+  #makeBuffers(): JobBuffers {
+    const requests = new RequestBuffer(this.#limits);
+    // A batch is whole requests, be it that the last was ended by the end of
+    // its stream: nothing in a batch waits for more.
+    requests.end();
+    const answers = new AnswerBuffer(this.#limits.maxUnreadBytes);
+    return { requests, answers };
+  }
+
+  #finish(slot: number, { requests, answers, batchBytes }: Job): void {
     const { unusedBytes, isBroken } = requests;
     this.#slots.finish(slot, {
       answers: answers.bytes(),
       consumedBytes: batchBytes - unusedBytes,
       isBroken,
     });
-    if (unusedBytes > 0 || isBroken || isEnd) return;
+    if (unusedBytes > 0 || isBroken) return;
     if (batchBytes > KEPT_BYTES) return;
     answers.clear();
     this.#spare.push({ requests, answers });

@@ -120,6 +120,13 @@ for (const { name, make } of KINDS) {
     assertEquals(session.isBroken, false);
   });
 
+  test("takes the rest for a request whatever it ends with", async (session) => {
+    assertEquals(await answers(session, '{"Get":\n'), "");
+    session.end();
+    const answer = await run(session);
+    assert(/^\{"Err":"Malformed JSON[^\n]*\n$/.test(answer), answer);
+  });
+
   test("breaks at what cannot be framed", async (session) => {
     const text = await answers(
       session,
