@@ -5,6 +5,7 @@
  */
 
 import type { CompactionReport } from "./engine/engine.ts";
+import { isServerStats, type ServerStats } from "./monitor/server_stats.ts";
 import { type Addr, formatAddr, parseAddr } from "./protocol/addr.ts";
 import { type Answer, KEY_NOT_FOUND } from "./protocol/answer.ts";
 import { Channel } from "./protocol/channel.ts";
@@ -294,6 +295,22 @@ export class KvsClient implements Disposable, AsyncDisposable {
         return { bytesBefore, bytesAfter };
       }
       throw unexpected("Compact", answer);
+    });
+  }
+
+  /**
+   * Asks the server what it has done since it started, and what its store is
+   * like.
+   *
+   * @returns What it tells.
+   * @throws {KvsError} If the server refuses or fails.
+   * @throws {ConnectionError} If the connection is lost before the answer.
+   */
+  stats(): Promise<ServerStats> {
+    return this.#channel.request({ Stats: {} }, (answer) => {
+      const stats = okOf(answer);
+      if (!isServerStats(stats)) throw unexpected("Stats", answer);
+      return stats;
     });
   }
 

@@ -7,7 +7,7 @@
 import { explain, UsageError } from "./cli/_errors.ts";
 import { writeText } from "./cli/_output.ts";
 import type { Command } from "./cli/_command.ts";
-import project from "./deno.json" with { type: "json" };
+import { VERSION } from "./version.ts";
 
 /** Loaded on demand: `kvs get` should not wait for the server's code. */
 const COMMANDS: Record<string, () => Promise<Command>> = {
@@ -19,12 +19,13 @@ const COMMANDS: Record<string, () => Promise<Command>> = {
   export: async () => (await import("./cli/export.ts")).exportPairs,
   import: async () => (await import("./cli/import.ts")).importPairs,
   compact: async () => (await import("./cli/compact.ts")).compact,
+  stats: async () => (await import("./cli/stats.ts")).stats,
   check: async () => (await import("./cli/check.ts")).check,
   completions: async () =>
     (await import("./cli/completions.ts")).completionsOf(COMMANDS),
 };
 
-const HELP = `kvs ${project.version}: a log-structured key-value store
+const HELP = `kvs ${VERSION}: a log-structured key-value store
 
 Usage: kvs COMMAND [OPTIONS]
 
@@ -37,6 +38,7 @@ Commands:
   export          print all pairs as JSON lines
   import [FILE]   set the pairs of a file or of standard input
   compact         give the space of old values back to the disk
+  stats           show what a server does and what its store is like
   check           verify the files of a data directory
   completions     print what makes a shell complete commands
 
@@ -55,7 +57,7 @@ async function main(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args;
   try {
     if (name === "-V" || name === "--version") {
-      return writeText(`kvs ${project.version}\n`);
+      return writeText(`kvs ${VERSION}\n`);
     }
     if (name === "-h" || name === "--help" || name === "help") {
       return writeText(HELP);

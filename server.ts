@@ -5,6 +5,13 @@
  */
 
 import type { KvsEngine } from "./engine/engine.ts";
+import {
+  type MonitorHandle,
+  readMonitor,
+  shareMonitor,
+  statsOf,
+} from "./monitor/monitor.ts";
+import type { ServerStats } from "./monitor/server_stats.ts";
 import { checkReachWithoutToken } from "./pool/access.ts";
 import { allLimits, type ServerLimits } from "./pool/limits.ts";
 import { makePool } from "./pool/make_pool.ts";
@@ -81,10 +88,19 @@ export class KvsServer {
   /** Settled with an error if the server can't go on by itself. */
   readonly failed: Promise<never>;
   readonly #pool: ThreadPool;
+  readonly #engine: KvsEngine;
+  readonly #monitor: MonitorHandle;
   #stopped: Promise<void> | undefined;
 
-  private constructor(addr: string, pool: ThreadPool) {
+  private constructor(
+    addr: string,
+    pool: ThreadPool,
+    engine: KvsEngine,
+    monitor: MonitorHandle,
+  ) {
     this.addr = addr;
+    this.#engine = engine;
+    this.#monitor = monitor;
     this.failed = pool.failed;
     this.#pool = pool;
   }
@@ -121,16 +137,19 @@ export class KvsServer {
       ? undefined
       : hashToken(checkedToken(token));
     const limits = allLimits(options.limits);
-    const pool = makePool(options.pool ?? "reuse-port", {
+    const strategy = options.pool ?? "reuse-port";
+    const monitor = shareMonitor(strategy, threads);
+    const pool = makePool(strategy, {
       engine: engine.share(),
       threads,
       limits,
       access: { tokenHash, tls },
+      monitor,
       log,
     });
     try {
       const bound = await pool.listen({ transport: "tcp", hostname, port });
-      return new KvsServer(formatAddr(bound), pool);
+      return new KvsServer(formatAddr(bound), pool, engine, monitor);
     } catch (error) {
       await pool.close(STOP_TIMEOUT_MS);
       const reason = error instanceof Deno.errors.AddrInUse
@@ -140,6 +159,11 @@ export class KvsServer {
         : String(error);
       throw new Error(`Cannot listen on ${addr}: ${reason}`, { cause: error });
     }
+  }
+
+  /** Tells of the server and its store what `{"Stats":{}}` does. */
+  async stats(): Promise<ServerStats> {
+    return statsOf(await readMonitor(this.#monitor, this.#engine));
   }
 
   /**

@@ -7,6 +7,7 @@
  */
 
 import type { MaybePromise, Write, WriteOutcome } from "../engine/engine.ts";
+import { Monitor, shareMonitor } from "../monitor/monitor.ts";
 import { AnswerBuffer } from "../protocol/answer_buffer.ts";
 import { execute } from "../protocol/execute.ts";
 import { RequestBuffer } from "../protocol/request_buffer.ts";
@@ -60,10 +61,11 @@ for (const [name, input] of Object.entries(BATCHES)) {
   const engine = new InstantEngine();
   const requests = new RequestBuffer();
   const answers = new AnswerBuffer();
+  const monitor = new Monitor(shareMonitor("reuse-port", 1), 0);
   Deno.bench(`execute() runs ${DEPTH} × ${name}`, { group: "execute" }, () => {
     requests.space().set(input);
     requests.commit(input.length);
-    execute(engine, requests, answers);
+    execute(engine, requests, answers, monitor);
     answers.clear();
   });
 }

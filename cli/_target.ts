@@ -34,8 +34,8 @@ export const TARGET_HELP =
 export type Target =
   & Pick<KvsEngine, "get" | "set" | "remove" | "compact" | "close">
   & (
-    | Pick<KvsEngine, "name" | "scan" | "write" | "sync">
-    | Pick<KvsClient, "scanPage">
+    | Pick<KvsEngine, "name" | "scan" | "write" | "sync" | "stats">
+    | Pick<KvsClient, "scanPage" | "stats">
   );
 
 /**

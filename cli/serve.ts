@@ -1,4 +1,3 @@
-import project from "../deno.json" with { type: "json" };
 import { DataDirectory } from "../engine/directory.ts";
 import type { SyncMode } from "../engine/engine.ts";
 import { openEngineIn } from "../engine/open.ts";
@@ -6,6 +5,7 @@ import { checkReachWithoutToken } from "../pool/access.ts";
 import { type Log, POOL_STRATEGIES, type PoolStrategy } from "../pool/pool.ts";
 import { isLoopback, parseAddr } from "../protocol/addr.ts";
 import { KvsServer } from "../server.ts";
+import { VERSION } from "../version.ts";
 import { parseCommandArgs, type ParsedArgs } from "./_args.ts";
 import { parseBytes } from "./_bytes.ts";
 import type { Command } from "./_command.ts";
@@ -79,7 +79,7 @@ Examples:
       segmentBytes: bytes("segment-size"),
       compactAtBytes: bytes("compact-at"),
     };
-    log("info", `kvs ${project.version}`);
+    log("info", `kvs ${VERSION}`);
     using directory = DataDirectory.open(parsed.value("dir")!, {
       engine: engineName,
       create: true,

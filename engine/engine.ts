@@ -102,6 +102,28 @@ export interface CompactionReport {
   readonly bytesAfter: number;
 }
 
+/** What an engine tells of its store, as far as it knows. */
+export interface StoreStats {
+  /** Which engine it is. */
+  readonly engine: EngineName;
+  /** When an acknowledged write is on disk. */
+  readonly sync: SyncMode;
+  /** What the data takes on disk, in bytes. */
+  readonly diskBytes: number;
+  /** The number of keys. */
+  readonly keys?: number;
+  /** How much of the data on disk is not dead, in bytes. */
+  readonly liveBytes?: number;
+  /** How much of it was overwritten or removed, or only says so, in bytes. */
+  readonly deadBytes?: number;
+  /** The number of files that the log is in. */
+  readonly segments?: number;
+  /** How much memory the index uses, in bytes… */
+  readonly indexUsedBytes?: number;
+  /** …and how much it may. */
+  readonly indexLimitBytes?: number;
+}
+
 /** Told as a compaction goes on: bytes dealt with so far, and in all. */
 export type CompactionProgress = (
   doneBytes: number,
@@ -206,6 +228,12 @@ export interface KvsEngine {
    * @returns What was reclaimed.
    */
   compact(onProgress?: CompactionProgress): Promise<CompactionReport>;
+  /**
+   * Tells what the store is like.
+   *
+   * @returns What the engine knows of it.
+   */
+  stats(): MaybePromise<StoreStats>;
   /**
    * Makes a handle with which a Worker attaches to this same store.
    *

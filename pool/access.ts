@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Counters } from "../monitor/counters.ts";
 import { isLoopback, parseAddr } from "../protocol/addr.ts";
 import { AuthSession } from "./auth_session.ts";
 import type { Session } from "./session.ts";
@@ -59,15 +60,17 @@ export function listen(
  *
  * @param makeSession Makes the sessions.
  * @param access Whether a token is asked for.
+ * @param counters Counts who shows it, and what is refused.
  * @returns What makes them now.
  */
 export function guarded(
   makeSession: () => Session,
   { tokenHash }: Access,
+  counters: Counters,
 ): () => Session {
   return tokenHash === undefined
     ? makeSession
-    : () => new AuthSession(tokenHash, makeSession);
+    : () => new AuthSession(tokenHash, makeSession, counters);
 }
 
 /**

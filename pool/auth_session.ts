@@ -5,6 +5,7 @@
  */
 
 import type { MaybePromise } from "../engine/engine.ts";
+import type { Counters } from "../monitor/counters.ts";
 import { AnswerBuffer } from "../protocol/answer_buffer.ts";
 import { RequestBuffer } from "../protocol/request_buffer.ts";
 import { isToken } from "../protocol/token.ts";
@@ -42,10 +43,15 @@ export class AuthSession implements Session {
   /**
    * @param tokenHash The hash of the token.
    * @param makeSession Makes the session behind it.
+   * @param counters Counts who shows the token, and what is refused.
    */
-  constructor(tokenHash: Uint8Array, makeSession: () => Session) {
+  constructor(
+    tokenHash: Uint8Array,
+    makeSession: () => Session,
+    counters: Counters,
+  ) {
     this.#makeSession = makeSession;
-    this.#session = this.#stranger = new Stranger(tokenHash);
+    this.#session = this.#stranger = new Stranger(tokenHash, counters);
   }
 
   /** @inheritdoc */
@@ -132,14 +138,16 @@ class Stranger implements Session {
   isAdmitted = false;
   readonly phase = "admission";
   readonly #tokenHash: Uint8Array;
+  readonly #counters: Counters;
   readonly #requests = new RequestBuffer({
     maxRequestBytes: MAX_STRANGERS_BYTES,
   });
   readonly #answers = new AnswerBuffer(MAX_REFUSALS_BYTES);
   #isRefused = false;
 
-  constructor(tokenHash: Uint8Array) {
+  constructor(tokenHash: Uint8Array, counters: Counters) {
     this.#tokenHash = tokenHash;
+    this.#counters = counters;
   }
 
   get isBroken(): boolean {
@@ -168,12 +176,15 @@ class Stranger implements Session {
       const request = this.#requests.next();
       if (request === undefined) return false;
       if (request.kind !== "auth") {
+        this.#counters.add("denied");
         answers.err(REQUIRED);
       } else if (isToken(request.token, this.#tokenHash)) {
+        this.#counters.add("auth");
         answers.ok();
         this.isAdmitted = true;
         return true;
       } else {
+        this.#counters.add("denied");
         answers.err(FAILED);
         // Who guesses has to connect for each guess.
         this.#isRefused = true;

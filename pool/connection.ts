@@ -6,12 +6,10 @@
 
 import { AnswerBuffer } from "../protocol/answer_buffer.ts";
 import type { ServerListener } from "./access.ts";
-import { Limiter } from "./limiter.ts";
-import { allLimits } from "./limits.ts";
+import type { Limiter } from "./limiter.ts";
 import type { Session, SessionPhase } from "./session.ts";
 import { resolvesWithin } from "./time_limit.ts";
 import { TlsSockets } from "./tls_sockets.ts";
-import { Usage } from "./usage.ts";
 
 /** How long to wait before accepting goes on after a failure to, in ms. */
 const ACCEPT_RETRY_MS = 50;
@@ -35,12 +33,12 @@ export class ConnectionSet {
   /**
    * @param makeSession Makes what runs a connection's requests.
    * @param log Told of what goes wrong.
-   * @param limiter What connections may use up; as by default, if not given.
+   * @param limiter What connections may use up.
    */
   constructor(
     makeSession: () => Session,
     log: (level: "warn" | "error", message: string) => void,
-    limiter = new Limiter(allLimits(), new Usage(Usage.share(1), 0)),
+    limiter: Limiter,
   ) {
     this.#limiter = limiter;
     this.#makeSession = makeSession;

@@ -5,6 +5,7 @@
  */
 
 import type { KvsEngine, MaybePromise } from "../engine/engine.ts";
+import type { Monitor } from "../monitor/monitor.ts";
 import { AnswerBuffer } from "../protocol/answer_buffer.ts";
 import { execute } from "../protocol/execute.ts";
 import { RequestBuffer } from "../protocol/request_buffer.ts";
@@ -30,14 +31,22 @@ export class JobExecutor {
   readonly #engine: KvsEngine;
   readonly #slots: JobSlots;
   readonly #limits: ServerLimits;
+  readonly #monitor: Monitor;
   readonly #spare: JobBuffers[] = [];
 
   /**
    * @param engine Runs the requests.
    * @param slots Where the jobs are.
    * @param limits How large requests may be.
+   * @param monitor Watches them.
    */
-  constructor(engine: KvsEngine, slots: JobSlots, limits: ServerLimits) {
+  constructor(
+    engine: KvsEngine,
+    slots: JobSlots,
+    limits: ServerLimits,
+    monitor: Monitor,
+  ) {
+    this.#monitor = monitor;
     this.#engine = engine;
     this.#slots = slots;
     this.#limits = limits;
@@ -54,7 +63,12 @@ export class JobExecutor {
     let ran: MaybePromise<boolean>;
     try {
       job = this.#take(slot);
-      ran = execute(this.#engine, job.requests, job.answers);
+      ran = execute(
+        this.#engine,
+        job.requests,
+        job.answers,
+        this.#monitor,
+      );
     } catch (error) {
       return this.#fail(slot, error);
     }

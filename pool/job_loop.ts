@@ -7,6 +7,7 @@
 /// <reference lib="deno.worker" />
 
 import type { EngineHandle, KvsEngine } from "../engine/engine.ts";
+import { Monitor, type MonitorHandle } from "../monitor/monitor.ts";
 import type { ServerLimits } from "./limits.ts";
 import { NOTHING } from "./deque.ts";
 import { JobExecutor } from "./job_executor.ts";
@@ -25,6 +26,7 @@ import type { WorkerMessage } from "./worker_set.ts";
 export interface JobWorkerTask {
   readonly engine: EngineHandle;
   readonly limits: ServerLimits;
+  readonly monitor: MonitorHandle;
   readonly slots: SharedArrayBuffer;
   /** This Worker's number, from 0. */
   readonly worker: number;
@@ -105,7 +107,12 @@ class JobLoop {
   constructor(task: JobWorkerTask, slots: JobSlots, engine: KvsEngine) {
     this.#slots = slots;
     this.#worker = task.worker;
-    this.#executor = new JobExecutor(engine, slots, task.limits);
+    this.#executor = new JobExecutor(
+      engine,
+      slots,
+      task.limits,
+      new Monitor(task.monitor, rowOf(task)),
+    );
     this.#nextJob = sourceOf(task, () => slots.submitted.announce(1));
     this.#isOnce = task.work.kind === "one";
   }
@@ -168,6 +175,14 @@ class JobLoop {
       await Promise.race([done, submitted.sleepAsync(count, SLEEP_MS)]);
     }
   }
+}
+
+/**
+ * The row that the Worker counts in. One that runs a single job has its slot's:
+ * nobody else has the slot until the job is answered, and is counted before.
+ */
+function rowOf({ work, worker }: JobWorkerTask): number {
+  return work.kind === "one" ? work.slot : worker;
 }
 
 function sourceOf(

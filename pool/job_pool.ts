@@ -5,6 +5,7 @@
  * @module
  */
 
+import { Counters } from "../monitor/counters.ts";
 import { type Access, guarded, listen, type ServerListener } from "./access.ts";
 import { ConnectionSet } from "./connection.ts";
 import type { JobRunner } from "./job_runner.ts";
@@ -27,14 +28,20 @@ export class JobPool implements ThreadPool {
    * @param runner Runs the jobs.
    * @param options See {@linkcode PoolOptions}.
    */
-  constructor(runner: JobRunner, { limits, access, log }: PoolOptions) {
+  constructor(runner: JobRunner, options: PoolOptions) {
+    const { threads, limits, access, monitor, log } = options;
+    const counters = new Counters(monitor.counters, threads);
     this.#runner = runner;
     this.#access = access;
     this.failed = runner.failed;
     this.#connections = new ConnectionSet(
-      guarded(() => new RemoteSession(runner.board, limits), access),
+      guarded(
+        () => new RemoteSession(runner.board, limits),
+        access,
+        counters,
+      ),
       log,
-      new Limiter(allLimits(limits), new Usage(Usage.share(1), 0)),
+      new Limiter(allLimits(limits), new Usage(monitor.usage, 0), counters),
     );
   }
 

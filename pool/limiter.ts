@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Counters } from "../monitor/counters.ts";
 import type { AllLimits } from "./limits.ts";
 import type { SessionPhase } from "./session.ts";
 import type { Usage } from "./usage.ts";
@@ -34,6 +35,7 @@ export class Limiter {
   #nowMs = 0;
   readonly #limits: AllLimits;
   readonly #usage: Usage;
+  readonly #counters: Counters;
   readonly #tickMs: number;
   #timer: ReturnType<typeof setInterval> | undefined;
   #loggedMs = -Infinity;
@@ -41,10 +43,12 @@ export class Limiter {
   /**
    * @param limits The limits.
    * @param usage What is used up.
+   * @param counters Counts connections that come.
    */
-  constructor(limits: AllLimits, usage: Usage) {
+  constructor(limits: AllLimits, usage: Usage, counters: Counters) {
     this.#limits = limits;
     this.#usage = usage;
+    this.#counters = counters;
     const { idleTimeoutMs, requestTimeoutMs, unreadTimeoutMs } = limits;
     const shortestMs = Math.min(
       ...[idleTimeoutMs, requestTimeoutMs, unreadTimeoutMs]
@@ -82,7 +86,11 @@ export class Limiter {
    */
   admit(log: (message: string) => void): string | undefined {
     const { maxConnections } = this.#limits;
-    if (this.#usage.addConnections(1) <= maxConnections) return undefined;
+    if (this.#usage.addConnections(1) <= maxConnections) {
+      this.#counters.add("connections");
+      return undefined;
+    }
+    this.#counters.add("refused");
     this.release();
     if (this.nowMs - this.#loggedMs >= LOG_INTERVAL_MS) {
       this.#loggedMs = this.nowMs;

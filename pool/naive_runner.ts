@@ -74,7 +74,7 @@ export class NaiveRunner implements JobRunner {
 
   /** Runs a slot's job; resolves when its Worker has let go of the engine. */
   #run(slot: number): Promise<void> {
-    const { engine, limits, log } = this.#options;
+    const { engine, limits, monitor, log } = this.#options;
     const number = this.#nextWorker++;
     const { slots } = this.board;
     slots.assign(slot, number);
@@ -105,6 +105,7 @@ export class NaiveRunner implements JobRunner {
       {
         engine,
         limits,
+        monitor,
         slots: slots.buffer,
         worker: number,
         work: { kind: "one", slot },

@@ -5,6 +5,7 @@
  */
 
 import type { EngineHandle } from "../engine/engine.ts";
+import type { MonitorHandle } from "../monitor/monitor.ts";
 import type { ServerLimits } from "./limits.ts";
 import type { Access } from "./access.ts";
 
@@ -40,6 +41,8 @@ export interface PoolOptions {
   readonly limits: ServerLimits;
   /** What is asked of clients. */
   readonly access: Access;
+  /** What the threads count in. */
+  readonly monitor: MonitorHandle;
   /** Where events go. */
   readonly log: Log;
 }

@@ -32,7 +32,7 @@ export class QueueRunner implements JobRunner {
     isStealing: boolean,
     entry: URL = JOB_WORKER,
   ) {
-    const { engine, threads, limits, log } = options;
+    const { engine, threads, limits, monitor, log } = options;
     const queues = new SharedArrayBuffer(queueWords(threads) * 4);
     const queue = sharedQueue(new Int32Array(queues));
     // There is a place in the queue for every slot, so it is never full: who
@@ -49,6 +49,7 @@ export class QueueRunner implements JobRunner {
       taskOf: (worker) => ({
         engine,
         limits,
+        monitor,
         slots: board.slots.buffer,
         worker,
         work: { kind: "queues", queues, workers: threads, isStealing },

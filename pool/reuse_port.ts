@@ -6,7 +6,6 @@
 
 import type { PoolOptions, ThreadPool } from "./pool.ts";
 import type { ReusePortRequest } from "./reuse_port_worker.ts";
-import { Usage } from "./usage.ts";
 import { WorkerSet } from "./worker_set.ts";
 
 /**
@@ -22,9 +21,9 @@ export class ReusePortPool implements ThreadPool {
   #address: Deno.NetAddr | undefined;
 
   /** @param options See {@linkcode PoolOptions}. */
-  constructor({ engine, threads, limits, access, log }: PoolOptions) {
+  constructor(options: PoolOptions) {
+    const { engine, threads, limits, access, monitor, log } = options;
     this.#threads = Deno.build.os === "linux" ? threads : 1;
-    const usage = Usage.share(this.#threads);
     this.#workers = new WorkerSet<ReusePortRequest>({
       url: new URL("./reuse_port_worker.ts", import.meta.url),
       name: "kvs-listener",
@@ -34,7 +33,7 @@ export class ReusePortPool implements ThreadPool {
         address: this.#address!,
         limits,
         access,
-        usage,
+        monitor,
         worker,
       }),
       log,

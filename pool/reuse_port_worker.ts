@@ -8,6 +8,7 @@
 
 import type { EngineHandle, KvsEngine } from "../engine/engine.ts";
 import { attachEngine } from "../engine/open.ts";
+import { Monitor, type MonitorHandle } from "../monitor/monitor.ts";
 import type { AnswerBuffer } from "../protocol/answer_buffer.ts";
 import { allLimits, type ServerLimits } from "./limits.ts";
 import { Limiter } from "./limiter.ts";
@@ -25,7 +26,7 @@ export type ReusePortRequest =
     readonly address: Deno.NetAddr;
     readonly limits: ServerLimits;
     readonly access: Access;
-    readonly usage: SharedArrayBuffer;
+    readonly monitor: MonitorHandle;
     /** This Worker's number, from 0. */
     readonly worker: number;
   }
@@ -60,16 +61,19 @@ async function start(
   engine = await attachEngine(request.engine);
   listener = listen({ hostname, port, reusePort: true }, request.access);
   const attached = engine;
+  const monitor = new Monitor(request.monitor, request.worker);
   const spare: AnswerBuffer[] = [];
   connections = new ConnectionSet(
     guarded(
-      () => new LocalSession(attached, request.limits, spare),
+      () => new LocalSession(attached, request.limits, monitor, spare),
       request.access,
+      monitor.counters,
     ),
     log,
     new Limiter(
       allLimits(request.limits),
-      new Usage(request.usage, request.worker),
+      new Usage(request.monitor.usage, request.worker),
+      monitor.counters,
     ),
   );
   accepting = connections.acceptFrom(listener);

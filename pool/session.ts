@@ -5,6 +5,7 @@
  */
 
 import type { KvsEngine, MaybePromise } from "../engine/engine.ts";
+import type { Monitor } from "../monitor/monitor.ts";
 import { AnswerBuffer } from "../protocol/answer_buffer.ts";
 import { execute } from "../protocol/execute.ts";
 import { RequestBuffer } from "../protocol/request_buffer.ts";
@@ -53,6 +54,7 @@ export interface Session {
 /** A session whose requests run on this thread. */
 export class LocalSession implements Session {
   readonly #engine: KvsEngine;
+  readonly #monitor: Monitor;
   readonly #requests: RequestBuffer;
   readonly #maxUnreadBytes: number | undefined;
   readonly #spare: AnswerBuffer[];
@@ -62,15 +64,18 @@ export class LocalSession implements Session {
   /**
    * @param engine Runs the requests.
    * @param limits How large they may be, and their answers.
+   * @param monitor Watches them.
    * @param spare Where sessions of this thread with the same limits find and
    * leave what they need while they answer.
    */
   constructor(
     engine: KvsEngine,
     limits: ServerLimits,
+    monitor: Monitor,
     spare: AnswerBuffer[] = [],
   ) {
     this.#engine = engine;
+    this.#monitor = monitor;
     this.#requests = new RequestBuffer(limits);
     this.#maxUnreadBytes = limits.maxUnreadBytes;
     this.#spare = spare;
@@ -110,7 +115,12 @@ export class LocalSession implements Session {
   run(): MaybePromise<boolean> {
     this.#answers ??= this.#spare.pop() ??
       new AnswerBuffer(this.#maxUnreadBytes);
-    return execute(this.#engine, this.#requests, this.#answers);
+    return execute(
+      this.#engine,
+      this.#requests,
+      this.#answers,
+      this.#monitor,
+    );
   }
 
   /** @inheritdoc */

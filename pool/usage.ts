@@ -39,6 +39,21 @@ export class Usage {
   }
 
   /**
+   * Tells what all Workers have together.
+   *
+   * @param buffer What {@linkcode Usage.share} gave.
+   */
+  static read(
+    buffer: SharedArrayBuffer,
+  ): { readonly connections: number; readonly bufferBytes: number } {
+    const words = new Int32Array(buffer);
+    return {
+      connections: sumOf(words, CONNECTIONS),
+      bufferBytes: sumOf(words, BUFFERS_KIB) * 1024,
+    };
+  }
+
+  /**
    * Counts connections of this Worker.
    *
    * @param count How many came, or with a minus went.
@@ -63,10 +78,14 @@ export class Usage {
     // Before the sum is taken: of two Workers that add at the same time, at
     // least the later one sees both.
     Atomics.add(words, this.#at + what, count);
-    let sum = 0;
-    for (let at = what; at < words.length; at += MEMBER_WORDS) {
-      sum += Atomics.load(words, at);
-    }
-    return sum;
+    return sumOf(words, what);
   }
+}
+
+function sumOf(words: Int32Array, what: number): number {
+  let sum = 0;
+  for (let at = what; at < words.length; at += MEMBER_WORDS) {
+    sum += Atomics.load(words, at);
+  }
+  return sum;
 }

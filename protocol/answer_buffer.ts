@@ -41,6 +41,7 @@ const LAST_TAIL = encoder.encode('],"more":false}}\n');
 export class AnswerBuffer {
   #json = new JsonBytes();
   readonly #maxBytes: number;
+  #errors = 0;
 
   /**
    * Makes an empty buffer.
@@ -54,6 +55,11 @@ export class AnswerBuffer {
   /** Whether the answers ought to leave before there are more. */
   get isFull(): boolean {
     return this.#json.length >= this.#maxBytes;
+  }
+
+  /** How many of the answers are errors. */
+  get errors(): number {
+    return this.#errors;
   }
 
   /** How many bytes the answers take. */
@@ -73,6 +79,7 @@ export class AnswerBuffer {
   /** Forgets the answers, for the next batch. */
   clear(): void {
     this.#json.clear();
+    this.#errors = 0;
   }
 
   /** Answers that all is done and there is nothing to say: `{"Ok":null}`. */
@@ -134,6 +141,7 @@ export class AnswerBuffer {
    * @param message Why.
    */
   err(message: string): void {
+    this.#errors++;
     this.#json.text(`{"Err":${JSON.stringify(message)}}\n`);
   }
 

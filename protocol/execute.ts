@@ -11,6 +11,8 @@ import type {
   Write,
   WriteOutcome,
 } from "../engine/engine.ts";
+import type { BatchCounts } from "../monitor/counters.ts";
+import type { Monitor } from "../monitor/monitor.ts";
 import { KEY_NOT_FOUND } from "./answer.ts";
 import type { AnswerBuffer } from "./answer_buffer.ts";
 import type { ProtocolError } from "./protocol_error.ts";
@@ -40,12 +42,14 @@ const MAX_PENDING_LOOKUPS = 16;
  * @param requests Where the requests come from.
  * @param answers Where their answers go, behind what is already there; the
  * batch ends once it is full.
+ * @param monitor Counts the requests of the batch once it has ended, and tells
+ * of the server.
  * @returns Whether to call again once the answers have left, since the batch
  * ended early and there may be more whole requests.
  *
  * @example
  * ```ts ignore
- * while (await execute(engine, requests, answers)) {
+ * while (await execute(engine, requests, answers, monitor)) {
  *   await send(answers.bytes());
  *   answers.clear();
  * }
@@ -55,15 +59,16 @@ export function execute(
   engine: KvsEngine,
   requests: RequestBuffer,
   answers: AnswerBuffer,
+  monitor: Monitor,
 ): MaybePromise<boolean> {
-  const batch = new Batch(engine, answers);
+  const batch = new Batch(engine, answers, monitor);
   for (;;) {
     const request = batch.isFull ? undefined : requests.next();
     const pending = request === undefined ? batch.finish() : batch.run(request);
     if (pending instanceof Promise) {
       return goOn(batch, requests, pending, request === undefined);
     }
-    if (request === undefined) return batch.isFull;
+    if (request === undefined) return batch.end();
   }
 }
 
@@ -81,7 +86,7 @@ async function goOn(
     isDone = request === undefined;
     await (request === undefined ? batch.finish() : batch.run(request));
   }
-  return batch.isFull;
+  return batch.end();
 }
 
 /**
@@ -89,18 +94,32 @@ async function goOn(
  * the engine yet and lookups that it works on; one of them is always empty,
  * or answers would leave in another order than their requests came.
  */
-class Batch {
+class Batch implements BatchCounts {
+  gets = 0;
+  sets = 0;
+  removes = 0;
   readonly #engine: KvsEngine;
   readonly #answers: AnswerBuffer;
+  readonly #monitor: Monitor;
+  readonly #beganMs: number;
+  /** Errors that are not this batch's, or are none. */
+  #otherErrors: number;
   readonly #writes: Write[] = [];
   #writesBytes = 0;
   readonly #lookups: Promise<Uint8Array | undefined>[] = [];
   /** Where the answers to writes stand, in case the sync fails. */
   readonly #answerRuns: number[] = [];
 
-  constructor(engine: KvsEngine, answers: AnswerBuffer) {
+  constructor(engine: KvsEngine, answers: AnswerBuffer, monitor: Monitor) {
     this.#engine = engine;
     this.#answers = answers;
+    this.#monitor = monitor;
+    this.#otherErrors = answers.errors;
+    this.#beganMs = monitor.counters.begin();
+  }
+
+  get errors(): number {
+    return this.#answers.errors - this.#otherErrors;
   }
 
   get isFull(): boolean {
@@ -110,16 +129,24 @@ class Batch {
   run(request: KvsRequest | ProtocolError): MaybePromise<void> {
     switch (request.kind) {
       case "get":
+        this.gets++;
         if (this.#writes.length === 0) return this.#lookUp(request.key);
         return after(this.#applyWrites(), () => this.#lookUp(request.key));
       case "set":
       case "remove":
+        if (request.kind === "set") this.sets++;
+        else this.removes++;
         if (this.#lookups.length === 0) return this.#stage(request);
         return after(this.#answerLookups(), () => this.#stage(request));
+    }
+    this.#monitor.counters.add(request.kind);
+    switch (request.kind) {
       case "scan":
         return after(this.#emptyQueues(), () => this.#scan(request.range));
       case "compact":
         return after(this.#emptyQueues(), () => this.#compact());
+      case "stats":
+        return after(this.#emptyQueues(), () => this.#stats());
       case "auth":
         // Whoever gets here needs no authentication, or not any more.
         return after(this.#emptyQueues(), () => this.#answers.ok());
@@ -133,6 +160,16 @@ class Batch {
 
   finish(): MaybePromise<void> {
     return after(this.#emptyQueues(), () => this.#sync());
+  }
+
+  /**
+   * Has it counted: its answers may leave.
+   *
+   * @returns Whether it ended early.
+   */
+  end(): boolean {
+    this.#monitor.counters.end(this.#beganMs, this);
+    return this.isFull;
   }
 
   #emptyQueues(): MaybePromise<void> {
@@ -212,8 +249,11 @@ class Batch {
       if (outcome === true) {
         answers.ok();
         hasChanged = true;
+      } else if (outcome === false) {
+        answers.err(KEY_NOT_FOUND);
+        this.#otherErrors++;
       } else {
-        answers.err(outcome === false ? KEY_NOT_FOUND : outcome.message);
+        answers.err(outcome.message);
       }
     }
     if (hasChanged) this.#answerRuns.push(start, answers.length);
@@ -248,6 +288,14 @@ class Batch {
     try {
       const { bytesBefore, bytesAfter } = await this.#engine.compact();
       this.#answers.json({ bytesBefore, bytesAfter });
+    } catch (error) {
+      this.#answers.err(messageOf(error));
+    }
+  }
+
+  async #stats(): Promise<void> {
+    try {
+      this.#answers.json(await this.#monitor.stats(this.#engine));
     } catch (error) {
       this.#answers.err(messageOf(error));
     }

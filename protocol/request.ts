@@ -32,6 +32,7 @@ export type KvsRequest =
   }
   | { readonly kind: "scan"; readonly range: ScanRange }
   | { readonly kind: "compact" }
+  | { readonly kind: "stats" }
   | { readonly kind: "auth"; readonly token: Uint8Array };
 
 /** The most entries of one answer to a scan. */
@@ -54,6 +55,7 @@ const READERS: ReadonlyMap<string, (fields: Fields) => KvsRequest> = new Map<
   })],
   ["Scan", readScan],
   ["Compact", () => ({ kind: "compact" })],
+  ["Stats", () => ({ kind: "stats" })],
   ["Auth", (fields) => ({ kind: "auth", token: fields.text("token") })],
 ]);
 

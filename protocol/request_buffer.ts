@@ -209,7 +209,7 @@ export class RequestBuffer {
     if (lengthBytes > this.#maxRequestBytes) return this.#break(lengthBytes);
     if (
       request.kind === "scan" || request.kind === "compact" ||
-      request.kind === "auth"
+      request.kind === "stats" || request.kind === "auth"
     ) return request;
     if (request.key.length > this.#maxKeyBytes) {
       return tooLong("Key", request.key.length, this.#maxKeyBytes);

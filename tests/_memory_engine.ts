@@ -14,6 +14,7 @@ import type {
   MaybePromise,
   ScanPage,
   ScanRange,
+  StoreStats,
   Write,
   WriteOutcome,
 } from "../engine/engine.ts";
@@ -164,6 +165,10 @@ export class MemoryEngine implements KvsEngine {
       }
       return { bytesBefore: 2 * bytes, bytesAfter: bytes };
     });
+  }
+
+  stats(): StoreStats {
+    return { engine: this.name, sync: "no", diskBytes: 0, keys: this.size };
   }
 
   share(): EngineHandle {

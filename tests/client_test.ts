@@ -4,6 +4,9 @@ import { AnswerBuffer } from "../protocol/answer_buffer.ts";
 import { execute } from "../protocol/execute.ts";
 import { RequestBuffer } from "../protocol/request_buffer.ts";
 import { MemoryEngine } from "./_memory_engine.ts";
+import { aloneMonitor } from "./_monitor.ts";
+
+const monitor = aloneMonitor();
 
 /** Listens on a free port and hands each connection to a handler. */
 class TestServer implements AsyncDisposable {
@@ -47,7 +50,7 @@ function serve(engine: MemoryEngine): TestServer {
       if (read === null) return;
       requests.commit(read);
       for (let isMore = true; isMore;) {
-        isMore = await execute(engine, requests, answers);
+        isMore = await execute(engine, requests, answers, monitor);
         await send(conn, answers.bytes());
         answers.clear();
       }
@@ -313,7 +316,7 @@ Deno.test("KvsClient goes on while the server does not read", async () => {
       const read = await conn.read(requests.space());
       if (read === null) return;
       requests.commit(read);
-      await execute(engine, requests, answers);
+      await execute(engine, requests, answers, monitor);
       await send(conn, answers.bytes());
       answers.clear();
     }
@@ -453,4 +456,26 @@ Deno.test("KvsClient.scan() rejects what is no page", async () => {
       "Unexpected answer to Scan",
     );
   }
+});
+
+Deno.test("KvsClient.stats() tells what the server has done", async () => {
+  await using server = serve(new MemoryEngine());
+  await using client = await KvsClient.connect(server.addr);
+  await client.set("k", "v");
+  const { store, operations } = await client.stats();
+  assertEquals(store, { engine: "kvs", sync: "no", diskBytes: 0, keys: 1 });
+  assert(operations.set >= 1 && operations.stats >= 1);
+});
+
+Deno.test("KvsClient.stats() rejects what tells nothing", async () => {
+  await using server = script(
+    1,
+    (conn) => send(conn, encoder.encode('{"Ok":{"version":"1"}}\n')),
+  );
+  using client = await KvsClient.connect(server.addr);
+  await assertRejects(
+    () => client.stats(),
+    TypeError,
+    'Unexpected answer to Stats: {"ok":{"version":"1"}}',
+  );
 });

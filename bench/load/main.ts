@@ -10,7 +10,7 @@
  */
 
 import { linesOf } from "../support/lines.ts";
-import { Histogram } from "./histogram.ts";
+import { Histogram } from "../../monitor/histogram.ts";
 import type { ThreadResult } from "./meter.ts";
 import type { LoadPlan, LoadResult } from "./plan.ts";
 import type { WorkerAnswer, WorkerTask } from "./worker.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Histogram } from "./histogram.ts";
+import { Histogram } from "../../monitor/histogram.ts";
 import type { Libc } from "./libc.ts";
 import type { LoadPlan } from "./plan.ts";
 
@@ -19,7 +19,7 @@ export interface ThreadResult {
   /** Processor time that the thread used meanwhile, in milliseconds. */
   readonly cpuMs: number;
   /** How long they took, see {@linkcode Histogram.counts}. */
-  readonly counts: readonly number[];
+  readonly counts: Float64Array;
 }
 
 /** Counts requests from the end of the warm-up to the end of the plan. */

@@ -51,6 +51,16 @@ export interface SegmentState {
   readonly flags: number;
 }
 
+/** What all segments are together. */
+export interface SegmentTotals {
+  /** How many they are. */
+  readonly segments: number;
+  /** What they take on disk, in bytes. */
+  readonly sizeBytes: number;
+  /** What of it dead records and tombstones take, in bytes. */
+  readonly deadBytes: number;
+}
+
 /**
  * A table from file id to {@linkcode SegmentState}, open addressing on the id.
  * It is read and changed with the write lock held, or before the store is
@@ -167,6 +177,20 @@ export class SegmentTable {
       if (id !== 0 && id !== FREED) states.push(this.#state(this.#row(i)));
     }
     return states.sort((a, b) => a.id - b.id);
+  }
+
+  /** What all segments are together. */
+  totals(): SegmentTotals {
+    const words = this.#words;
+    const totals = { segments: 0, sizeBytes: 0, deadBytes: 0 };
+    for (let i = 0; i < MAX_SEGMENTS; i++) {
+      const row = this.#row(i);
+      if (words[row + ROW_ID] === 0 || words[row + ROW_ID] === FREED) continue;
+      totals.segments++;
+      totals.sizeBytes += words[row + ROW_SIZE];
+      totals.deadBytes += words[row + ROW_DEAD] + words[row + ROW_TOMBSTONES];
+    }
+    return totals;
   }
 
   #state(row: number): SegmentState {

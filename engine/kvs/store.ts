@@ -14,6 +14,7 @@ import type {
   MaybePromise,
   ScanPage,
   ScanRange,
+  StoreStats,
   SyncMode,
   Write,
   WriteOutcome,
@@ -331,6 +332,25 @@ export class KvStore implements KvsEngine {
   /** @inheritdoc */
   compact(onProgress?: CompactionProgress): Promise<CompactionReport> {
     return this.#compactor.compact(onProgress);
+  }
+
+  /** @inheritdoc */
+  stats(): StoreStats {
+    const index = this.#index;
+    const { segments, sizeBytes, deadBytes } = this.#control.locked(() =>
+      this.#control.segments.totals()
+    );
+    return {
+      engine: this.name,
+      sync: this.#handle.sync,
+      diskBytes: sizeBytes,
+      keys: index.size,
+      liveBytes: sizeBytes - deadBytes,
+      deadBytes,
+      segments,
+      indexUsedBytes: index.usedBytes,
+      indexLimitBytes: index.buffer.byteLength,
+    };
   }
 
   /**

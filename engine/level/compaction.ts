@@ -42,8 +42,13 @@ export async function compactAll(
   return { bytesBefore, bytesAfter: sizeOf(db.location) };
 }
 
-/** Adds up the files, since LevelDB's own estimate leaves its log out. */
-function sizeOf(directory: string): number {
+/**
+ * Adds up the files, since LevelDB's own estimate leaves its log out.
+ *
+ * @param directory Where they are.
+ * @returns What they take, in bytes.
+ */
+export function sizeOf(directory: string): number {
   let bytes = 0;
   for (const { name } of Deno.readDirSync(directory)) {
     try {

@@ -13,11 +13,12 @@ import type {
   KvsEngine,
   ScanPage,
   ScanRange,
+  StoreStats,
   SyncMode,
   Write,
   WriteOutcome,
 } from "../engine.ts";
-import { compactAll } from "./compaction.ts";
+import { compactAll, sizeOf } from "./compaction.ts";
 import { type LevelDatabase, openDatabase } from "./database.ts";
 import { KeyLocks } from "./key_locks.ts";
 import { scanDatabase } from "./scan.ts";
@@ -197,6 +198,15 @@ export class LevelEngine implements KvsEngine {
     } finally {
       this.#compactions.delete(compaction);
     }
+  }
+
+  /** @inheritdoc */
+  stats(): StoreStats {
+    return {
+      engine: this.name,
+      sync: this.#handle.sync,
+      diskBytes: sizeOf(this.#handle.location),
+    };
   }
 
   /**

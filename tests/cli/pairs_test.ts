@@ -17,6 +17,7 @@ function clientOf(engine: MemoryEngine, asked: unknown[] = []): Target {
     remove: (key) => engine.remove(key),
     compact: () => engine.compact(),
     close: () => engine.close(),
+    stats: (): Promise<never> => Promise.reject(new Error("Not asked for")),
     async scanPage(range) {
       asked.push(range);
       const page = await engine.scan({

@@ -114,13 +114,55 @@ testTargets("kvs compact says what it reclaimed", async (run) => {
   assertResult(await run(["get", "k"]), { stdout: `${"2".repeat(200_000)}\n` });
 });
 
+testTargets("kvs stats shows what there is to know", async (run, target) => {
+  // LevelDB packs what repeats itself.
+  const value = Array.from({ length: 50 }, () => crypto.randomUUID()).join("");
+  await run(["set", "k", value]);
+  const json = await run(["stats", "--json"]);
+  assertEquals([json.code, json.stderr], [0, ""]);
+  const found = JSON.parse(json.stdout);
+  const text = await run(["stats"]);
+  assertEquals([text.code, text.stderr], [0, ""]);
+  const rows = new Map(
+    text.stdout.trimEnd().split("\n").map((line) => {
+      const [name, value] = line.split(/ {2,}/);
+      return [name, value];
+    }),
+  );
+  const isKvs = found.store.engine === "kvs";
+  assertEquals([found.store.keys, rows.get("keys")], [
+    isKvs ? 1 : undefined,
+    isKvs ? "1" : undefined,
+  ]);
+  assert(found.store.diskBytes > 1_000);
+  assert(/^[\d.]+ KiB/.test(rows.get("disk")!), text.stdout);
+  if (target[0] === "--dir") {
+    assertEquals(Object.keys(found), ["store"]);
+    assertEquals(rows.get("store"), found.store.engine);
+    return;
+  }
+  const { version, pool, operations } = found;
+  assertEquals([version, pool], [project.version, "reuse-port"]);
+  assertEquals([operations.set, operations.stats], [1, 1]);
+  assert(rows.get("server")!.startsWith(`kvs ${project.version}, up `));
+  assertEquals(rows.get("store"), `${found.store.engine}, sync always`);
+  assertEquals(rows.get("connections"), "1 open, 3 accepted, 0 refused");
+  assertEquals(rows.get("errors"), "0, of them 0 invalid; 0 denied");
+  assertEquals(
+    rows.get("operations"),
+    "get 0, set 1, remove 0, scan 0, compact 0, stats 2, auth 0",
+  );
+  assert(/^p50 [\d.]+ µs, .* max 0 µs$/.test(rows.get("get latency")!));
+  assert(/^p50 [\d.]+ (µs|ms), /.test(rows.get("set latency")!));
+});
+
 test("kvs prints its version and its help", async () => {
   for (const flag of ["-V", "--version"]) {
     assertResult(await kvs([flag]), { stdout: `kvs ${project.version}\n` });
   }
   const help = await kvs(["--help"]);
   assertResult(await kvs(["-h"]), { stdout: help.stdout });
-  for (const command of ["serve", "get", "set", "rm", "compact"]) {
+  for (const command of ["serve", "get", "set", "rm", "compact", "stats"]) {
     assertStringIncludes(help.stdout, command);
     const { code, stdout } = await kvs([command, "--help"]);
     assertEquals(code, 0);
@@ -159,7 +201,7 @@ test("kvs refuses wrong usage in two lines", async (root) => {
 
 test("kvs fails in one line without a store", async (root) => {
   const dir = `${root}/data`;
-  for (const args of [["get", "k"], ["rm", "k"], ["compact"]]) {
+  for (const args of [["get", "k"], ["rm", "k"], ["compact"], ["stats"]]) {
     assertFailure(
       await kvs([...args, "--dir", dir]),
       1,

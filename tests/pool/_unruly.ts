@@ -15,6 +15,7 @@ import type {
   SyncMode,
 } from "../../engine/engine.ts";
 import { openEngine } from "../../engine/open.ts";
+import { shareMonitor } from "../../monitor/monitor.ts";
 import type { JobRunner } from "../../pool/job_runner.ts";
 import type { JobResult } from "../../pool/job_slots.ts";
 import { NaiveRunner } from "../../pool/naive_runner.ts";
@@ -92,6 +93,7 @@ export async function withRunner(
     threads,
     limits: setup.limits ?? {},
     access: {},
+    monitor: shareMonitor(strategy, threads),
     log: (_level: string, message: string) => void log.push(message),
   };
   const runner: JobRunner = strategy === "naive"

@@ -13,6 +13,7 @@ import type {
   MaybePromise,
   ScanPage,
   ScanRange,
+  StoreStats,
   Write,
   WriteOutcome,
 } from "../../engine/engine.ts";
@@ -126,6 +127,10 @@ class UnrulyEngine implements KvsEngine {
 
   remove(key: string): MaybePromise<boolean> {
     return this.#engine.remove(key);
+  }
+
+  stats(): MaybePromise<StoreStats> {
+    return this.#engine.stats();
   }
 
   share(): EngineHandle {

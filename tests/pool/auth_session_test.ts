@@ -1,7 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
+import { totalsOf } from "../../monitor/counters.ts";
+import { Monitor, shareMonitor } from "../../monitor/monitor.ts";
 import { AuthSession } from "../../pool/auth_session.ts";
 import type { Session } from "../../pool/session.ts";
 import { hashToken } from "../../protocol/token.ts";
+import { aloneMonitor } from "../_monitor.ts";
 
 const encoder = new TextEncoder();
 
@@ -75,13 +78,13 @@ async function feed(session: Session, text: string): Promise<string> {
   return answers;
 }
 
-function make() {
+function make(monitor = aloneMonitor()) {
   const made: Echo[] = [];
   const session = new AuthSession(hashToken("sesame"), () => {
     const echo = new Echo();
     made.push(echo);
     return echo;
-  });
+  }, monitor.counters);
   return { session, made };
 }
 
@@ -163,4 +166,15 @@ Deno.test("AuthSession lets refusals leave before they are many", async () => {
     session.forgetAnswers();
   }
   assertEquals(count, space.length / 2);
+});
+
+Deno.test("AuthSession counts what it refuses, and who it lets in", async () => {
+  const handle = shareMonitor("reuse-port", 1);
+  const monitor = new Monitor(handle, 0);
+  const { session } = make(monitor);
+  await feed(session, '{"Get":{"key":"k"}}\nnonsense\n');
+  await feed(session, AUTH);
+  await feed(make(monitor).session, '{"Auth":{"token":"Sesame"}}\n');
+  const { counts } = totalsOf(handle.counters);
+  assertEquals([counts.denied, counts.auth], [3, 1]);
 });

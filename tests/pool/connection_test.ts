@@ -1,6 +1,10 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { ConnectionSet } from "../../pool/connection.ts";
+import { Limiter } from "../../pool/limiter.ts";
+import { allLimits } from "../../pool/limits.ts";
 import type { Session } from "../../pool/session.ts";
+import { Usage } from "../../pool/usage.ts";
+import { aloneMonitor } from "../_monitor.ts";
 
 /** A session that gives back what comes in, by a function of choice. */
 class FakeSession implements Session {
@@ -54,6 +58,11 @@ async function withConnections(
   const set = new ConnectionSet(
     makeSession,
     (level, message) => log.push(`${level}: ${message}`),
+    new Limiter(
+      allLimits(),
+      new Usage(Usage.share(1), 0),
+      aloneMonitor().counters,
+    ),
   );
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const accepting = set.acceptFrom(listener);

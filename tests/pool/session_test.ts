@@ -6,6 +6,9 @@ import { LocalSession, type Session } from "../../pool/session.ts";
 import type { AnswerBuffer } from "../../protocol/answer_buffer.ts";
 import type { RequestLimits } from "../../protocol/request_buffer.ts";
 import { MemoryEngine } from "../_memory_engine.ts";
+import { aloneMonitor } from "../_monitor.ts";
+
+const monitor = aloneMonitor();
 
 const encoder = new TextEncoder();
 const OK = '{"Ok":null}\n';
@@ -23,7 +26,7 @@ const KINDS: readonly Kind[] = [
   {
     name: "LocalSession",
     make: (engine, limits) => ({
-      session: new LocalSession(engine, limits),
+      session: new LocalSession(engine, limits, monitor),
       end: () => {},
     }),
   },
@@ -35,7 +38,7 @@ const KINDS: readonly Kind[] = [
         4,
         (slot) => executor.run(slot),
       );
-      const executor = new JobExecutor(engine, board.slots, limits);
+      const executor = new JobExecutor(engine, board.slots, limits, monitor);
       return {
         session: new RemoteSession(board, limits),
         end: () => board.close(),
@@ -159,7 +162,7 @@ for (const { name, make } of KINDS) {
 Deno.test("LocalSession.run() asks for another call where answers are large", async () => {
   const engine = new MemoryEngine();
   await engine.set("large", "x".repeat(600_000));
-  const session = new LocalSession(engine, {});
+  const session = new LocalSession(engine, {}, monitor);
   const requests = encoder.encode('{"Get":{"key":"large"}}\n'.repeat(5));
   session.space().set(requests);
   session.commit(requests.length);
@@ -182,7 +185,7 @@ Deno.test("LocalSession needs memory for answers only while there are some", asy
   const spare: AnswerBuffer[] = [];
   const sessions = Array.from(
     { length: 100 },
-    () => new LocalSession(engine, {}, spare),
+    () => new LocalSession(engine, {}, monitor, spare),
   );
   for (const session of sessions) {
     assertEquals(await answers(session, '{"Get":{"key":"a"}}\n'), OK);
@@ -206,7 +209,7 @@ Deno.test("JobExecutor answers a batch that it cannot run, and runs the next", a
   engine.getBytes = (key) =>
     key[0] === 0x70 ? null as never : getBytes.call(engine, key);
   const board: JobBoard = new JobBoard(1, (slot) => executor.run(slot));
-  const executor = new JobExecutor(engine, board.slots, {});
+  const executor = new JobExecutor(engine, board.slots, {}, monitor);
   const timer = setInterval(() => {}, 1_000);
   const run = (batch: string) => board.run(encoder.encode(batch));
   const poisoned = await run('{"Get":{"key":"a"}}\n{"Get":{"key":"p"}}\n');

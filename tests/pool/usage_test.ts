@@ -25,3 +25,12 @@ Deno.test("Usage forgets what a Worker had that is replaced", () => {
   assertEquals(next.addConnections(1), 2);
   assertEquals(next.addBufferBytes(1024), 1024);
 });
+
+Deno.test("Usage.read() tells what all Workers have", () => {
+  const buffer = Usage.share(2);
+  new Usage(buffer, 0).addConnections(3);
+  const other = new Usage(buffer, 1);
+  other.addConnections(4);
+  other.addBufferBytes(2 ** 33);
+  assertEquals(Usage.read(buffer), { connections: 7, bufferBytes: 2 ** 33 });
+});

@@ -59,7 +59,8 @@ export function shown(request: KvsRequest | ProtocolError): string {
       }`;
     }
     case "compact":
-      return "compact";
+    case "stats":
+      return request.kind;
     case "auth":
       return `auth ${decoder.decode(request.token)}`;
     case "invalid":

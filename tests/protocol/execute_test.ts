@@ -1,9 +1,14 @@
 import { assert, assertEquals } from "@std/assert";
+import { totalsOf } from "../../monitor/counters.ts";
+import { Monitor, shareMonitor } from "../../monitor/monitor.ts";
 import { AnswerBuffer } from "../../protocol/answer_buffer.ts";
 import { execute } from "../../protocol/execute.ts";
 import { RequestBuffer } from "../../protocol/request_buffer.ts";
 import { MemoryEngine } from "../_memory_engine.ts";
 import { feed } from "./_feed.ts";
+import { aloneMonitor } from "../_monitor.ts";
+
+const monitor = aloneMonitor();
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true });
@@ -36,7 +41,10 @@ async function run(
   messages: readonly unknown[],
 ): Promise<unknown[]> {
   const answers = new AnswerBuffer();
-  assertEquals(await execute(engine, buffered(messages), answers), false);
+  assertEquals(
+    await execute(engine, buffered(messages), answers, monitor),
+    false,
+  );
   return read(answers);
 }
 
@@ -83,7 +91,7 @@ testBoth("answers each request in order", async (engine) => {
       '{"Ok":null}',
       '{"Err":"Key not found"}',
       '{"Ok":null}',
-      '{"Err":"Unknown request \\"Foo\\"; expected Set, Get, Remove, Scan, Compact or Auth"}',
+      '{"Err":"Unknown request \\"Foo\\"; expected Set, Get, Remove, Scan, Compact, Stats or Auth"}',
       '{"Ok":{"bytesBefore":2,"bytesAfter":1}}',
       '{"Ok":null}',
     ],
@@ -140,7 +148,7 @@ for (const isAsync of [false, true]) {
     const answers = new AnswerBuffer();
     const counts: number[] = [];
     for (let isMore = true; isMore;) {
-      isMore = await execute(engine, requests, answers);
+      isMore = await execute(engine, requests, answers, monitor);
       counts.push(read(answers).length);
       answers.clear();
     }
@@ -180,9 +188,9 @@ testBoth("answers writes with the error of a failed sync", async (engine) => {
 
 testBoth("leaves earlier answers alone when a sync fails", async (engine) => {
   const answers = new AnswerBuffer();
-  await execute(engine, buffered([set("a", "1")]), answers);
+  await execute(engine, buffered([set("a", "1")]), answers, monitor);
   engine.failNext("sync", new Error("Disk is gone"));
-  await execute(engine, buffered([set("b", "2")]), answers);
+  await execute(engine, buffered([set("b", "2")]), answers, monitor);
   assertEquals(read(answers), [
     OK,
     { Err: "Cannot make the write durable: Disk is gone" },
@@ -252,7 +260,7 @@ testBoth("answers a request that breaks the connection", async (engine) => {
   const answers = new AnswerBuffer();
   const text = `${JSON.stringify(set("k", "v"))}\n${"x".repeat(50)}`;
   feed(requests, encoder.encode(text));
-  assertEquals(await execute(engine, requests, answers), false);
+  assertEquals(await execute(engine, requests, answers, monitor), false);
   assertEquals(read(answers), [
     OK,
     { Err: "Request of 50 bytes exceeds the limit of 40 bytes" },
@@ -265,7 +273,7 @@ Deno.test("execute() makes no promise for a synchronous engine", () => {
   const engine = new MemoryEngine();
   const answers = new AnswerBuffer();
   const messages = [set("k", "v"), get("k"), "nonsense", remove("k")];
-  assertEquals(execute(engine, buffered(messages), answers), false);
+  assertEquals(execute(engine, buffered(messages), answers, monitor), false);
   assertEquals(read(answers).length, 4);
 });
 
@@ -315,7 +323,7 @@ Deno.test("execute() takes 64 MiB of pipelined requests in bounded time and memo
   for (let i = 0; i < chunkCount; i++) {
     feed(requests, chunk, () => {
       for (let isMore = true; isMore;) {
-        isMore = execute(engine, requests, answers) as boolean;
+        isMore = execute(engine, requests, answers, monitor) as boolean;
         assert(answers.length < 1.1 * MIB);
         answersBytes += answers.length;
         answers.clear();
@@ -379,4 +387,49 @@ testBoth("answers a scan that fails with an error", async (engine) => {
     { Err: "Disk is gone" },
     { Ok: { entries: [], more: false } },
   ]);
+});
+
+testBoth("counts the requests of a batch", async (engine) => {
+  const handle = shareMonitor("reuse-port", 1);
+  const monitor = new Monitor(handle, 0);
+  await engine.set("old", "1");
+  engine.failNext("getBytes", new Error("Out of order"));
+  engine.failNext("sync", new Error("Disk is gone"));
+  const answers = new AnswerBuffer();
+  // What is there already is another batch's.
+  answers.err("Before");
+  const messages = [
+    get("old"),
+    get("old"),
+    set("a", "1"),
+    set("b", "2"),
+    set("c", "3"),
+    remove("old"),
+    remove("nobody"),
+    { Scan: {} },
+    compact,
+    { Auth: { token: "t" } },
+    { Stats: {} },
+    "nonsense",
+    { Get: {} },
+  ];
+  await execute(engine, buffered(messages), answers, monitor);
+  const { counts, get: gets, set: sets } = totalsOf(handle.counters);
+  assertEquals(counts, {
+    get: 2,
+    set: 3,
+    remove: 2,
+    scan: 1,
+    compact: 1,
+    stats: 1,
+    auth: 1,
+    invalid: 2,
+    // A get, four writes that are not durable, and what was no request; not
+    // that there was nothing to be removed.
+    errors: 7,
+    denied: 0,
+    connections: 0,
+    refused: 0,
+  });
+  assertEquals([gets.histogram.total, sets.histogram.total], [2, 3]);
 });

@@ -184,14 +184,14 @@ Deno.test("decodeRequest() names what it expects for an unknown request", () => 
   for (const name of ["Foo", "get", "", "toString", "__proto__"]) {
     assertEquals(
       refusal(`{"${name}":{"key":"k"}}`),
-      `Unknown request "${name}"; expected Set, Get, Remove, Scan, Compact or Auth`,
+      `Unknown request "${name}"; expected Set, Get, Remove, Scan, Compact, Stats or Auth`,
     );
   }
   assertEquals(
     refusal(`{"${"x".repeat(1000)}":{}}`),
     `Unknown request "${
       "x".repeat(64)
-    }"…; expected Set, Get, Remove, Scan, Compact or Auth`,
+    }"…; expected Set, Get, Remove, Scan, Compact, Stats or Auth`,
   );
 });
 
@@ -199,7 +199,7 @@ Deno.test("decodeRequest() refuses what is not one request in an object", () => 
   const cases = [
     [
       "{}",
-      "A request must not be empty; expected Set, Get, Remove, Scan, Compact or Auth",
+      "A request must not be empty; expected Set, Get, Remove, Scan, Compact, Stats or Auth",
     ],
     ["[]", "A request must be an object, found array"],
     ['"Get"', "A request must be an object, found string"],

@@ -138,3 +138,19 @@ Deno.test("SegmentTable agrees with a Map under any adds and drops", () => {
     { numRuns: 50 },
   );
 });
+
+Deno.test("SegmentTable.totals() adds segments up, and counts tombstones as dead", () => {
+  const segments = table();
+  assertEquals(segments.totals(), { segments: 0, sizeBytes: 0, deadBytes: 0 });
+  for (const id of [1, 2, 3]) {
+    segments.add(id, 1_000 * id);
+    segments.addDead(id, 100 * id);
+    segments.addTombstones(id, 10 * id);
+  }
+  segments.drop(2);
+  assertEquals(segments.totals(), {
+    segments: 2,
+    sizeBytes: 4_000,
+    deadBytes: 440,
+  });
+});

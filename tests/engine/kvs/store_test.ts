@@ -523,3 +523,36 @@ Deno.test("KvStore agrees with a Map under any commands", async () => {
     { numRuns: 40 },
   );
 });
+
+Deno.test("KvStore.stats() tells live bytes from dead ones", async () => {
+  using directory = new TempDirectory();
+  const store = openStore(directory.path);
+  const value = "v".repeat(1_000);
+  await store.set("a", value);
+  await store.set("b", value);
+  const { diskBytes: before, indexUsedBytes: emptier = 0 } = store.stats();
+  await store.set("a", value);
+  await store.remove("b");
+  await store.set("c", value);
+  const stats = store.stats();
+  const { engine, sync, keys, segments, diskBytes, deadBytes } = stats;
+  assertEquals([engine, sync, keys], ["kvs", "always", 2]);
+  const files = listSegments(directory.path);
+  assertEquals(segments, files.length);
+  const sizes = files.map((id) =>
+    Deno.statSync(segmentPath(directory.path, id)).size
+  );
+  assertEquals(diskBytes, sizes.reduce((sum, size) => sum + size, 0));
+  assert(diskBytes > before + 2_000);
+  // Two overwritten or removed, and a tombstone.
+  assert(deadBytes! > 2_000 && deadBytes! < 2_200, `${deadBytes} dead`);
+  assertEquals(stats.liveBytes! + deadBytes!, diskBytes);
+  assert(stats.indexUsedBytes! > emptier - 200);
+  assert(stats.indexUsedBytes! < stats.indexLimitBytes!);
+  assertEquals(KvStore.attach(store.share()).stats(), stats);
+  await store.compact();
+  const compacted = store.stats();
+  assertEquals(compacted.keys, 2);
+  assert(compacted.deadBytes! < 100, `${compacted.deadBytes} dead`);
+  await store.close();
+});

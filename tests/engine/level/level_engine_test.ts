@@ -131,3 +131,19 @@ Deno.test(
     await assertRejects(async () => await engine.set("k", "v"), Error);
   }),
 );
+
+Deno.test(
+  "LevelEngine.stats() tells what LevelDB's files take",
+  withPath(async (path) => {
+    const engine = await open(path, "no");
+    const before = await engine.stats();
+    await engine.set("k", "v".repeat(100_000));
+    const after = await engine.stats();
+    assertEquals(
+      [after.engine, after.sync, after.keys],
+      ["level", "no", undefined],
+    );
+    assert(after.diskBytes >= before.diskBytes + 100_000);
+    await engine.close();
+  }),
+);

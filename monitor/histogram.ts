@@ -14,6 +14,12 @@ const BUCKET_BITS = 6;
 /** Powers of two beyond the first bucket's: up to 214 seconds. */
 const POWERS = 31 - BUCKET_BITS;
 
+/** Whatever took longer is counted as this. */
+const MAX_UNITS = 2 ** 31 - 1;
+
+/** The numbers that a {@linkcode Histogram} is made of. */
+export const HISTOGRAM_COUNTS = (POWERS + 1) * BUCKETS;
+
 /**
  * A histogram with buckets of constant relative width, after HdrHistogram
  * (Tene): recording costs a few instructions, and a percentile is wrong by
@@ -22,10 +28,12 @@ const POWERS = 31 - BUCKET_BITS;
 export class Histogram {
   readonly #counts: Float64Array;
 
-  /** @param counts What {@linkcode counts} of another one returned. */
-  constructor(counts?: readonly number[]) {
-    this.#counts = new Float64Array((POWERS + 1) * BUCKETS);
-    if (counts !== undefined) this.#counts.set(counts);
+  /**
+   * @param counts Where to count: {@linkcode HISTOGRAM_COUNTS} numbers, which
+   * may be in shared memory or be another one's {@linkcode counts}.
+   */
+  constructor(counts: Float64Array = new Float64Array(HISTOGRAM_COUNTS)) {
+    this.#counts = counts;
   }
 
   /**
@@ -35,7 +43,7 @@ export class Histogram {
    * @param count How many they are.
    */
   record(latencyMs: number, count: number): void {
-    const units = latencyMs * (1e3 / UNIT_US) | 0;
+    const units = Math.min(latencyMs * (1e3 / UNIT_US), MAX_UNITS) | 0;
     this.#counts[bucketOf(units < 0 ? 0 : units)] += count;
   }
 
@@ -52,8 +60,25 @@ export class Histogram {
   }
 
   /** The counts, for a message to another thread. */
-  counts(): number[] {
-    return Array.from(this.#counts);
+  counts(): Float64Array {
+    return this.#counts.slice();
+  }
+
+  /** How many requests were counted. */
+  get total(): number {
+    return this.#counts.reduce((sum, count) => sum + count, 0);
+  }
+
+  /**
+   * How many requests took less than a power of two of tenths of a
+   * microsecond, of which the buckets know it to the last.
+   *
+   * @param power The power, from 6 to 31.
+   */
+  countBelow(power: number): number {
+    const end = (power - BUCKET_BITS + 1) * BUCKETS;
+    return this.#counts.subarray(0, end)
+      .reduce((sum, count) => sum + count, 0);
   }
 
   /**
@@ -63,7 +88,7 @@ export class Histogram {
    * @returns Microseconds, the upper end of a bucket; 0 if nothing was counted.
    */
   percentileUs(share: number): number {
-    const total = this.#counts.reduce((sum, count) => sum + count, 0);
+    const { total } = this;
     let left = Math.max(1, Math.ceil(total * share));
     for (let i = 0; i < this.#counts.length && total > 0; i++) {
       left -= this.#counts[i];

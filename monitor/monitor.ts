@@ -1,0 +1,136 @@
+/**
+ * Watching a server at work.
+ *
+ * @module
+ */
+
+import type { KvsEngine, StoreStats } from "../engine/engine.ts";
+import type { PoolStrategy } from "../pool/pool.ts";
+import { Usage } from "../pool/usage.ts";
+import { VERSION } from "../version.ts";
+import { Counters, type CounterTotals, totalsOf } from "./counters.ts";
+import type { Histogram } from "./histogram.ts";
+import type { LatencyStats, ServerStats } from "./server_stats.ts";
+
+/** What the threads of a server share to watch it; survives `postMessage`. */
+export interface MonitorHandle {
+  /** How work is spread over Workers. */
+  readonly pool: PoolStrategy;
+  /** The number of Workers. */
+  readonly threads: number;
+  /** When the server started, in milliseconds since 1970. */
+  readonly startedMs: number;
+  /** A row of counters for each Worker, and one for the main thread. */
+  readonly counters: SharedArrayBuffer;
+  /** What the connections of all threads use up. */
+  readonly usage: SharedArrayBuffer;
+}
+
+/** What is known of a server at one moment. */
+export interface Reading {
+  readonly handle: MonitorHandle;
+  readonly uptimeMs: number;
+  readonly store: StoreStats;
+  readonly rssBytes: number;
+  readonly bufferBytes: number;
+  readonly connections: number;
+  readonly totals: CounterTotals;
+}
+
+/**
+ * Begins to watch a server.
+ *
+ * @param pool How it spreads its work over Workers.
+ * @param threads The number of Workers.
+ */
+export function shareMonitor(
+  pool: PoolStrategy,
+  threads: number,
+): MonitorHandle {
+  return {
+    pool,
+    threads,
+    startedMs: Date.now(),
+    counters: Counters.share(threads + 1),
+    usage: Usage.share(threads),
+  };
+}
+
+/** One thread's part in watching a server. */
+export class Monitor {
+  /** Counts what this thread does. */
+  readonly counters: Counters;
+  readonly #handle: MonitorHandle;
+
+  /**
+   * @param handle What {@linkcode shareMonitor} gave.
+   * @param row The Worker's number, from 0; the main thread's is behind them.
+   */
+  constructor(handle: MonitorHandle, row: number) {
+    this.#handle = handle;
+    this.counters = new Counters(handle.counters, row);
+  }
+
+  /** Tells what all threads have done, and what the store is like. */
+  async stats(engine: KvsEngine): Promise<ServerStats> {
+    return statsOf(await readMonitor(this.#handle, engine));
+  }
+}
+
+/**
+ * Reads what all threads have counted, and what the store is like.
+ *
+ * @param handle What {@linkcode shareMonitor} gave.
+ * @param engine The store.
+ */
+export async function readMonitor(
+  handle: MonitorHandle,
+  engine: KvsEngine,
+): Promise<Reading> {
+  const usage = Usage.read(handle.usage);
+  return {
+    handle,
+    // The clock may have been put back meanwhile.
+    uptimeMs: Math.max(0, Date.now() - handle.startedMs),
+    store: await engine.stats(),
+    rssBytes: Deno.memoryUsage().rss,
+    bufferBytes: usage.bufferBytes,
+    connections: usage.connections,
+    totals: totalsOf(handle.counters),
+  };
+}
+
+/** What is told of a reading. */
+export function statsOf(reading: Reading): ServerStats {
+  const { handle, uptimeMs, store, rssBytes, bufferBytes, totals } = reading;
+  const { connections: total, refused, errors, denied, ...operations } =
+    totals.counts;
+  return {
+    version: VERSION,
+    uptimeMs,
+    pool: handle.pool,
+    threads: handle.threads,
+    store,
+    memory: { rssBytes, bufferBytes },
+    connections: { open: reading.connections, total, refused },
+    operations,
+    errors,
+    denied,
+    latency: {
+      get: latencyOf(totals.get.histogram),
+      set: latencyOf(totals.set.histogram),
+    },
+  };
+}
+
+function latencyOf(histogram: Histogram): LatencyStats {
+  const at = (share: number) =>
+    Number(histogram.percentileUs(share).toFixed(1));
+  return {
+    p50Us: at(0.5),
+    p90Us: at(0.9),
+    p99Us: at(0.99),
+    p999Us: at(0.999),
+    maxUs: at(1),
+  };
+}
