@@ -5,6 +5,8 @@
  */
 
 import type { KvsEngine } from "./engine/engine.ts";
+import { exposition } from "./monitor/exposition.ts";
+import { MetricsPage } from "./monitor/metrics_page.ts";
 import {
   type MonitorHandle,
   readMonitor,
@@ -53,6 +55,14 @@ export interface KvsServerOptions {
    * @default plain TCP
    */
   readonly tls?: Deno.TlsCertifiedKeyPem;
+  /**
+   * Where to serve `/metrics` for Prometheus over HTTP, as `host:port`; port 0
+   * is any free port. Whoever reaches it may read it, without the token and
+   * without TLS; there are no keys or values in it.
+   *
+   * @default nowhere
+   */
+  readonly metrics?: string;
   /** What clients may use up, of size and of time. */
   readonly limits?: ServerLimits;
   /**
@@ -85,11 +95,14 @@ const STOP_TIMEOUT_MS = 4_000;
 export class KvsServer {
   /** Where it listens, as `host:port`. */
   readonly addr: string;
+  /** Where it serves `/metrics`, as `host:port`, if it does. */
+  readonly metricsAddr: string | undefined;
   /** Settled with an error if the server can't go on by itself. */
   readonly failed: Promise<never>;
   readonly #pool: ThreadPool;
   readonly #engine: KvsEngine;
   readonly #monitor: MonitorHandle;
+  readonly #page: MetricsPage | undefined;
   #stopped: Promise<void> | undefined;
 
   private constructor(
@@ -97,8 +110,11 @@ export class KvsServer {
     pool: ThreadPool,
     engine: KvsEngine,
     monitor: MonitorHandle,
+    page: MetricsPage | undefined,
   ) {
     this.addr = addr;
+    this.metricsAddr = page?.addr;
+    this.#page = page;
     this.#engine = engine;
     this.#monitor = monitor;
     this.failed = pool.failed;
@@ -124,6 +140,7 @@ export class KvsServer {
       threads = navigator.hardwareConcurrency,
       token,
       tls,
+      metrics,
       log = () => {},
     } = options;
     if (!(Number.isInteger(threads) && threads >= 1 && threads <= 256)) {
@@ -132,6 +149,7 @@ export class KvsServer {
       );
     }
     const { hostname, port } = parseAddr(addr);
+    const pageAddr = metrics === undefined ? undefined : parseAddr(metrics);
     if (token === undefined) checkReachWithoutToken(addr);
     const tokenHash = token === undefined
       ? undefined
@@ -147,17 +165,25 @@ export class KvsServer {
       monitor,
       log,
     });
+    let page: MetricsPage | undefined;
     try {
-      const bound = await pool.listen({ transport: "tcp", hostname, port });
-      return new KvsServer(formatAddr(bound), pool, engine, monitor);
+      if (pageAddr !== undefined) {
+        page = await listening(formatAddr(pageAddr), () =>
+          new MetricsPage(
+            pageAddr,
+            async () => exposition(await readMonitor(monitor, engine)),
+            (error) => log("error", `Cannot tell metrics: ${error}`),
+          ));
+      }
+      const bound = await listening(
+        addr,
+        () => pool.listen({ transport: "tcp", hostname, port }),
+      );
+      return new KvsServer(formatAddr(bound), pool, engine, monitor, page);
     } catch (error) {
+      await page?.close();
       await pool.close(STOP_TIMEOUT_MS);
-      const reason = error instanceof Deno.errors.AddrInUse
-        ? "address already in use"
-        : error instanceof Error
-        ? error.message
-        : String(error);
-      throw new Error(`Cannot listen on ${addr}: ${reason}`, { cause: error });
+      throw error;
     }
   }
 
@@ -175,12 +201,34 @@ export class KvsServer {
    * instead.
    */
   stop(): Promise<void> {
-    this.#stopped ??= this.#pool.close(STOP_TIMEOUT_MS);
+    this.#stopped ??= this.#stop();
     return this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
+    await this.#page?.close();
+    await this.#pool.close(STOP_TIMEOUT_MS);
   }
 
   /** Stops the server at the end of an `await using` block. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
+  }
+}
+
+/** Listens, or says where that was not possible. */
+async function listening<T>(
+  addr: string,
+  listen: () => T | Promise<T>,
+): Promise<T> {
+  try {
+    return await listen();
+  } catch (error) {
+    const reason = error instanceof Deno.errors.AddrInUse
+      ? "address already in use"
+      : error instanceof Error
+      ? error.message
+      : String(error);
+    throw new Error(`Cannot listen on ${addr}: ${reason}`, { cause: error });
   }
 }

@@ -28,6 +28,9 @@ Options:
   --threads N        Workers to use (default: one per core)
   --sync MODE        when an answered write is on disk: always (default),
                      everysec or no
+  --metrics HOST:PORT  where to serve /metrics for Prometheus over HTTP: to
+                     whoever reaches it, without token and TLS, for it has no
+                     keys or values in it (default: nowhere)
   --index-size SIZE  memory the index may use, such as 512M or 2G (default: a
                      quarter of the machine's, 16G at most)
   --cache-size SIZE  memory for each Worker's cache of the log (default 32M)
@@ -53,6 +56,7 @@ Examples:
         pool: undefined,
         threads: undefined,
         sync: "always",
+        metrics: undefined,
         "index-size": undefined,
         "cache-size": undefined,
         "segment-size": undefined,
@@ -65,6 +69,8 @@ Examples:
     }, []);
     const bytes = (flag: string) => parseBytes(flag, parsed.value(flag));
     const addr = checkedAddr(parsed.value("addr")!);
+    const metricsAddr = parsed.value("metrics");
+    const metrics = metricsAddr && checkedAddr(metricsAddr);
     const token = readToken(parsed.value("auth-file"), log);
     const tls = readCertificate(parsed);
     if (token === undefined) checkReachWithoutToken(addr);
@@ -95,10 +101,14 @@ Examples:
       threads,
       pool,
       limits,
+      metrics,
       log,
     });
     directory.setAddress(server.addr);
     log("info", `Listening on ${server.addr}`);
+    if (server.metricsAddr !== undefined) {
+      log("info", `Metrics on http://${server.metricsAddr}/metrics`);
+    }
     if (tls === undefined && !isLoopback(parseAddr(addr).hostname)) {
       log(
         "warn",
