@@ -35,9 +35,10 @@ export * from "./server.ts";
 // What the options above are made of.
 export type { DataDirectoryOptions } from "./engine/directory.ts";
 export type { Damage } from "./engine/kvs/segment.ts";
+export type { Log, LogFields, LogLevel } from "./monitor/log.ts";
 export type { LatencyStats, ServerStats } from "./monitor/server_stats.ts";
 export type { ServerLimits } from "./pool/limits.ts";
-export type { Log, PoolStrategy } from "./pool/pool.ts";
+export type { PoolStrategy } from "./pool/pool.ts";
 export type { Addr } from "./protocol/addr.ts";
 export type { TlsOptions } from "./protocol/dial.ts";
 export type { RequestLimits } from "./protocol/request_buffer.ts";

@@ -6,6 +6,7 @@
 
 import type { KvsEngine } from "./engine/engine.ts";
 import { exposition } from "./monitor/exposition.ts";
+import type { Log } from "./monitor/log.ts";
 import { MetricsPage } from "./monitor/metrics_page.ts";
 import {
   type MonitorHandle,
@@ -17,7 +18,7 @@ import type { ServerStats } from "./monitor/server_stats.ts";
 import { checkReachWithoutToken } from "./pool/access.ts";
 import { allLimits, type ServerLimits } from "./pool/limits.ts";
 import { makePool } from "./pool/make_pool.ts";
-import type { Log, PoolStrategy, ThreadPool } from "./pool/pool.ts";
+import type { PoolStrategy, ThreadPool } from "./pool/pool.ts";
 import { formatAddr, parseAddr } from "./protocol/addr.ts";
 import { checkedToken, hashToken } from "./protocol/token.ts";
 

@@ -1,4 +1,5 @@
 import { ENGINE_NAMES } from "../engine/directory.ts";
+import { LOG_FORMATS, LOG_LEVELS } from "../monitor/log.ts";
 import { POOL_STRATEGIES } from "../pool/pool.ts";
 import type { Command } from "./_command.ts";
 
@@ -41,6 +42,8 @@ export type Shell = (typeof SHELLS)[number];
 const CHOICES: Readonly<Record<string, readonly string[]>> = {
   ENGINE: ENGINE_NAMES,
   POOL: POOL_STRATEGIES,
+  LOG: LOG_FORMATS,
+  LEVEL: LOG_LEVELS,
   MODE: ["always", "everysec", "no"],
   FORMAT: ["json", "tab"],
   SHELL: SHELLS,

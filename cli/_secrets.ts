@@ -1,5 +1,5 @@
 import { checkedToken } from "../protocol/token.ts";
-import type { Log } from "../pool/pool.ts";
+import type { Log } from "../monitor/log.ts";
 
 const VARIABLE = "KVS_TOKEN";
 
@@ -27,7 +27,13 @@ export function readToken(
   const token = readFile("auth-file", path).replace(/\r?\n$/, "");
   const { mode } = Deno.statSync(path);
   if (mode !== null && (mode & OTHERS_MAY_READ) !== 0) {
-    log?.("warn", `Every user of this machine can read the token in "${path}"`);
+    log?.(
+      "warn",
+      `Every user of this machine can read the token in "${path}"`,
+      {
+        path,
+      },
+    );
   }
   return checked(token, `File "${path}"`);
 }

@@ -5,7 +5,7 @@ import {
   checkStore,
   repairStore,
 } from "../engine/kvs/check.ts";
-import type { Damage } from "../engine/kvs/segment.ts";
+import { describeDamage } from "../engine/kvs/segment.ts";
 import { parseCommandArgs } from "./_args.ts";
 import { formatBytes } from "./_bytes.ts";
 import type { Command } from "./_command.ts";
@@ -85,8 +85,4 @@ function describe(
     lines.push("Run again with --repair to keep what is sound");
   }
   return lines.map((line) => `${line}\n`).join("");
-}
-
-function describeDamage({ path, offset, length, reason }: Damage): string {
-  return `${path}: ${length} bytes at offset ${offset}: ${reason}`;
 }

@@ -1,8 +1,10 @@
 import { DataDirectory } from "../engine/directory.ts";
 import type { SyncMode } from "../engine/engine.ts";
+import { describeDamage } from "../engine/kvs/segment.ts";
 import { openEngineIn } from "../engine/open.ts";
+import type { Log } from "../monitor/log.ts";
 import { checkReachWithoutToken } from "../pool/access.ts";
-import { type Log, POOL_STRATEGIES, type PoolStrategy } from "../pool/pool.ts";
+import { POOL_STRATEGIES, type PoolStrategy } from "../pool/pool.ts";
 import { isLoopback, parseAddr } from "../protocol/addr.ts";
 import { KvsServer } from "../server.ts";
 import { VERSION } from "../version.ts";
@@ -11,6 +13,7 @@ import { parseBytes } from "./_bytes.ts";
 import type { Command } from "./_command.ts";
 import { UsageError } from "./_errors.ts";
 import { LIMIT_FLAGS, LIMITS_HELP, readLimits } from "./_limits.ts";
+import { LOG_FLAGS, LOG_HELP, withLog } from "./_logging.ts";
 import { readFile, readToken } from "./_secrets.ts";
 import { checkedAddr, DEFAULT_ADDR, parseEngine } from "./_target.ts";
 
@@ -41,13 +44,13 @@ Options:
                      (default: the environment variable KVS_TOKEN, if it is set)
   --tls-cert FILE    the certificate (PEM) to speak TLS with
   --tls-key FILE     its key (PEM)
-  -h, --help         show this help
+${LOG_HELP}  -h, --help         show this help
 ${LIMITS_HELP}
 Examples:
   kvs serve
   kvs serve --addr 127.0.0.1:4001 --dir /var/lib/kvs --sync everysec
 `,
-  async run(args) {
+  run(args) {
     const parsed = parseCommandArgs(args, {
       values: {
         addr: DEFAULT_ADDR,
@@ -64,75 +67,90 @@ Examples:
         "auth-file": undefined,
         "tls-cert": undefined,
         "tls-key": undefined,
+        ...LOG_FLAGS,
         ...LIMIT_FLAGS,
       },
     }, []);
-    const bytes = (flag: string) => parseBytes(flag, parsed.value(flag));
-    const addr = checkedAddr(parsed.value("addr")!);
-    const metricsAddr = parsed.value("metrics");
-    const metrics = metricsAddr && checkedAddr(metricsAddr);
-    const token = readToken(parsed.value("auth-file"), log);
-    const tls = readCertificate(parsed);
-    if (token === undefined) checkReachWithoutToken(addr);
-    const limits = readLimits(parsed);
-    const engineName = parseEngine(parsed.value("engine"));
-    const sync = parseSync(parsed.value("sync")!);
-    const threads = parseThreads(parsed.value("threads"));
-    const pool = parsePool(parsed.value("pool"));
-    const kvs = {
-      indexBytes: bytes("index-size"),
-      cacheBytes: bytes("cache-size"),
-      segmentBytes: bytes("segment-size"),
-      compactAtBytes: bytes("compact-at"),
-    };
-    log("info", `kvs ${VERSION}`);
-    using directory = DataDirectory.open(parsed.value("dir")!, {
-      engine: engineName,
-      create: true,
-    });
-    log("info", `Engine ${directory.engine}, sync ${sync}`);
-    log("info", `Data directory ${directory.path}`);
-    const engine = await openEngineIn(directory, { sync, kvs });
-    const stopped = untilSignal();
-    const server = await KvsServer.start(engine, {
-      addr,
-      token,
-      tls,
-      threads,
-      pool,
-      limits,
-      metrics,
-      log,
-    });
-    directory.setAddress(server.addr);
-    log("info", `Listening on ${server.addr}`);
-    if (server.metricsAddr !== undefined) {
-      log("info", `Metrics on http://${server.metricsAddr}/metrics`);
-    }
-    if (tls === undefined && !isLoopback(parseAddr(addr).hostname)) {
-      log(
-        "warn",
-        "Without TLS, token and data can be read on their way: see --tls-cert",
-      );
-    }
-    try {
-      const signal = await Promise.race([stopped, server.failed]);
-      log("info", `${signal}: stopping`);
-    } finally {
-      await server.stop();
-    }
-    // Not if the server did not start or stop as it should: Workers may use
-    // the engine yet, and it bears being left open when the process ends.
-    await engine.close();
-    log("info", "Stopped");
-    return 0;
+    return withLog(parsed, (log) => serveUntilSignal(parsed, log));
   },
 };
 
-const log: Log = (level, message) =>
-  console.error(
-    `${new Date().toISOString()} ${level.toUpperCase().padEnd(5)} ${message}`,
-  );
+async function serveUntilSignal(args: ParsedArgs, log: Log): Promise<number> {
+  const bytes = (flag: string) => parseBytes(flag, args.value(flag));
+  const addr = checkedAddr(args.value("addr")!);
+  const metricsAddr = args.value("metrics");
+  const metrics = metricsAddr && checkedAddr(metricsAddr);
+  const token = readToken(args.value("auth-file"), log);
+  const tls = readCertificate(args);
+  if (token === undefined) checkReachWithoutToken(addr);
+  const limits = readLimits(args);
+  const engineName = parseEngine(args.value("engine"));
+  const sync = parseSync(args.value("sync")!);
+  const threads = parseThreads(args.value("threads"));
+  const pool = parsePool(args.value("pool"));
+  const kvs = {
+    indexBytes: bytes("index-size"),
+    cacheBytes: bytes("cache-size"),
+    segmentBytes: bytes("segment-size"),
+    compactAtBytes: bytes("compact-at"),
+  };
+  log("info", `kvs ${VERSION}`, { version: VERSION });
+  using directory = DataDirectory.open(args.value("dir")!, {
+    engine: engineName,
+    create: true,
+  });
+  log("info", `Engine ${directory.engine}, sync ${sync}`, {
+    engine: directory.engine,
+    sync,
+  });
+  log("info", `Data directory ${directory.path}`, { dir: directory.path });
+  const engine = await openEngineIn(directory, {
+    sync,
+    onFailure: ({ message }) => log("error", message),
+    kvs: {
+      ...kvs,
+      onDamage: (damage) => log("warn", describeDamage(damage), { ...damage }),
+    },
+  });
+  const stopped = untilSignal();
+  const server = await KvsServer.start(engine, {
+    addr,
+    token,
+    tls,
+    threads,
+    pool,
+    limits,
+    metrics,
+    log,
+  });
+  directory.setAddress(server.addr);
+  log("info", `Listening on ${server.addr}`, { addr: server.addr });
+  if (server.metricsAddr !== undefined) {
+    log("info", `Metrics on http://${server.metricsAddr}/metrics`, {
+      metrics: server.metricsAddr,
+    });
+    if (!isLoopback(parseAddr(server.metricsAddr).hostname)) {
+      log("warn", "Metrics can be read by whoever reaches them");
+    }
+  }
+  if (tls === undefined && !isLoopback(parseAddr(addr).hostname)) {
+    log(
+      "warn",
+      "Without TLS, token and data can be read on their way: see --tls-cert",
+    );
+  }
+  try {
+    const signal = await Promise.race([stopped, server.failed]);
+    log("info", `${signal}: stopping`, { signal });
+  } finally {
+    await server.stop();
+  }
+  // Not if the server did not start or stop as it should: Workers may use
+  // the engine yet, and it bears being left open when the process ends.
+  await engine.close();
+  log("info", "Stopped");
+  return 0;
+}
 
 /** The signal that ends the server; a second one ends the process at once. */
 function untilSignal(): Promise<Deno.Signal> {

@@ -124,6 +124,9 @@ export interface StoreStats {
   readonly indexLimitBytes?: number;
 }
 
+/** Told of what failed behind requests, such as a compaction by itself. */
+export type OnFailure = (error: Error) => void;
+
 /** Told as a compaction goes on: bytes dealt with so far, and in all. */
 export type CompactionProgress = (
   doneBytes: number,

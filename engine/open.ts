@@ -6,7 +6,7 @@
  */
 
 import { DataDirectory, type DataDirectoryOptions } from "./directory.ts";
-import type { EngineHandle, KvsEngine, SyncMode } from "./engine.ts";
+import type { EngineHandle, KvsEngine, OnFailure, SyncMode } from "./engine.ts";
 import type { KvsHandle, KvStoreOptions } from "./kvs/store.ts";
 import type { LevelHandle } from "./level/level_engine.ts";
 
@@ -18,8 +18,14 @@ export interface EngineOptions {
    * @default {"always"}
    */
   readonly sync?: SyncMode;
+  /**
+   * Told of what failed behind requests, such as a compaction by itself.
+   *
+   * @default one line each on standard error
+   */
+  readonly onFailure?: OnFailure;
   /** Further options, where the engine is kvs. */
-  readonly kvs?: Omit<KvStoreOptions, "sync">;
+  readonly kvs?: Omit<KvStoreOptions, "sync" | "onFailure">;
 }
 
 /**
@@ -71,7 +77,8 @@ export async function openEngineIn(
   switch (directory.engine) {
     case "kvs": {
       const { KvStore } = await import("./kvs/store.ts");
-      return KvStore.openIn(directory, { sync: options.sync, ...options.kvs });
+      const { sync, onFailure, kvs } = options;
+      return KvStore.openIn(directory, { sync, onFailure, ...kvs });
     }
     case "level": {
       const { LevelEngine } = await import("./level/level_engine.ts");
@@ -84,9 +91,14 @@ export async function openEngineIn(
  * Attaches to a store that another thread of this process has open.
  *
  * @param handle What `share()` of that instance returned.
+ * @param onFailure Told of what failed behind requests; by default it is one
+ * line each on standard error.
  * @returns An instance of the same store, to be closed before the other.
  */
-export async function attachEngine(handle: EngineHandle): Promise<KvsEngine> {
+export async function attachEngine(
+  handle: EngineHandle,
+  onFailure?: OnFailure,
+): Promise<KvsEngine> {
   switch (handle.engine) {
     case "kvs": {
       const { KvStore } = await import("./kvs/store.ts");
@@ -94,7 +106,7 @@ export async function attachEngine(handle: EngineHandle): Promise<KvsEngine> {
     }
     case "level": {
       const { LevelEngine } = await import("./level/level_engine.ts");
-      return await LevelEngine.attach(handle as LevelHandle);
+      return await LevelEngine.attach(handle as LevelHandle, onFailure);
     }
   }
 }

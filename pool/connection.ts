@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Log } from "../monitor/log.ts";
 import { AnswerBuffer } from "../protocol/answer_buffer.ts";
 import type { ServerListener } from "./access.ts";
 import type { Limiter } from "./limiter.ts";
@@ -24,7 +25,7 @@ type Stream = Deno.TcpConn | Deno.TlsConn;
 /** The connections of one listener, served on this thread. */
 export class ConnectionSet {
   readonly #makeSession: () => Session;
-  readonly #log: (level: "warn" | "error", message: string) => void;
+  readonly #log: Log;
   readonly #limiter: Limiter;
   readonly #connections = new Map<Connection, Promise<void>>();
   readonly #sockets = new TlsSockets();
@@ -37,7 +38,7 @@ export class ConnectionSet {
    */
   constructor(
     makeSession: () => Session,
-    log: (level: "warn" | "error", message: string) => void,
+    log: Log,
     limiter: Limiter,
   ) {
     this.#limiter = limiter;

@@ -61,15 +61,21 @@ const DRAIN_MS = 1_000;
  * engine.
  *
  * @param task What to work on.
- * @param attach Attaches to the engine.
+ * @param attach Attaches to the engine, and tells what fails behind requests.
  */
 export async function runJobs(
   task: JobWorkerTask,
-  attach: (handle: EngineHandle) => Promise<KvsEngine>,
+  attach: (
+    handle: EngineHandle,
+    onFailure: (error: Error) => void,
+  ) => Promise<KvsEngine>,
 ): Promise<void> {
   let engine: KvsEngine;
   try {
-    engine = await attach(task.engine);
+    engine = await attach(
+      task.engine,
+      ({ message }) => post({ kind: "log", level: "error", message }),
+    );
   } catch (error) {
     post({
       kind: "failed",

@@ -94,7 +94,8 @@ export class NaiveRunner implements JobRunner {
       return promise;
     }
     worker.onmessage = ({ data }: MessageEvent<WorkerMessage>) => {
-      if (data.kind === "failed") fail(data.error);
+      if (data.kind === "log") log(data.level, data.message);
+      else if (data.kind === "failed") fail(data.error);
       else if (data.kind === "stopped") resolve();
     };
     worker.onerror = (event) => {

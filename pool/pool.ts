@@ -5,6 +5,7 @@
  */
 
 import type { EngineHandle } from "../engine/engine.ts";
+import type { Log } from "../monitor/log.ts";
 import type { MonitorHandle } from "../monitor/monitor.ts";
 import type { ServerLimits } from "./limits.ts";
 import type { Access } from "./access.ts";
@@ -27,9 +28,6 @@ export const POOL_STRATEGIES: readonly PoolStrategy[] = [
   "work-stealing",
   "naive",
 ];
-
-/** Tells of an event that somebody who runs a server wants to know. */
-export type Log = (level: "info" | "warn" | "error", message: string) => void;
 
 /** What a pool needs to serve. */
 export interface PoolOptions {

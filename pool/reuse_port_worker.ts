@@ -8,6 +8,7 @@
 
 import type { EngineHandle, KvsEngine } from "../engine/engine.ts";
 import { attachEngine } from "../engine/open.ts";
+import type { LogLevel } from "../monitor/log.ts";
 import { Monitor, type MonitorHandle } from "../monitor/monitor.ts";
 import type { AnswerBuffer } from "../protocol/answer_buffer.ts";
 import { allLimits, type ServerLimits } from "./limits.ts";
@@ -58,7 +59,7 @@ async function start(
   request: Extract<ReusePortRequest, { kind: "start" }>,
 ): Promise<void> {
   const { hostname, port } = request.address;
-  engine = await attachEngine(request.engine);
+  engine = await attachEngine(request.engine, reportFailure);
   listener = listen({ hostname, port, reusePort: true }, request.access);
   const attached = engine;
   const monitor = new Monitor(request.monitor, request.worker);
@@ -89,8 +90,12 @@ async function stop(): Promise<void> {
   await engine?.close();
 }
 
-function log(level: "warn" | "error", message: string): void {
+function log(level: LogLevel, message: string): void {
   post({ kind: "log", level, message });
+}
+
+function reportFailure(error: Error): void {
+  log("error", error.message);
 }
 
 function post(message: WorkerMessage): void {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Log } from "./pool.ts";
+import type { Log, LogLevel } from "../monitor/log.ts";
 import { resolvesWithin } from "./time_limit.ts";
 
 /** What every Worker of a pool tells the main thread. */
@@ -15,7 +15,7 @@ export type WorkerMessage =
   | { readonly kind: "failed"; readonly error: Error }
   | {
     readonly kind: "log";
-    readonly level: "warn" | "error";
+    readonly level: LogLevel;
     readonly message: string;
   }
   /** It has let go of everything. */
@@ -111,8 +111,9 @@ export class WorkerSet<Task> {
       stopped: stopped.promise,
     };
     worker.onmessage = ({ data }: MessageEvent<WorkerMessage>) => {
-      if (data.kind === "log") log(data.level, data.message);
-      else if (data.kind === "ready") ready.resolve();
+      if (data.kind === "log") {
+        log(data.level, data.message, { worker: number });
+      } else if (data.kind === "ready") ready.resolve();
       else if (data.kind === "failed") {
         ready.reject(data.error);
         stopped.resolve();
@@ -146,7 +147,9 @@ export class WorkerSet<Task> {
       );
       return;
     }
-    this.#options.log("error", `${error.message}; starting another`);
+    this.#options.log("error", `${error.message}; starting another`, {
+      worker: number,
+    });
     this.#start(number).ready.catch((error) => this.#fail(error));
   }
 }

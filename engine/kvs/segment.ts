@@ -99,6 +99,12 @@ export interface Damage {
   readonly reason: string;
 }
 
+/** Says in a line what is wrong where. */
+export function describeDamage(damage: Damage): string {
+  const { path, offset, length, reason } = damage;
+  return `${path}: ${length} bytes at offset ${offset}: ${reason}`;
+}
+
 /** What {@linkcode scanSegment} found beside the sound records. */
 export interface ScanResult {
   /** The file's size in bytes. */

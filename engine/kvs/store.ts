@@ -12,6 +12,7 @@ import type {
   EngineHandle,
   KvsEngine,
   MaybePromise,
+  OnFailure,
   ScanPage,
   ScanRange,
   StoreStats,
@@ -28,7 +29,12 @@ import { RECORD_HEADER_BYTES } from "./record.ts";
 import { RecordCache } from "./record_cache.ts";
 import { recover } from "./recovery.ts";
 import { scanIndex } from "./scan.ts";
-import { CorruptionError, type Damage, segmentPath } from "./segment.ts";
+import {
+  CorruptionError,
+  type Damage,
+  describeDamage,
+  segmentPath,
+} from "./segment.ts";
 import { SkipMap } from "./skip_map.ts";
 import { hasSnapshot, writeSnapshot } from "./snapshot.ts";
 
@@ -73,6 +79,12 @@ export interface KvStoreOptions {
    * @default one line each on standard error
    */
   readonly onDamage?: (damage: Damage) => void;
+  /**
+   * Told of what failed behind requests, such as a compaction by itself.
+   *
+   * @default one line each on standard error
+   */
+  readonly onFailure?: OnFailure;
 }
 
 /** What a Worker needs to attach to an open {@linkcode KvStore}. */
@@ -124,6 +136,7 @@ export class KvStore implements KvsEngine {
   readonly #compactor: Compactor;
   /** Only of the instance that opened the store. */
   readonly #owned: DataDirectory | undefined;
+  #onFailure: OnFailure | undefined;
   #housekeeping: ReturnType<typeof setInterval> | undefined;
   #closed: Promise<void> | undefined;
   /** Bytes of the log that the snapshot on disk covers. */
@@ -186,6 +199,7 @@ export class KvStore implements KvsEngine {
       cacheBytes = 32 * 2 ** 20,
       compactAtBytes = 32 * 2 ** 20,
       onDamage = reportDamage,
+      onFailure = ({ message }) => console.error(message),
     } = options;
     if (!(segmentBytes >= 4096 && segmentBytes <= 2 ** 30)) {
       throw new RangeError(
@@ -213,6 +227,7 @@ export class KvStore implements KvsEngine {
       index,
       owned,
     );
+    store.#onFailure = onFailure;
     store.#snapshotBytes = recovery.snapshotBytes;
     store.#keepHouse(sync, compactAtBytes);
     return store;
@@ -397,7 +412,7 @@ export class KvStore implements KvsEngine {
       writeSnapshot(directory, this.#control, this.#index);
     } catch (error) {
       // For instance on a full disk. The log has everything.
-      reportFailure(error);
+      this.#report(error);
     }
   }
 
@@ -410,13 +425,20 @@ export class KvStore implements KvsEngine {
       : answer(outcome);
   }
 
+  #report(error: unknown): void {
+    // Whoever writes next is told.
+    if (error instanceof WritesRefusedError) return;
+    this.#onFailure?.(error instanceof Error ? error : new Error(`${error}`));
+  }
+
   #keepHouse(sync: SyncMode, compactAtBytes: number): void {
     const housekeeping = setInterval(() => {
       const ticket = this.#control.appendedTicket;
       if (sync === "everysec" && !this.#control.isSynced(ticket)) {
-        this.#commit.wait(ticket).catch(reportFailure);
+        this.#commit.wait(ticket).catch((error) => this.#report(error));
       }
-      this.#compactor.compactIfWorthwhile(compactAtBytes)?.catch(reportFailure);
+      this.#compactor.compactIfWorthwhile(compactAtBytes)
+        ?.catch((error) => this.#report(error));
     }, HOUSEKEEPING_INTERVAL_MS);
     Deno.unrefTimer(housekeeping);
     this.#housekeeping = housekeeping;
@@ -428,11 +450,6 @@ function defaultIndexBytes(): number {
   return Math.min(2 ** 34, Math.max(2 ** 26, quarter));
 }
 
-function reportDamage({ path, offset, length, reason }: Damage): void {
-  console.error(`${path}: ${length} bytes at offset ${offset}: ${reason}`);
-}
-
-function reportFailure(error: unknown): void {
-  if (error instanceof WritesRefusedError) return;
-  console.error(error instanceof Error ? error.message : String(error));
+function reportDamage(damage: Damage): void {
+  console.error(describeDamage(damage));
 }

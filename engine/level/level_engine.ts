@@ -11,6 +11,7 @@ import type {
   CompactionReport,
   EngineHandle,
   KvsEngine,
+  OnFailure,
   ScanPage,
   ScanRange,
   StoreStats,
@@ -31,6 +32,12 @@ export interface LevelEngineOptions {
    * @default {"always"}
    */
   readonly sync?: SyncMode;
+  /**
+   * Told of what failed behind requests.
+   *
+   * @default one line each on standard error
+   */
+  readonly onFailure?: OnFailure;
 }
 
 /** What a Worker needs to attach to an open {@linkcode LevelEngine}. */
@@ -78,6 +85,7 @@ export class LevelEngine implements KvsEngine {
   readonly #locks: KeyLocks;
   /** Only of the instance that opened the database. */
   readonly #owned: DataDirectory | undefined;
+  readonly #onFailure: OnFailure;
   #syncTimer: ReturnType<typeof setTimeout> | undefined;
   #isUnsynced = false;
   readonly #compactions = new Set<Promise<unknown>>();
@@ -86,8 +94,10 @@ export class LevelEngine implements KvsEngine {
     db: LevelDatabase,
     handle: LevelHandle,
     locks: KeyLocks,
+    onFailure: OnFailure = ({ message }) => console.error(message),
     owned?: DataDirectory,
   ) {
+    this.#onFailure = onFailure;
     this.#db = db;
     this.#handle = handle;
     this.#locks = locks;
@@ -105,7 +115,7 @@ export class LevelEngine implements KvsEngine {
    */
   static async openIn(
     owned: DataDirectory,
-    { sync = "always" }: LevelEngineOptions = {},
+    { sync = "always", onFailure }: LevelEngineOptions = {},
   ): Promise<LevelEngine> {
     const location = `${owned.path}/${SUBDIRECTORY}`;
     // LevelDB would let everybody read its files.
@@ -116,6 +126,7 @@ export class LevelEngine implements KvsEngine {
       db,
       { engine: "level", location, sync, locks: locks.buffer },
       locks,
+      onFailure,
       owned,
     );
   }
@@ -124,12 +135,16 @@ export class LevelEngine implements KvsEngine {
    * Attaches to a database that another thread of this process has open.
    *
    * @param handle What {@linkcode share} returned there.
+   * @param onFailure Told of what failed behind requests.
    * @returns An instance of the same store; it must be closed before the one
    * that opened it.
    */
-  static async attach(handle: LevelHandle): Promise<LevelEngine> {
+  static async attach(
+    handle: LevelHandle,
+    onFailure?: OnFailure,
+  ): Promise<LevelEngine> {
     const db = await openDatabase(handle.location);
-    return new LevelEngine(db, handle, new KeyLocks(handle.locks));
+    return new LevelEngine(db, handle, new KeyLocks(handle.locks), onFailure);
   }
 
   /** @inheritdoc */
@@ -270,7 +285,7 @@ export class LevelEngine implements KvsEngine {
     if (sync === "everysec") {
       this.#syncTimer ??= setTimeout(() => {
         this.#syncTimer = undefined;
-        this.#syncLog().catch(reportFailure);
+        this.#syncLog().catch((error) => this.#report(error));
       }, SYNC_INTERVAL_MS);
     }
   }
@@ -279,6 +294,11 @@ export class LevelEngine implements KvsEngine {
   async #syncLog(): Promise<void> {
     this.#isUnsynced = false;
     await this.#db.del(SYNC_KEY, { sync: true });
+  }
+
+  #report(error: unknown): void {
+    const reason = error instanceof Error ? error.message : String(error);
+    this.#onFailure(new Error(`Cannot sync LevelDB's log: ${reason}`));
   }
 
   async #writeOne(write: Write): Promise<boolean> {
@@ -291,11 +311,3 @@ export class LevelEngine implements KvsEngine {
 type Operation =
   | { type: "put"; key: Uint8Array; value: Uint8Array }
   | { type: "del"; key: Uint8Array };
-
-function reportFailure(error: unknown): void {
-  console.error(
-    `Cannot sync LevelDB's log: ${
-      error instanceof Error ? error.message : String(error)
-    }`,
-  );
-}

@@ -132,7 +132,7 @@ export class ServerProcess implements AsyncDisposable {
     });
     const server = new ServerProcess(child);
     await server.logged("Listening on");
-    server.#addr = /Listening on (\S+)/.exec(server.log)?.[1];
+    server.#addr = /Listening on ([^\s"]+)/.exec(server.log)?.[1];
     if (server.#addr === undefined) throw new Error(server.log);
     return server;
   }

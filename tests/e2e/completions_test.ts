@@ -50,6 +50,8 @@ offers get ""
 offers scan --re
 offers serve --sync ""
 offers serve --pool w
+offers serve --log ""
+offers serve --log-level w
 offers import a
 offers set k --file a
 offers export --dir ""
@@ -69,6 +71,8 @@ Deno.test({
       "--reverse,",
       "always,everysec,no,",
       "work-stealing,",
+      "text,json,",
+      "warn,",
       "a file,",
       "a file,",
       "folder,",

@@ -159,6 +159,7 @@ self.onmessage = ({ data }: MessageEvent<JobWorkerTask>) => {
   if (syncDelayMs > 0) slowSyncs(words, syncDelayMs);
   return runJobs(
     data,
-    async (handle) => new UnrulyEngine(await attachEngine(handle), words),
+    async (handle, onFailure) =>
+      new UnrulyEngine(await attachEngine(handle, onFailure), words),
   );
 };

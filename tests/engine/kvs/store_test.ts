@@ -388,6 +388,37 @@ Deno.test("KvStore compacts by itself once there is enough to give back", async 
   await store.close();
 });
 
+Deno.test("KvStore tells of a compaction in the background that failed", async () => {
+  using directory = new TempDirectory();
+  const failures: string[] = [];
+  const store = openStore(directory.path, {
+    segmentBytes: 4096,
+    compactAtBytes: 1,
+    sync: "no",
+    onFailure: ({ message }) => failures.push(message),
+  });
+  for (let i = 0; i < 20; i++) await store.set("k", "v".repeat(1_000));
+  const { Worker } = globalThis;
+  globalThis.Worker = class extends Worker {
+    constructor() {
+      super("data:text/javascript,throw new Error('Out of luck')", {
+        type: "module",
+      });
+    }
+  };
+  try {
+    const deadlineMs = performance.now() + 10_000;
+    while (failures.length === 0 && performance.now() < deadlineMs) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  } finally {
+    globalThis.Worker = Worker;
+  }
+  assertEquals(failures.length, 1);
+  assert(failures[0].startsWith("Compaction failed: "), failures[0]);
+  await store.close();
+});
+
 Deno.test("KvStore refuses writes after a failed fdatasync, and serves reads", async () => {
   using directory = new TempDirectory();
   const store = openStore(directory.path);

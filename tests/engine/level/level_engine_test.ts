@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { ClassicLevel } from "classic-level";
 import type { KvsEngine, SyncMode } from "../../../engine/engine.ts";
-import { openEngine } from "../../../engine/open.ts";
+import { attachEngine, openEngine } from "../../../engine/open.ts";
 
 function withPath(body: (path: string) => Promise<void>): () => Promise<void> {
   return async () => {
@@ -144,6 +145,28 @@ Deno.test(
       ["level", "no", undefined],
     );
     assert(after.diskBytes >= before.diskBytes + 100_000);
+    await engine.close();
+  }),
+);
+
+Deno.test(
+  "LevelEngine tells of a sync in the background that failed",
+  withPath(async (path) => {
+    const failures: string[] = [];
+    const onFailure = ({ message }: Error) => failures.push(message);
+    const engine = await open(path, "everysec");
+    const attached = await attachEngine(engine.share(), onFailure);
+    const { del } = ClassicLevel.prototype;
+    ClassicLevel.prototype.del = () =>
+      Promise.reject(new Error("Disk is gone"));
+    try {
+      await attached.set("k", "v");
+      await new Promise((resolve) => setTimeout(resolve, 1_200));
+    } finally {
+      ClassicLevel.prototype.del = del;
+    }
+    assertEquals(failures, ["Cannot sync LevelDB's log: Disk is gone"]);
+    await attached.close();
     await engine.close();
   }),
 );
