@@ -43,7 +43,7 @@ function explain(
     ...order.slice(-SHOWN).map(indented),
     "Then this does not fit",
     indented(blocked),
-    `with ${others.length} others at the same time`,
+    `Others at the same time: ${others.length}`,
     ...others.slice(-SHOWN).map(indented),
   ].join("\n");
 }

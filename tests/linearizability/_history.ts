@@ -62,21 +62,23 @@ export function byKey(
 export function describe(operation: Operation): string {
   const { action, session, invokedMs, returnedMs, answered } = operation;
   const when = `${invokedMs.toFixed(3)} to ${returnedMs.toFixed(3)} ms`;
-  return `${when}, session ${session}: ${what(action)}${
-    answered ? "" : ", not answered"
-  }`;
+  const asked = action.kind === "set"
+    ? `set ${shortened(action.value)}`
+    : action.kind;
+  const learned = answered ? found(action) : ", not answered";
+  return `${when}, session ${session}: ${asked}${learned}`;
 }
 
-function what(action: Action): string {
+function found(action: Action): string {
   switch (action.kind) {
     case "set":
-      return `set ${shortened(action.value)}`;
+      return "";
     case "get":
-      return `get found ${
+      return ` found ${
         action.value === undefined ? "no key" : shortened(action.value)
       }`;
     case "remove":
-      return `remove found ${action.found ? "the key" : "no key"}`;
+      return ` found ${action.found ? "the key" : "no key"}`;
   }
 }
 

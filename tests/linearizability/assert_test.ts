@@ -27,17 +27,22 @@ Deno.test("assertLinearizable() shows which operations do not fit together", () 
         operation("b", { kind: "set", value: "v".repeat(100) }, 2),
         operation("b", { kind: "remove", found: true }, 4),
         operation("b", { kind: "get", value: "v" }, 6),
+        {
+          ...operation("b", { kind: "remove", found: undefined }, 6.5),
+          answered: false,
+        },
       ]),
     Error,
     'No order of the operations on key "b" explains all answers',
   );
   assertStringIncludes(
     message,
-    `explains 2 of 3 and ends with
+    `explains 2 of 4 and ends with
   2.000 to 3.000 ms, session 1: set "${"v".repeat(29)}…" of 100 characters
   4.000 to 5.000 ms, session 1: remove found the key
 Then this does not fit
   6.000 to 7.000 ms, session 1: get found "v"
-with 0 others at the same time`,
+Others at the same time: 1
+  6.500 to 7.500 ms, session 1: remove, not answered`,
   );
 });
