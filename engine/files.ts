@@ -40,12 +40,7 @@ export function openDirectory(path: string): Deno.FsFile | undefined {
  * @param content The new content.
  */
 export function writeFileAtomic(path: string, content: Uint8Array): void {
-  replaceFile(path, (file) => {
-    let written = 0;
-    while (written < content.length) {
-      written += file.writeSync(content.subarray(written));
-    }
-  });
+  replaceFile(path, (file) => writeAll(file, content));
 }
 
 /**
@@ -120,4 +115,11 @@ export function parentDirectory(path: string): string {
   const trimmed = path.replace(/[/\\]+$/, "");
   const end = Math.max(trimmed.lastIndexOf("/"), trimmed.lastIndexOf("\\"));
   return end < 0 ? "." : trimmed.slice(0, end + 1);
+}
+
+/** Writes all of `bytes`, however many calls that takes. */
+export function writeAll(file: Deno.FsFile, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length;) {
+    at += file.writeSync(at === 0 ? bytes : bytes.subarray(at));
+  }
 }

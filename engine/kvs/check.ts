@@ -4,7 +4,12 @@
  * @module
  */
 
-import { fileExists, removeIfExists, syncDirectory } from "../files.ts";
+import {
+  fileExists,
+  removeIfExists,
+  syncDirectory,
+  writeAll,
+} from "../files.ts";
 import { buildHint, entryCount, hintPath, removeHint } from "./hint.ts";
 import {
   createSegment,
@@ -14,7 +19,6 @@ import {
   scanSegment,
   SEGMENT_HEADER_BYTES,
   segmentPath,
-  writeAll,
 } from "./segment.ts";
 import { removeSnapshot, snapshotDamage } from "./snapshot.ts";
 

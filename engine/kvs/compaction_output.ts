@@ -4,15 +4,10 @@
  * @module
  */
 
-import { syncDirectory } from "../files.ts";
+import { syncDirectory, writeAll } from "../files.ts";
 import type { Control } from "./control.ts";
 import type { LogPointer } from "./log_pointer.ts";
-import {
-  createSegment,
-  SEGMENT_HEADER_BYTES,
-  segmentPath,
-  writeAll,
-} from "./segment.ts";
+import { createSegment, SEGMENT_HEADER_BYTES, segmentPath } from "./segment.ts";
 import type { SkipMap } from "./skip_map.ts";
 
 /** Copies are gathered up to this size, in bytes, before they are written. */

@@ -5,15 +5,11 @@
  */
 
 import type { Write, WriteOutcome } from "../engine.ts";
+import { writeAll } from "../files.ts";
 import type { Control } from "./control.ts";
 import { emptyPointer, type LogPointer } from "./log_pointer.ts";
 import { encodeRecord, MAX_SEQUENCE, recordLength } from "./record.ts";
-import {
-  createSegment,
-  SEGMENT_HEADER_BYTES,
-  segmentPath,
-  writeAll,
-} from "./segment.ts";
+import { createSegment, SEGMENT_HEADER_BYTES, segmentPath } from "./segment.ts";
 import type { SkipMap } from "./skip_map.ts";
 
 /** Records are gathered up to this size, in bytes, before they are written. */

@@ -9,6 +9,7 @@
  */
 
 import { crc32 } from "node:zlib";
+import { writeAll } from "../files.ts";
 import { FileWindow } from "./file_window.ts";
 import {
   decodeRecordHeader,
@@ -69,13 +70,6 @@ export function createSegment(directory: string, id: number): Deno.FsFile {
     file.close();
     Deno.removeSync(path);
     throw error;
-  }
-}
-
-/** Writes all of `bytes`, however many calls that takes. */
-export function writeAll(file: Deno.FsFile, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length;) {
-    at += file.writeSync(at === 0 ? bytes : bytes.subarray(at));
   }
 }
 

@@ -12,9 +12,9 @@
  */
 
 import { crc32 } from "node:zlib";
-import { fileExists, removeIfExists, replaceFile } from "../files.ts";
+import { fileExists, removeIfExists, replaceFile, writeAll } from "../files.ts";
 import type { Control } from "./control.ts";
-import { type Damage, segmentPath, writeAll } from "./segment.ts";
+import { type Damage, segmentPath } from "./segment.ts";
 import type { SegmentState } from "./segment_table.ts";
 import { SkipMap } from "./skip_map.ts";
 

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
+import { writeAll } from "../../../engine/files.ts";
 import { IndexFullError } from "../../../engine/kvs/arena.ts";
 import { hintPath } from "../../../engine/kvs/hint.ts";
 import { encodeRecord, recordLength } from "../../../engine/kvs/record.ts";
@@ -7,7 +8,6 @@ import {
   CorruptionError,
   createSegment,
   segmentPath,
-  writeAll,
 } from "../../../engine/kvs/segment.ts";
 import { DAMAGED, SEALED } from "../../../engine/kvs/segment_table.ts";
 import { hasSnapshot, writeSnapshot } from "../../../engine/kvs/snapshot.ts";

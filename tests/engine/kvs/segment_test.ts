@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { writeAll } from "../../../engine/files.ts";
 import { encodeRecord, recordLength } from "../../../engine/kvs/record.ts";
 import {
   CorruptionError,
@@ -8,7 +9,6 @@ import {
   scanSegment,
   SEGMENT_HEADER_BYTES,
   segmentPath,
-  writeAll,
 } from "../../../engine/kvs/segment.ts";
 import { bytes, TempDirectory, text } from "./_helpers.ts";
 
