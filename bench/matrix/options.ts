@@ -27,7 +27,7 @@ Usage: deno task bench [OPTIONS]
   --style LIST      ${STYLES.map((style) => style.name).join(", ")}
   --sync LIST       no, everysec, always: when answered writes are on disk
   --rounds N        how often to run everything; results are medians
-  --no-cold         leave the reads from a cold disk out
+  --warm-only       leave the reads from a cold disk out
   --dir DIR         where to put data, on the disk to be measured
   --publish         write the results, charts and tables of this repository
   --help            show this help
@@ -77,7 +77,7 @@ export function parseMatrixOptions(
       rounds: undefined,
       dir: undefined,
     },
-    switches: ["quick", "full", "no-cold", "publish", "help"],
+    switches: ["quick", "full", "warm-only", "publish", "help"],
   }, []);
   if (flags.has("help")) return undefined;
   const isQuick = flags.has("quick");
@@ -109,7 +109,7 @@ export function parseMatrixOptions(
       : isFull
       ? { warmupMs: 300, measureMs: 700 }
       : { warmupMs: 150, measureMs: 350 },
-    isCold: !flags.has("no-cold"),
+    isCold: !flags.has("warm-only"),
     dir: flags.value("dir"),
     isPublish: flags.has("publish"),
   };
