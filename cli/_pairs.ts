@@ -2,7 +2,7 @@ import type { ScanEntry } from "../engine/engine.ts";
 import { scanPages } from "../engine/scan.ts";
 import type { ParsedArgs } from "./_args.ts";
 import { UsageError } from "./_errors.ts";
-import type { Target } from "./_target.ts";
+import type { Source } from "./_target.ts";
 
 /** A key and its value, as text or as UTF-8, whichever is there already. */
 export interface Pair {
@@ -35,19 +35,19 @@ const encoder = new TextEncoder();
  * Goes through pairs in the order of their keys' bytes, be they behind a
  * server or on disk.
  *
- * @param target Where they are.
+ * @param source Where they are.
  * @param range Which ones.
  * @returns Pages of them, none empty.
  */
 export function pairPages(
-  target: Target,
+  source: Source,
   range: PairRange,
 ): AsyncGenerator<readonly Pair[], void> {
-  if ("scanPage" in target) return serverPages(target, range);
+  if ("scanPage" in source) return serverPages(source, range);
   const encoded = (text: string | undefined) =>
     text === undefined ? undefined : encoder.encode(text);
   const { prefix, start, end, reverse, keys, limit } = range;
-  const pages: AsyncGenerator<readonly ScanEntry[], void> = scanPages(target, {
+  const pages: AsyncGenerator<readonly ScanEntry[], void> = scanPages(source, {
     prefix: encoded(prefix),
     start: encoded(start),
     end: encoded(end),
@@ -60,11 +60,11 @@ export function pairPages(
 
 /** While a page is dealt with, the next one is on its way. */
 async function* serverPages(
-  target: Extract<Target, { scanPage: unknown }>,
+  source: Extract<Source, { scanPage: unknown }>,
   { limit = Infinity, ...range }: PairRange,
 ): AsyncGenerator<readonly Pair[], void> {
   const ask = (after: string | undefined, left: number) =>
-    target.scanPage({ ...range, after, limit: Math.min(left, PAGE_PAIRS) });
+    source.scanPage({ ...range, after, limit: Math.min(left, PAGE_PAIRS) });
   let left = limit;
   let next = ask(undefined, left);
   for (;;) {

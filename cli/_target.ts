@@ -30,6 +30,21 @@ export const TARGET_HELP =
   --dir DIR         the data directory itself, without a server
 `;
 
+/** The switches of a command that only reads. */
+export const SOURCE_SWITCHES = [...TARGET_SWITCHES, "read-only"];
+
+/** How `--help` describes the flags of a command that only reads. */
+export const SOURCE_HELP =
+  `${TARGET_HELP}  --read-only       beside a server that has DIR open: what was there when the
+                    command began, and nothing that is written later. Writes
+                    nothing; reads the whole index first; engine kvs only
+`;
+
+/** What a command that only reads needs of a store. */
+export type Source =
+  & Pick<KvsEngine, "get" | "close">
+  & (Pick<KvsEngine, "scan"> | Pick<KvsClient, "scanPage">);
+
 /** What a command needs of a store, be it behind a server or on disk. */
 export type Target =
   & Pick<KvsEngine, "get" | "set" | "remove" | "compact" | "close">
@@ -59,12 +74,34 @@ export async function withTarget<T>(
   }
 }
 
+/**
+ * Does as {@linkcode withTarget} for a command that only reads.
+ *
+ * @param args The parsed arguments.
+ * @param use What to run.
+ * @returns What `use` returned.
+ */
+export async function withSource<T>(
+  args: ParsedArgs,
+  use: (source: Source) => Promise<T>,
+): Promise<T> {
+  if (!args.has("read-only")) return await withTarget(args, use);
+  const dir = args.value("dir");
+  if (dir === undefined) throw new UsageError("--read-only needs --dir");
+  if (args.value("addr") !== undefined) throw bothGiven();
+  const { ReadOnlyStore } = await import("../engine/kvs/read_only_store.ts");
+  using store = ReadOnlyStore.open(dir);
+  return await use(store);
+}
+
+function bothGiven(): UsageError {
+  return new UsageError("--addr and --dir exclude each other");
+}
+
 async function openTarget(args: ParsedArgs, create: boolean): Promise<Target> {
   const dir = args.value("dir");
   const addr = args.value("addr");
-  if (dir !== undefined && addr !== undefined) {
-    throw new UsageError("--addr and --dir exclude each other");
-  }
+  if (dir !== undefined && addr !== undefined) throw bothGiven();
   if (dir !== undefined) {
     const { openEngine } = await import("../engine/open.ts");
     return await openEngine(dir, { create });

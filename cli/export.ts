@@ -4,11 +4,11 @@ import { printPairs } from "./_pair_writer.ts";
 import { pairPages } from "./_pairs.ts";
 import { withProgress } from "./_progress.ts";
 import {
-  type Target,
+  type Source,
+  SOURCE_HELP,
+  SOURCE_SWITCHES,
   TARGET_FLAGS,
-  TARGET_HELP,
-  TARGET_SWITCHES,
-  withTarget,
+  withSource,
 } from "./_target.ts";
 
 /** `kvs export`. */
@@ -17,31 +17,31 @@ export const exportPairs: Command = {
 
 Usage: kvs export [OPTIONS]
 
-With --dir the pairs are those of one moment, since nobody else has the store
-open. Of a server they are not: each key that is there all the while is printed
-once, with a value that it had meanwhile; one that others set or remove
-meanwhile may be printed or not.
+With --dir the pairs are those of one moment, the one when the command began,
+with --read-only beside a server too. Through a server (--addr) they are not:
+each key that is there all the while is printed once, with a value that it had
+meanwhile; one that others set or remove meanwhile may be printed or not.
 
 Options:
-${TARGET_HELP}  -h, --help        show this help
+${SOURCE_HELP}  -h, --help        show this help
 
 Examples:
   kvs export > pairs.jsonl
-  kvs export --dir ./data | gzip > pairs.jsonl.gz
+  kvs export --dir ./data --read-only | gzip > pairs.jsonl.gz
   kvs export | kvs import --addr 127.0.0.1:4001
 `,
   async run(args) {
     const parsed = parseCommandArgs(
       args,
-      { values: TARGET_FLAGS, switches: TARGET_SWITCHES },
+      { values: TARGET_FLAGS, switches: SOURCE_SWITCHES },
       [],
     );
     // On a terminal the pairs themselves show how far it is.
     const isShown = Deno.stderr.isTerminal() && !Deno.stdout.isTerminal();
-    await withTarget(parsed, (target) =>
+    await withSource(parsed, (source) =>
       withProgress(async (progress) => {
-        progress.total = sizeOf(target);
-        await printPairs(pairPages(target, {}), "json", (count) => {
+        progress.total = sizeOf(source);
+        await printPairs(pairPages(source, {}), "json", (count) => {
           progress.pairs += count;
           progress.done += count;
         });
@@ -51,6 +51,6 @@ Examples:
 };
 
 /** The number of pairs, where that is known without counting; else 0. */
-function sizeOf(target: Target): number {
-  return "size" in target && typeof target.size === "number" ? target.size : 0;
+function sizeOf(source: Source): number {
+  return "size" in source && typeof source.size === "number" ? source.size : 0;
 }

@@ -2,10 +2,10 @@ import { parseCommandArgs } from "./_args.ts";
 import type { Command } from "./_command.ts";
 import { writeText } from "./_output.ts";
 import {
+  SOURCE_HELP,
+  SOURCE_SWITCHES,
   TARGET_FLAGS,
-  TARGET_HELP,
-  TARGET_SWITCHES,
-  withTarget,
+  withSource,
 } from "./_target.ts";
 
 /** `kvs get`. */
@@ -15,7 +15,7 @@ export const get: Command = {
 Usage: kvs get KEY... [OPTIONS]
 
 Options:
-${TARGET_HELP}  --json            print {"key":…,"value":…}; the value of a missing key is null
+${SOURCE_HELP}  --json            print {"key":…,"value":…}; the value of a missing key is null
   -h, --help        show this help
 
 Examples:
@@ -27,13 +27,13 @@ Examples:
   async run(args) {
     const parsed = parseCommandArgs(
       args,
-      { values: TARGET_FLAGS, switches: [...TARGET_SWITCHES, "json"] },
+      { values: TARGET_FLAGS, switches: [...SOURCE_SWITCHES, "json"] },
       ["KEY…"],
     );
     const keys = parsed.operands;
-    const values = await withTarget(
+    const values = await withSource(
       parsed,
-      async (target) => await Promise.all(keys.map((key) => target.get(key))),
+      async (source) => await Promise.all(keys.map((key) => source.get(key))),
     );
     const lines = keys.map((key, i) =>
       parsed.has("json")

@@ -3,10 +3,10 @@ import type { Command } from "./_command.ts";
 import { printPairs } from "./_pair_writer.ts";
 import { pairPages, parseLimit } from "./_pairs.ts";
 import {
+  SOURCE_HELP,
+  SOURCE_SWITCHES,
   TARGET_FLAGS,
-  TARGET_HELP,
-  TARGET_SWITCHES,
-  withTarget,
+  withSource,
 } from "./_target.ts";
 
 /** `kvs scan`. */
@@ -28,7 +28,7 @@ Options:
   --limit N         at most N
   --reverse         from the last key to the first
   --keys            keys without values
-${TARGET_HELP}  --json            print {"key":…,"value":…}
+${SOURCE_HELP}  --json            print {"key":…,"value":…}
   -h, --help        show this help
 
 Examples:
@@ -45,7 +45,7 @@ Examples:
         end: undefined,
         limit: undefined,
       },
-      switches: [...TARGET_SWITCHES, "reverse", "keys", "json"],
+      switches: [...SOURCE_SWITCHES, "reverse", "keys", "json"],
     }, []);
     const range = {
       prefix: parsed.value("prefix"),
@@ -56,9 +56,9 @@ Examples:
       keys: parsed.has("keys"),
     };
     const format = parsed.has("json") ? "json" : "text";
-    await withTarget(
+    await withSource(
       parsed,
-      (target) => printPairs(pairPages(target, range), format),
+      (source) => printPairs(pairPages(source, range), format),
     );
     return 0;
   },

@@ -143,6 +143,24 @@ export class DataDirectory implements Disposable {
   }
 }
 
+/**
+ * Finds the store in a data directory, and changes nothing there.
+ *
+ * @param path The directory.
+ * @returns Its absolute path, and the engine that the store belongs to. Another
+ * process may have it locked.
+ * @throws {Error} If there is no store, or one of a newer format.
+ */
+export function findStore(
+  path: string,
+): Pick<DataDirectory, "path" | "engine"> {
+  if (!isDirectory(path)) throw cannotOpen(path, "it does not exist");
+  const note = readEngineFile(path);
+  if (note === undefined) throw cannotOpen(path, "it holds no store");
+  checkNote(path, note, note.engine);
+  return { path: Deno.realPathSync(path), engine: note.engine };
+}
+
 /** What the file `ENGINE` says. */
 interface EngineNote {
   readonly engine: EngineName;

@@ -7,6 +7,11 @@
 /** How much is read at a time, in bytes. */
 export const WINDOW_BYTES = 1 << 20;
 
+/** A file is shorter than it was when the reading began. */
+export class FileShrankError extends Error {
+  override name = "FileShrankError";
+}
+
 /**
  * A view of a file that reads it in large pieces, always into the same memory:
  * fresh memory costs more than the reading.
@@ -34,7 +39,7 @@ export class FileWindow {
    * @param length How many.
    * @returns The bytes, valid until the next call; `undefined` where the file
    * ends before.
-   * @throws {Error} If the file is shorter than it was.
+   * @throws {FileShrankError} If the file is shorter than it was.
    */
   at(offset: number, length: number): Uint8Array | undefined {
     if (offset + length > this.#sizeBytes) return undefined;
@@ -53,7 +58,7 @@ export class FileWindow {
     while (read < wanted) {
       const count = this.#file.readSync(this.#buffer.subarray(read, wanted));
       if (count === null) {
-        throw new Error("File became shorter while it was read");
+        throw new FileShrankError("File became shorter while it was read");
       }
       read += count;
     }

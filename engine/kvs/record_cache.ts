@@ -6,7 +6,7 @@
 
 import type { LogPointer } from "./log_pointer.ts";
 import { readRecord, segmentPath } from "./segment.ts";
-import { SegmentFiles } from "./segment_files.ts";
+import { SegmentFiles, type SegmentSource } from "./segment_files.ts";
 
 // An entry in the ring, in words: where the record lies, its length, then the
 // record itself.
@@ -45,7 +45,7 @@ const ALIGNMENT = 4;
  */
 export class RecordCache {
   readonly #directory: string;
-  readonly #files: SegmentFiles;
+  readonly #files: SegmentSource;
   readonly #bytes: Uint8Array;
   readonly #words: Uint32Array;
   /**
@@ -61,10 +61,16 @@ export class RecordCache {
    * @param directory The data directory.
    * @param sizeBytes The memory for records, in bytes, committed as it is used;
    * an eighth of it comes on top for the table. 0 for no cache.
+   * @param files Where the segments come from, closed with the cache; from the
+   * directory by default.
    */
-  constructor(directory: string, sizeBytes: number) {
+  constructor(
+    directory: string,
+    sizeBytes: number,
+    files: SegmentSource = new SegmentFiles(directory),
+  ) {
     this.#directory = directory;
-    this.#files = new SegmentFiles(directory);
+    this.#files = files;
     const size = sizeBytes - sizeBytes % ALIGNMENT;
     this.#bytes = new Uint8Array(size);
     this.#words = new Uint32Array(this.#bytes.buffer);

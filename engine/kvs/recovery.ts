@@ -14,6 +14,8 @@ import {
   type Damage,
   listSegments,
   type RecordVisitor,
+  scanFile,
+  type ScanResult,
   scanSegment,
   SEGMENT_HEADER_BYTES,
   segmentPath,
@@ -22,14 +24,30 @@ import { DAMAGED, HINTED } from "./segment_table.ts";
 import { SkipMap } from "./skip_map.ts";
 import { loadSnapshot } from "./snapshot.ts";
 
-/** What {@linkcode recover} made of a directory. */
-export interface Recovery {
+/** A segment whose records go into the index. */
+export interface SegmentToLoad {
+  /** The file id. */
+  readonly id: number;
+  /** How much of it counts, in bytes. */
+  readonly sizeBytes: number;
+  /** The file, where it is open already. */
+  readonly file?: Deno.FsFile;
+}
+
+/** What {@linkcode loadLog} made of a log. */
+export interface LoadedLog {
   /** The index, complete. */
   readonly index: SkipMap;
-  /** What was cut off, and what can't be read. */
-  readonly damage: readonly Damage[];
   /** Bytes of the log that the snapshot of the index spared. */
   readonly snapshotBytes: number;
+  /** By file id, the state of each segment that was read itself. */
+  readonly scans: ReadonlyMap<number, ScanResult>;
+}
+
+/** What {@linkcode recover} made of a directory. */
+export interface Recovery extends Omit<LoadedLog, "scans"> {
+  /** What was cut off, and what can't be read. */
+  readonly damage: readonly Damage[];
 }
 
 /** The arguments of {@linkcode IndexLoader.add}. */
@@ -37,9 +55,8 @@ type LoadedRecord = Parameters<IndexLoader["add"]>;
 const SEQUENCE_ARGUMENT = 4;
 
 /**
- * Builds the index and the shared state from the files of a directory: the
- * snapshot of the index if there is a good one, hint files, and for the rest
- * the log itself. Cuts an unfinished last write off a segment.
+ * Builds the index and the shared state from the files of a directory, and
+ * makes the log ready for writing. Cuts an unfinished last write off a segment.
  *
  * @param directory The data directory, locked by the caller.
  * @param control The shared state to fill.
@@ -54,18 +71,62 @@ export function recover(
   indexBytes: number,
   segmentBytes: number,
 ): Recovery {
-  const snapshot = loadSnapshot(directory, control, indexBytes);
+  const segments = listSegments(directory).map((id) => ({
+    id,
+    sizeBytes: Deno.statSync(segmentPath(directory, id)).size,
+  }));
+  const { index, snapshotBytes, scans } = loadLog(
+    directory,
+    segments,
+    control,
+    indexBytes,
+  );
+  const damage: Damage[] = [];
+  for (const [id, scan] of scans) damage.push(...settle(directory, id, scan));
+  // With what settle() has synced: the names that belong to it.
+  syncDirectory(directory);
+  const newest = segments.at(-1)?.id;
+  if (newest !== undefined && isAppendable(control, newest, segmentBytes)) {
+    control.activate(newest);
+  }
+  return { index, damage, snapshotBytes };
+}
+
+/**
+ * Builds the index and the shared state from segments: from the snapshot of
+ * the index if there is a good one, hint files, and for the rest the log
+ * itself. Changes no file.
+ *
+ * @param directory The data directory.
+ * @param segments All segments of the log, in order of file id.
+ * @param control The shared state to fill.
+ * @param indexBytes The memory the index may use, in bytes.
+ * @returns The index and what was found.
+ * @throws {IndexFullError} If the keys do not fit in the index.
+ */
+export function loadLog(
+  directory: string,
+  segments: readonly SegmentToLoad[],
+  control: Control,
+  indexBytes: number,
+): LoadedLog {
+  const sizes = new Map(segments.map(({ id, sizeBytes }) => [id, sizeBytes]));
+  const snapshot = loadSnapshot(
+    directory,
+    control,
+    indexBytes,
+    (id) => sizes.get(id),
+  );
   const snapshotBytes = control.segments.list()
     .reduce((sum, segment) => sum + segment.sizeBytes, 0);
   const index = snapshot ?? SkipMap.create(indexBytes);
   index.beginLoading();
   const loader = new IndexLoader(control, index);
-  const damage: Damage[] = [];
   const unsound: LoadedRecord[] = [];
-  const ids = listSegments(directory);
-  for (const id of ids) {
+  const scans = new Map<number, ScanResult>();
+  for (const segment of segments) {
+    const { id, sizeBytes } = segment;
     control.reserveFileIds(id);
-    const sizeBytes = Deno.statSync(segmentPath(directory, id)).size;
     if (!control.segments.has(id)) {
       control.segments.add(id, 0);
       if (loadHint(directory, id, sizeBytes, loader)) {
@@ -77,28 +138,21 @@ export function recover(
     }
     const known = control.segments.get(id).sizeBytes;
     if (known === sizeBytes && known >= SEGMENT_HEADER_BYTES) continue;
-    damage.push(...replay(directory, id, sizeBytes, control, loader, unsound));
+    scans.set(id, replay(directory, segment, control, loader, unsound));
   }
-  // With what replay() has synced: the names that belong to it.
-  syncDirectory(directory);
   addUnsound(loader, control, unsound);
   index.endLoading();
-  const newest = ids[ids.length - 1];
-  if (newest !== undefined && isAppendable(control, newest, segmentBytes)) {
-    control.activate(newest);
-  }
-  return { index, damage, snapshotBytes };
+  return { index, snapshotBytes, scans };
 }
 
 /** Reads what the index does not know yet of a segment. */
 function replay(
   directory: string,
-  id: number,
-  sizeBytes: number,
+  { id, sizeBytes, file }: SegmentToLoad,
   control: Control,
   loader: IndexLoader,
   unsound: LoadedRecord[],
-): Damage[] {
+): ScanResult {
   const path = segmentPath(directory, id);
   const from = control.segments.get(id).sizeBytes || SEGMENT_HEADER_BYTES;
   // In key order they take a fraction of the time: see IndexLoader.add().
@@ -112,28 +166,39 @@ function replay(
     const key = record.slice(RECORD_HEADER_BYTES, keyEnd);
     unsound.push([key, id, offset, record.length, header.sequence, false]);
   };
-  const scan = scanSegment(path, id, visit, from);
+  const scan = file === undefined
+    ? scanSegment(path, id, visit, from)
+    : scanFile(file, sizeBytes, path, id, visit, from);
   entries.loadSorted(id, loader);
   if (scan.damage.length > 0) control.segments.setFlags(id, DAMAGED);
-  if (scan.tailOffset < SEGMENT_HEADER_BYTES) {
+  // Without its whole header it holds nothing.
+  if (scan.tailOffset < SEGMENT_HEADER_BYTES) control.dropSegment(id);
+  else control.segments.setSize(id, scan.tailOffset);
+  return scan;
+}
+
+/** Makes a segment that was replayed end with its last whole record, on disk. */
+function settle(
+  directory: string,
+  id: number,
+  { tailOffset, sizeBytes, damage }: ScanResult,
+): readonly Damage[] {
+  const path = segmentPath(directory, id);
+  if (tailOffset < SEGMENT_HEADER_BYTES) {
     // Not even its header was finished when the process died.
     Deno.removeSync(path);
-    control.dropSegment(id);
   } else {
-    if (scan.tailOffset < scan.sizeBytes) {
-      Deno.truncateSync(path, scan.tailOffset);
-    }
-    control.segments.setSize(id, scan.tailOffset);
+    if (tailOffset < sizeBytes) Deno.truncateSync(path, tailOffset);
     // What the process before wrote may not be on disk. From here on it is
     // seen, and compaction drops older values for it.
     using file = Deno.openSync(path);
     file.syncSync();
   }
-  if (scan.tailOffset === scan.sizeBytes) return scan.damage;
-  return [...scan.damage, {
+  if (tailOffset === sizeBytes) return damage;
+  return [...damage, {
     path,
-    offset: scan.tailOffset,
-    length: scan.sizeBytes - scan.tailOffset,
+    offset: tailOffset,
+    length: sizeBytes - tailOffset,
     reason: "unfinished write at the end was cut off",
   }];
 }

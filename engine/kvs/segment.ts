@@ -147,6 +147,30 @@ export function scanSegment(
 ): ScanResult {
   using file = Deno.openSync(path);
   const sizeBytes = file.statSync().size;
+  return scanFile(file, sizeBytes, path, id, visit, from);
+}
+
+/**
+ * Does as {@linkcode scanSegment} with a segment that is open.
+ *
+ * @param file The segment.
+ * @param sizeBytes How much of it counts, in bytes: whoever writes to it may
+ * add more meanwhile.
+ * @param path Its path, for the damage.
+ * @param id The file id its header must have.
+ * @param visit Called for each record, in file order.
+ * @param from Where to begin, in bytes.
+ * @returns The state of what counts.
+ * @throws {FileShrankError} If it is shorter by now.
+ */
+export function scanFile(
+  file: Deno.FsFile,
+  sizeBytes: number,
+  path: string,
+  id: number,
+  visit: RecordVisitor,
+  from: number,
+): ScanResult {
   const window = new FileWindow(file, sizeBytes);
   const damage: Damage[] = [];
   if (sizeBytes < SEGMENT_HEADER_BYTES) {

@@ -12,13 +12,27 @@ const MAX_FILES = 16;
 /** How long files stay open, in milliseconds. */
 const OPEN_MS = 1_000;
 
+/** Where an instance gets the segments from that it reads. */
+export interface SegmentSource {
+  /**
+   * A segment, open for reading.
+   *
+   * @param segment Its file id.
+   * @returns The file; it stays open until control goes back to the event loop.
+   * @throws {Deno.errors.NotFound} If the segment is gone.
+   */
+  open(segment: number): Deno.FsFile;
+  /** Closes all files. */
+  close(): void;
+}
+
 /**
  * The files of one instance's reads. Opening and closing one costs more than
  * reading from it, so a file is used by all reads of about a second. Then all
  * are closed, and with them a segment that compaction has removed meanwhile
  * gives its space back.
  */
-export class SegmentFiles {
+export class SegmentFiles implements SegmentSource {
   readonly #directory: string;
   readonly #files = new Map<number, Deno.FsFile>();
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -28,13 +42,7 @@ export class SegmentFiles {
     this.#directory = directory;
   }
 
-  /**
-   * A segment, open for reading.
-   *
-   * @param segment Its file id.
-   * @returns The file; it stays open until control goes back to the event loop.
-   * @throws {Deno.errors.NotFound} If the segment is gone.
-   */
+  /** @inheritdoc */
   open(segment: number): Deno.FsFile {
     const known = this.#files.get(segment);
     if (known !== undefined) return known;
@@ -49,7 +57,7 @@ export class SegmentFiles {
     return file;
   }
 
-  /** Closes all files. */
+  /** @inheritdoc */
   close(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;

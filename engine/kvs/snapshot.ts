@@ -14,7 +14,7 @@
 import { crc32 } from "node:zlib";
 import { fileExists, removeIfExists, replaceFile, writeAll } from "../files.ts";
 import type { Control } from "./control.ts";
-import { type Damage, segmentPath } from "./segment.ts";
+import type { Damage } from "./segment.ts";
 import type { SegmentState } from "./segment_table.ts";
 import { SkipMap } from "./skip_map.ts";
 
@@ -87,12 +87,15 @@ export function writeSnapshot(
  * @param directory The data directory.
  * @param control The shared state, filled only if the snapshot is used.
  * @param indexBytes The memory the index may use, in bytes.
+ * @param sizeOf The size of the segment with a file id, in bytes; `undefined`
+ * where it is not there.
  * @returns The index, or `undefined` where there is no snapshot to be used.
  */
 export function loadSnapshot(
   directory: string,
   control: Control,
   indexBytes: number,
+  sizeOf: (id: number) => number | undefined,
 ): SkipMap | undefined {
   let file: Deno.FsFile;
   try {
@@ -112,7 +115,9 @@ export function loadSnapshot(
   if (sizeBytes !== HEADER_BYTES + rowsBytes + wordsBytes) return undefined;
   const rows = readPiece(file, new Uint8Array(rowsBytes));
   const segments = readRows(rows);
-  if (!segments.every((s) => isThere(directory, s))) return undefined;
+  const isThere = ({ id, sizeBytes }: SegmentState) =>
+    (sizeOf(id) ?? -1) >= sizeBytes;
+  if (!segments.every(isThere)) return undefined;
   let crc = crc32(rows, crc32(head.subarray(12)));
   const index = SkipMap.restore(indexBytes, wordsBytes, (into) => {
     const piece = new Uint8Array(PIECE_BYTES);
@@ -198,16 +203,6 @@ function readRows(bytes: Uint8Array): SegmentState[] {
     });
   }
   return segments;
-}
-
-function isThere(directory: string, segment: SegmentState): boolean {
-  try {
-    const { size } = Deno.statSync(segmentPath(directory, segment.id));
-    return size >= segment.sizeBytes;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }
 
 /** Fills the buffer, or as much of it as the file has. */

@@ -22,6 +22,7 @@ import type {
 } from "../engine.ts";
 import { Compactor } from "./compactor.ts";
 import { Control } from "./control.ts";
+import { defaultIndexBytes, reportDamage } from "./defaults.ts";
 import { GroupCommit } from "./group_commit.ts";
 import { emptyPointer } from "./log_pointer.ts";
 import { LogWriter, WritesRefusedError } from "./log_writer.ts";
@@ -29,12 +30,7 @@ import { RECORD_HEADER_BYTES } from "./record.ts";
 import { RecordCache } from "./record_cache.ts";
 import { recover } from "./recovery.ts";
 import { scanIndex } from "./scan.ts";
-import {
-  CorruptionError,
-  type Damage,
-  describeDamage,
-  segmentPath,
-} from "./segment.ts";
+import { CorruptionError, type Damage, segmentPath } from "./segment.ts";
 import { SkipMap } from "./skip_map.ts";
 import { hasSnapshot, writeSnapshot } from "./snapshot.ts";
 
@@ -443,13 +439,4 @@ export class KvStore implements KvsEngine {
     Deno.unrefTimer(housekeeping);
     this.#housekeeping = housekeeping;
   }
-}
-
-function defaultIndexBytes(): number {
-  const quarter = Math.floor(Deno.systemMemoryInfo().total / 4);
-  return Math.min(2 ** 34, Math.max(2 ** 26, quarter));
-}
-
-function reportDamage(damage: Damage): void {
-  console.error(describeDamage(damage));
 }

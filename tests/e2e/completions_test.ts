@@ -47,7 +47,7 @@ offers() {
 offers sc
 offers ""
 offers get ""
-offers scan --re
+offers scan --rev
 offers serve --sync ""
 offers serve --pool w
 offers serve --log ""

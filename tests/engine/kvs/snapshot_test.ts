@@ -19,6 +19,21 @@ function snapshotLog(): TempLog {
   return log;
 }
 
+function load(log: TestLog, control: Control, indexBytes: number) {
+  const sizes = new Map(
+    log.ids.map((id) => [
+      id,
+      Deno.statSync(segmentPath(log.directory, id)).size,
+    ]),
+  );
+  return loadSnapshot(
+    log.directory,
+    control,
+    indexBytes,
+    (id) => sizes.get(id),
+  );
+}
+
 function indexPath(log: TestLog): string {
   return `${log.directory}/INDEX`;
 }
@@ -26,7 +41,7 @@ function indexPath(log: TestLog): string {
 Deno.test("loadSnapshot() restores index, segments and sequence", () => {
   using log = snapshotLog();
   const control = Control.create();
-  const index = loadSnapshot(log.directory, control, 2 ** 20)!;
+  const index = load(log, control, 2 ** 20)!;
   assertEquals(
     index.page(undefined, true, 1000),
     log.index.page(undefined, true, 1000),
@@ -73,7 +88,7 @@ Deno.test("loadSnapshot() refuses a snapshot of a segment that is gone", () => {
   const path = segmentPath(log.directory, 1);
   Deno.renameSync(path, `${path}.away`);
   const control = Control.create();
-  assertEquals(loadSnapshot(log.directory, control, 2 ** 20), undefined);
+  assertEquals(load(log, control, 2 ** 20), undefined);
   assertEquals(control.segments.list(), []);
 });
 
@@ -82,7 +97,7 @@ Deno.test("loadSnapshot() refuses a snapshot of a segment that has shrunk", () =
   const path = segmentPath(log.directory, 1);
   Deno.truncateSync(path, Deno.statSync(path).size - 1);
   const control = Control.create();
-  assertEquals(loadSnapshot(log.directory, control, 2 ** 20), undefined);
+  assertEquals(load(log, control, 2 ** 20), undefined);
 });
 
 Deno.test("loadSnapshot() refuses a snapshot that does not fit in the index", () => {
@@ -90,9 +105,9 @@ Deno.test("loadSnapshot() refuses a snapshot that does not fit in the index", ()
   log.write(...Array.from({ length: 5_000 }, (_, i) => [`k${i}`, ""] as const));
   writeSnapshot(log.directory, log.control, log.index);
   const control = Control.create();
-  assertEquals(loadSnapshot(log.directory, control, 2 ** 18), undefined);
+  assertEquals(load(log, control, 2 ** 18), undefined);
   assertEquals(control.segments.list(), []);
-  assertEquals(loadSnapshot(log.directory, control, 2 ** 19)?.size, 5_000);
+  assertEquals(load(log, control, 2 ** 19)?.size, 5_000);
 });
 
 Deno.test("loadSnapshot() refuses a snapshot with a bit flipped or bytes missing", () => {
@@ -105,14 +120,14 @@ Deno.test("loadSnapshot() refuses a snapshot with a bit flipped or bytes missing
     flipped[at] ^= 1 << at % 8;
     Deno.writeFileSync(indexPath(log), flipped);
     const control = Control.create();
-    const loaded = loadSnapshot(log.directory, control, 2 ** 20);
+    const loaded = load(log, control, 2 ** 20);
     assertEquals(loaded, undefined, `byte ${at}`);
     assertEquals(snapshotDamage(log.directory).length, 1, `byte ${at}`);
   }
   for (let length = 0; length < sound.length; length += step(length)) {
     Deno.writeFileSync(indexPath(log), sound.subarray(0, length));
     const control = Control.create();
-    const loaded = loadSnapshot(log.directory, control, 2 ** 20);
+    const loaded = load(log, control, 2 ** 20);
     assertEquals(loaded, undefined, `${length} bytes`);
   }
   Deno.writeFileSync(indexPath(log), sound);

@@ -1,0 +1,194 @@
+/**
+ * Reading a store of the kvs engine beside the process that has it open.
+ *
+ * @module
+ */
+
+import { findStore } from "../directory.ts";
+import type { ScanPage, ScanRange } from "../engine.ts";
+import { Control } from "./control.ts";
+import { defaultIndexBytes, reportDamage } from "./defaults.ts";
+import { FileShrankError } from "./file_window.ts";
+import { HeldSegments } from "./held_segments.ts";
+import { emptyPointer, type LogPointer } from "./log_pointer.ts";
+import { RECORD_HEADER_BYTES } from "./record.ts";
+import { RecordCache } from "./record_cache.ts";
+import { loadLog } from "./recovery.ts";
+import { scanIndex } from "./scan.ts";
+import type { SkipMap } from "./skip_map.ts";
+import type { KvStoreOptions } from "./store.ts";
+
+/** Options of {@linkcode ReadOnlyStore.open}. */
+export type ReadOnlyStoreOptions = Pick<
+  KvStoreOptions,
+  "indexBytes" | "cacheBytes" | "onDamage"
+>;
+
+/** Each try takes milliseconds, and a compaction removes a segment in more. */
+const MAX_TRIES = 1_000;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/**
+ * What a store held at the moment of opening it, for reading.
+ *
+ * It takes no lock and writes nothing, so it works beside a server that has the
+ * directory open, and on a read-only file system. It holds all files of the log
+ * open and has an index of its own: nothing that is written, removed or
+ * compacted later changes what it shows, and the space of what is compacted
+ * away comes back when it is closed. Of the writes that were not acknowledged
+ * yet as it opened it may show the first ones.
+ *
+ * @example
+ * ```ts
+ * import { KvStore } from "./store.ts";
+ * import { ReadOnlyStore } from "./read_only_store.ts";
+ *
+ * const directory = Deno.makeTempDirSync();
+ * await using store = KvStore.open(directory);
+ * await store.set("k", "before");
+ * using reader = ReadOnlyStore.open(directory);
+ * await store.set("k", "after");
+ * console.log(reader.get("k")); // before
+ * ```
+ */
+export class ReadOnlyStore implements Disposable {
+  readonly #index: SkipMap;
+  readonly #cache: RecordCache;
+  readonly #pointer = emptyPointer();
+
+  private constructor(index: SkipMap, cache: RecordCache) {
+    this.#index = index;
+    this.#cache = cache;
+  }
+
+  /**
+   * Opens the store in a directory, be it open elsewhere or not.
+   *
+   * @param path The data directory.
+   * @param options See {@linkcode ReadOnlyStoreOptions}.
+   * @returns The store.
+   * @throws {Error} If the directory holds no store of engine kvs, can't be
+   * read, or has more segments than the process may have files open.
+   * @throws {IndexFullError} If the keys do not fit in the index.
+   */
+  static open(
+    path: string,
+    {
+      indexBytes = defaultIndexBytes(),
+      cacheBytes = 32 * 2 ** 20,
+      onDamage = reportDamage,
+    }: ReadOnlyStoreOptions = {},
+  ): ReadOnlyStore {
+    const { path: directory, engine } = findStore(path);
+    if (engine !== "kvs") {
+      throw cannotOpen(
+        path,
+        `engine ${engine} lets one process open its files at a time`,
+      );
+    }
+    for (let tries = 0; tries < MAX_TRIES; tries++) {
+      try {
+        const segments = HeldSegments.tryOpen(directory);
+        if (segments === undefined) continue;
+        try {
+          const { index, scans } = loadLog(
+            directory,
+            segments.list,
+            Control.create(),
+            indexBytes,
+          );
+          // What is unfinished at the end is being written, and no damage.
+          for (const { damage } of scans.values()) damage.forEach(onDamage);
+          const cache = new RecordCache(directory, cacheBytes, segments);
+          return new ReadOnlyStore(index, cache);
+        } catch (error) {
+          segments.close();
+          throw error;
+        }
+      } catch (error) {
+        if (isTooManyFiles(error)) {
+          throw cannotOpen(
+            path,
+            "it has more segments than this process may have files open; see 'ulimit -n'",
+          );
+        }
+        // The end of a write that failed was cut off meanwhile.
+        if (!(error instanceof FileShrankError)) throw error;
+      }
+    }
+    throw cannotOpen(path, "its files change faster than they can be opened");
+  }
+
+  /** The number of keys. */
+  get size(): number {
+    return this.#index.size;
+  }
+
+  /**
+   * Looks a key up.
+   *
+   * @param key The key, as UTF-8 text.
+   * @returns The value, or `undefined` where the key is not there.
+   * @throws {CorruptionError} If the value on disk is not what was written.
+   */
+  get(key: string): string | undefined {
+    const value = this.getBytes(encoder.encode(key));
+    return value && decoder.decode(value);
+  }
+
+  /**
+   * Looks a key up by its bytes.
+   *
+   * @param key The key.
+   * @returns The value's bytes, or `undefined`.
+   * @throws {CorruptionError} If the value on disk is not what was written.
+   */
+  getBytes(key: Uint8Array): Uint8Array | undefined {
+    const pointer = this.#pointer;
+    return this.#index.get(key, pointer) ? this.#read(key, pointer) : undefined;
+  }
+
+  /**
+   * Reads a page of entries in the order of their keys. All pages are of one
+   * moment.
+   *
+   * @param range Which entries, and how many at most.
+   * @returns The page. The next one is behind its last key: see
+   * {@linkcode ScanRange.after}.
+   * @throws {RangeError} If a bound on entries or bytes is less than 1.
+   * @throws {CorruptionError} If a value on disk is not what was written.
+   */
+  scan(range: ScanRange): ScanPage {
+    return scanIndex(
+      this.#index,
+      range,
+      (key, pointer) => this.#read(key, pointer),
+    );
+  }
+
+  /** Closes the files; a second call does nothing. */
+  close(): void {
+    this.#cache.close();
+  }
+
+  /** Closes the store at the end of a `using` block. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #read(key: Uint8Array, pointer: LogPointer): Uint8Array {
+    return this.#cache.read(pointer, RECORD_HEADER_BYTES + key.length).slice();
+  }
+}
+
+function cannotOpen(path: string, reason: string): Error {
+  return new Error(
+    `Cannot open data directory "${path}" read-only: ${reason}`,
+  );
+}
+
+function isTooManyFiles(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "EMFILE";
+}
