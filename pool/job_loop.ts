@@ -4,9 +4,8 @@
  * @module
  */
 
-/// <reference lib="deno.worker" />
-
 import type { EngineHandle, KvsEngine } from "../engine/engine.ts";
+import { workerScope } from "../engine/worker_scope.ts";
 import { Monitor, type MonitorHandle } from "../monitor/monitor.ts";
 import type { ServerLimits } from "./limits.ts";
 import { NOTHING } from "./deque.ts";
@@ -70,30 +69,28 @@ export async function runJobs(
     onFailure: (error: Error) => void,
   ) => Promise<KvsEngine>,
 ): Promise<void> {
+  const worker = workerScope<never, WorkerMessage>();
   let engine: KvsEngine;
   try {
     engine = await attach(
       task.engine,
-      ({ message }) => post({ kind: "log", level: "error", message }),
+      ({ message }) =>
+        worker.postMessage({ kind: "log", level: "error", message }),
     );
   } catch (error) {
-    post({
+    worker.postMessage({
       kind: "failed",
       error: error instanceof Error ? error : new Error(String(error)),
     });
     return;
   }
-  post({ kind: "ready" });
+  worker.postMessage({ kind: "ready" });
   const slots = JobSlots.attach(task.slots);
   const loop = new JobLoop(task, slots, engine);
   await loop.run();
   await engine.close();
-  post({ kind: "stopped" });
-  self.close();
-}
-
-function post(message: WorkerMessage): void {
-  self.postMessage(message);
+  worker.postMessage({ kind: "stopped" });
+  worker.close();
 }
 
 /**

@@ -4,10 +4,9 @@
  * @module
  */
 
-/// <reference lib="deno.worker" />
-
 import { attachEngine } from "../engine/open.ts";
+import { workerScope } from "../engine/worker_scope.ts";
 import { type JobWorkerTask, runJobs } from "./job_loop.ts";
 
-self.onmessage = ({ data }: MessageEvent<JobWorkerTask>) =>
+workerScope<JobWorkerTask, never>().onmessage = ({ data }) =>
   runJobs(data, attachEngine);

@@ -4,10 +4,9 @@
  * @module
  */
 
-/// <reference lib="deno.worker" />
-
 import type { EngineHandle, KvsEngine } from "../engine/engine.ts";
 import { attachEngine } from "../engine/open.ts";
+import { workerScope } from "../engine/worker_scope.ts";
 import type { LogLevel } from "../monitor/log.ts";
 import { Monitor, type MonitorHandle } from "../monitor/monitor.ts";
 import type { AnswerBuffer } from "../protocol/answer_buffer.ts";
@@ -36,22 +35,24 @@ export type ReusePortRequest =
 /** How long connections get to finish when the server stops, in ms. */
 const GRACE_MS = 2_000;
 
+const worker = workerScope<ReusePortRequest, WorkerMessage>();
+
 let engine: KvsEngine | undefined;
 let listener: ServerListener | undefined;
 let connections: ConnectionSet | undefined;
 let accepting: Promise<void> | undefined;
 
-self.onmessage = async ({ data }: MessageEvent<ReusePortRequest>) => {
+worker.onmessage = async ({ data }) => {
   try {
     if (data.kind === "start") {
       await start(data);
     } else {
       await stop();
-      post({ kind: "stopped" });
-      self.close();
+      worker.postMessage({ kind: "stopped" });
+      worker.close();
     }
   } catch (error) {
-    post({ kind: "failed", error: asError(error) });
+    worker.postMessage({ kind: "failed", error: asError(error) });
   }
 };
 
@@ -78,7 +79,7 @@ async function start(
     ),
   );
   accepting = connections.acceptFrom(listener);
-  post({ kind: "ready" });
+  worker.postMessage({ kind: "ready" });
 }
 
 async function stop(): Promise<void> {
@@ -91,15 +92,11 @@ async function stop(): Promise<void> {
 }
 
 function log(level: LogLevel, message: string): void {
-  post({ kind: "log", level, message });
+  worker.postMessage({ kind: "log", level, message });
 }
 
 function reportFailure(error: Error): void {
   log("error", error.message);
-}
-
-function post(message: WorkerMessage): void {
-  self.postMessage(message);
 }
 
 function asError(error: unknown): Error {

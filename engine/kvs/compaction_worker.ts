@@ -4,9 +4,8 @@
  * @module
  */
 
-/// <reference lib="deno.worker" />
-
 import type { CompactionReport } from "../engine.ts";
+import { workerScope } from "../worker_scope.ts";
 import { compact, type CompactionScope } from "./compaction.ts";
 import { Control } from "./control.ts";
 import { SkipMap } from "./skip_map.ts";
@@ -27,7 +26,9 @@ export type CompactionMessage =
 /** Between two messages of progress, in milliseconds. */
 const PROGRESS_INTERVAL_MS = 50;
 
-self.onmessage = ({ data }: MessageEvent<CompactionTask>) => {
+const worker = workerScope<CompactionTask, CompactionMessage>();
+
+worker.onmessage = ({ data }) => {
   let result: CompactionMessage;
   try {
     result = { report: run(data) };
@@ -36,8 +37,8 @@ self.onmessage = ({ data }: MessageEvent<CompactionTask>) => {
       error: error instanceof Error ? error : new Error(String(error)),
     };
   }
-  post(result);
-  self.close();
+  worker.postMessage(result);
+  worker.close();
 };
 
 /**
@@ -57,14 +58,10 @@ function run({ handle, scope }: CompactionTask): CompactionReport {
         const nowMs = performance.now();
         if (nowMs - lastMs < PROGRESS_INTERVAL_MS) return;
         lastMs = nowMs;
-        post({ doneBytes, totalBytes });
+        worker.postMessage({ doneBytes, totalBytes });
       },
     );
   } finally {
     index.detach();
   }
-}
-
-function post(message: CompactionMessage): void {
-  self.postMessage(message);
 }
