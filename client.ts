@@ -41,6 +41,15 @@ export interface KvsClientOptions {
   readonly connectTimeoutMs?: number;
 }
 
+/** Options of a request. */
+export interface RequestOptions {
+  /**
+   * Ends the wait for the answer when it aborts, and the request rejects with
+   * its reason. The server may carry the request out nevertheless.
+   */
+  readonly signal?: AbortSignal;
+}
+
 /** Which entries {@linkcode KvsClient.scan} goes through; all by default. */
 export interface ClientScanRange {
   /** Only keys that begin with this. */
@@ -96,10 +105,16 @@ const MAX_TIMEOUT_MS = 2 ** 31 - 1;
  * was given, and is encoded only some hundred kilobytes at a time.
  *
  * @example
- * ```ts ignore
- * await using client = await KvsClient.connect("127.0.0.1:4000");
- * await client.set("greeting", "hello");
- * console.log(await client.get("greeting")); // hello
+ * ```ts
+ * import { KvsClient, KvsServer, KvStore } from "@kvs/kvs";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using store = KvStore.open(Deno.makeTempDirSync());
+ * await using server = await KvsServer.start(store, { addr: "127.0.0.1:0" });
+ *
+ * await using client = await KvsClient.connect(server.addr);
+ * await Promise.all([client.set("a", "1"), client.set("b", "2")]);
+ * assertEquals(await client.get("b"), "2");
  * ```
  */
 export class KvsClient implements Disposable, AsyncDisposable {
@@ -151,46 +166,59 @@ export class KvsClient implements Disposable, AsyncDisposable {
    *
    * @param key The key.
    * @param value The value.
+   * @param options See {@linkcode RequestOptions}.
    * @throws {KvsError} If the server refuses or fails.
    * @throws {ConnectionError} If the connection is lost before the answer.
+   * @throws The reason of the signal, if it aborts.
    */
-  set(key: string, value: string): Promise<void> {
+  set(
+    key: string,
+    value: string,
+    { signal }: RequestOptions = {},
+  ): Promise<void> {
     return this.#channel.request({ Set: { key, value } }, (answer) => {
       if (okOf(answer) !== null) throw unexpected("Set", answer);
-    });
+    }, signal);
   }
 
   /**
    * Looks a key up.
    *
    * @param key The key.
+   * @param options See {@linkcode RequestOptions}.
    * @returns The value, or `undefined` where the key is not there.
    * @throws {KvsError} If the server refuses or fails.
    * @throws {ConnectionError} If the connection is lost before the answer.
+   * @throws The reason of the signal, if it aborts.
    */
-  get(key: string): Promise<string | undefined> {
+  get(
+    key: string,
+    { signal }: RequestOptions = {},
+  ): Promise<string | undefined> {
     return this.#channel.request({ Get: { key } }, (answer) => {
       const value = okOf(answer);
       if (value === null) return undefined;
       if (typeof value !== "string") throw unexpected("Get", answer);
       return value;
-    });
+    }, signal);
   }
 
   /**
    * Removes a key.
    *
    * @param key The key.
+   * @param options See {@linkcode RequestOptions}.
    * @returns Whether the key was there.
    * @throws {KvsError} If the server refuses or fails.
    * @throws {ConnectionError} If the connection is lost before the answer.
+   * @throws The reason of the signal, if it aborts.
    */
-  remove(key: string): Promise<boolean> {
+  remove(key: string, { signal }: RequestOptions = {}): Promise<boolean> {
     return this.#channel.request({ Remove: { key } }, (answer) => {
       if ("err" in answer && answer.err === KEY_NOT_FOUND) return false;
       if (okOf(answer) !== null) throw unexpected("Remove", answer);
       return true;
-    });
+    }, signal);
   }
 
   /**
@@ -202,21 +230,31 @@ export class KvsClient implements Disposable, AsyncDisposable {
    * key had meanwhile.
    *
    * @param range Which entries; all by default.
+   * @param options See {@linkcode RequestOptions}.
    * @returns The entries, as `[key, value]`.
    * @throws {KvsError} If the server refuses or fails.
    * @throws {ConnectionError} If the connection is lost before the answer.
+   * @throws The reason of the signal, if it aborts.
    *
    * @example
-   * ```ts ignore
+   * ```ts
+   * import { KvsClient, KvsServer, KvStore } from "@kvs/kvs";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using store = KvStore.open(Deno.makeTempDirSync());
+   * await using server = await KvsServer.start(store, { addr: "127.0.0.1:0" });
+   * await using client = await KvsClient.connect(server.addr);
+   * await client.set("user/1", "Ada");
    * for await (const [key, value] of client.scan({ prefix: "user/" })) {
-   *   console.log(key, value);
+   *   assertEquals([key, value], ["user/1", "Ada"]);
    * }
    * ```
    */
   async *scan(
     range: ClientScanRange = {},
+    options: RequestOptions = {},
   ): AsyncGenerator<readonly [key: string, value: string], void> {
-    for await (const page of this.#pages(range, false)) {
+    for await (const page of this.#pages(range, false, options)) {
       for (const [key, value] of page) {
         if (value === undefined) throw new TypeError(`"${key}" has no value`);
         yield [key, value];
@@ -228,12 +266,17 @@ export class KvsClient implements Disposable, AsyncDisposable {
    * Does as {@linkcode scan}, with keys alone.
    *
    * @param range Which keys; all by default.
+   * @param options See {@linkcode RequestOptions}.
    * @returns The keys.
    * @throws {KvsError} If the server refuses or fails.
    * @throws {ConnectionError} If the connection is lost before the answer.
+   * @throws The reason of the signal, if it aborts.
    */
-  async *keys(range: ClientScanRange = {}): AsyncGenerator<string, void> {
-    for await (const page of this.#pages(range, true)) {
+  async *keys(
+    range: ClientScanRange = {},
+    options: RequestOptions = {},
+  ): AsyncGenerator<string, void> {
+    for await (const page of this.#pages(range, true, options)) {
       for (const [key] of page) yield key;
     }
   }
@@ -241,6 +284,7 @@ export class KvsClient implements Disposable, AsyncDisposable {
   async *#pages(
     { limit, ...range }: ClientScanRange,
     keys: boolean,
+    options: RequestOptions,
   ): AsyncGenerator<ClientScanPage["entries"], void> {
     let left = limit ?? Infinity;
     let after: string | undefined;
@@ -250,7 +294,7 @@ export class KvsClient implements Disposable, AsyncDisposable {
         after,
         keys,
         limit: Math.min(left, PAGE_ENTRIES),
-      });
+      }, options);
       if (page.entries.length === 0) return;
       yield page.entries;
       if (!page.more) return;
@@ -263,27 +307,34 @@ export class KvsClient implements Disposable, AsyncDisposable {
    * Asks for one page of a scan, for those who are in a hurry.
    *
    * @param range Which entries, and how many.
+   * @param options See {@linkcode RequestOptions}.
    * @returns The page. The next one is `after` its last key; an empty one is
    * the last.
    * @throws {KvsError} If the server refuses or fails.
    * @throws {ConnectionError} If the connection is lost before the answer.
+   * @throws The reason of the signal, if it aborts.
    */
-  scanPage(range: ClientPageRange): Promise<ClientScanPage> {
+  scanPage(
+    range: ClientPageRange,
+    { signal }: RequestOptions = {},
+  ): Promise<ClientScanPage> {
     return this.#channel.request({ Scan: range }, (answer) => {
       const page = okOf(answer);
       if (!isScanPage(page)) throw unexpected("Scan", answer);
       return page;
-    });
+    }, signal);
   }
 
   /**
    * Makes the server give the space of dead data back to its disk.
    *
+   * @param options See {@linkcode RequestOptions}.
    * @returns What it reclaimed.
    * @throws {KvsError} If the server refuses or fails.
    * @throws {ConnectionError} If the connection is lost before the answer.
+   * @throws The reason of the signal, if it aborts.
    */
-  compact(): Promise<CompactionReport> {
+  compact({ signal }: RequestOptions = {}): Promise<CompactionReport> {
     return this.#channel.request({ Compact: {} }, (answer) => {
       const report = okOf(answer);
       if (
@@ -295,23 +346,25 @@ export class KvsClient implements Disposable, AsyncDisposable {
         return { bytesBefore, bytesAfter };
       }
       throw unexpected("Compact", answer);
-    });
+    }, signal);
   }
 
   /**
    * Asks the server what it has done since it started, and what its store is
    * like.
    *
+   * @param options See {@linkcode RequestOptions}.
    * @returns What it tells.
    * @throws {KvsError} If the server refuses or fails.
    * @throws {ConnectionError} If the connection is lost before the answer.
+   * @throws The reason of the signal, if it aborts.
    */
-  stats(): Promise<ServerStats> {
+  stats({ signal }: RequestOptions = {}): Promise<ServerStats> {
     return this.#channel.request({ Stats: {} }, (answer) => {
       const stats = okOf(answer);
       if (!isServerStats(stats)) throw unexpected("Stats", answer);
       return stats;
-    });
+    }, signal);
   }
 
   /** Closes the connection at once; requests without an answer reject. */

@@ -2,43 +2,58 @@
  * A log-structured key-value store: embedded, as a server, and its client.
  *
  * @example The store in this process
- * ```ts no-eval
+ * ```ts
  * import { KvStore } from "@kvs/kvs";
+ * import { assertEquals } from "@std/assert";
  *
- * await using store = KvStore.open("./data");
+ * await using store = KvStore.open(Deno.makeTempDirSync());
  * await store.set("greeting", "hello");
- * console.log(store.get("greeting")); // hello
+ * assertEquals(store.get("greeting"), "hello");
  * ```
  *
  * @example The store behind a server
- * ```ts no-eval
- * import { KvsClient } from "@kvs/kvs";
+ * ```ts
+ * import { KvsClient, KvsServer, openEngine } from "@kvs/kvs";
+ * import { assertEquals } from "@std/assert";
  *
- * await using client = await KvsClient.connect("127.0.0.1:4000");
+ * const directory = Deno.makeTempDirSync();
+ * await using engine = await openEngine(directory, { create: true });
+ * await using server = await KvsServer.start(engine, { addr: "127.0.0.1:0" });
+ *
+ * await using client = await KvsClient.connect(server.addr);
  * await client.set("greeting", "hello");
- * console.log(await client.get("greeting")); // hello
+ * assertEquals(await client.get("greeting"), "hello");
  * ```
  *
  * @module
  */
 
-export * from "./client.ts";
+// Engines.
 export * from "./engine/engine.ts";
-export { type EngineOptions, openEngine } from "./engine/open.ts";
+export { attachEngine, type EngineOptions, openEngine } from "./engine/open.ts";
+export { type DataDirectoryOptions, ENGINE_NAMES } from "./engine/directory.ts";
+export { scanEntries } from "./engine/scan.ts";
 export {
   type KvsHandle,
   KvStore,
   type KvStoreOptions,
 } from "./engine/kvs/store.ts";
-export * from "./server.ts";
+export {
+  ReadOnlyStore,
+  type ReadOnlyStoreOptions,
+} from "./engine/kvs/read_only_store.ts";
+export { CorruptionError, type Damage } from "./engine/kvs/segment.ts";
+export { IndexFullError } from "./engine/kvs/arena.ts";
 
-// What the options above are made of.
-export type { DataDirectoryOptions } from "./engine/directory.ts";
-export type { Damage } from "./engine/kvs/segment.ts";
+// The server, and the pools over which it spreads its work.
+export * from "./server.ts";
+export { POOL_STRATEGIES, type PoolStrategy } from "./pool/pool.ts";
+export type { ServerLimits } from "./pool/limits.ts";
+export type { RequestLimits } from "./protocol/request_buffer.ts";
 export type { Log, LogFields, LogLevel } from "./monitor/log.ts";
 export type { LatencyStats, ServerStats } from "./monitor/server_stats.ts";
-export type { ServerLimits } from "./pool/limits.ts";
-export type { PoolStrategy } from "./pool/pool.ts";
+
+// The client.
+export * from "./client.ts";
 export type { Addr } from "./protocol/addr.ts";
 export type { TlsOptions } from "./protocol/dial.ts";
-export type { RequestLimits } from "./protocol/request_buffer.ts";

@@ -32,7 +32,7 @@ export interface KvsServerOptions {
    */
   readonly addr?: string;
   /**
-   * How the work is spread over Workers.
+   * How the work is spread over Workers; `reuse-port` needs `--unstable-net`.
    *
    * @default {"reuse-port"}
    */
@@ -66,6 +66,8 @@ export interface KvsServerOptions {
   readonly metrics?: string;
   /** What clients may use up, of size and of time. */
   readonly limits?: ServerLimits;
+  /** Stops the server when it aborts. */
+  readonly signal?: AbortSignal;
   /**
    * Told of events that are worth a line in a log.
    *
@@ -82,28 +84,32 @@ const STOP_TIMEOUT_MS = 4_000;
  *
  * @example
  * ```ts
- * import { KvStore, KvsClient, KvsServer } from "./mod.ts";
+ * import { KvsClient, KvsServer, KvStore } from "@kvs/kvs";
+ * import { assertEquals } from "@std/assert";
  *
- * const store = KvStore.open(Deno.makeTempDirSync());
- * const server = await KvsServer.start(store, { addr: "127.0.0.1:0" });
- * const client = await KvsClient.connect(server.addr);
+ * await using store = KvStore.open(Deno.makeTempDirSync());
+ * await using server = await KvsServer.start(store, { addr: "127.0.0.1:0" });
+ * await using client = await KvsClient.connect(server.addr);
  * await client.set("k", "v");
- * client.close();
- * await server.stop();
- * await store.close();
+ * assertEquals(store.get("k"), "v");
  * ```
  */
-export class KvsServer {
+export class KvsServer implements AsyncDisposable {
   /** Where it listens, as `host:port`. */
   readonly addr: string;
   /** Where it serves `/metrics`, as `host:port`, if it does. */
   readonly metricsAddr: string | undefined;
-  /** Settled with an error if the server can't go on by itself. */
-  readonly failed: Promise<never>;
+  /**
+   * Resolves when the server has stopped; rejects if it can't go on by itself,
+   * or does not stop in time.
+   */
+  readonly finished: Promise<void>;
   readonly #pool: ThreadPool;
   readonly #engine: KvsEngine;
   readonly #monitor: MonitorHandle;
   readonly #page: MetricsPage | undefined;
+  readonly #signal: AbortSignal | undefined;
+  readonly #stopping = Promise.withResolvers<void>();
   #stopped: Promise<void> | undefined;
 
   private constructor(
@@ -112,14 +118,19 @@ export class KvsServer {
     engine: KvsEngine,
     monitor: MonitorHandle,
     page: MetricsPage | undefined,
+    signal: AbortSignal | undefined,
   ) {
     this.addr = addr;
     this.metricsAddr = page?.addr;
     this.#page = page;
     this.#engine = engine;
     this.#monitor = monitor;
-    this.failed = pool.failed;
     this.#pool = pool;
+    this.finished = Promise.race([pool.failed, this.#stopping.promise]);
+    // Whoever does not wait for it need not hear of it.
+    this.finished.catch(() => {});
+    this.#signal = signal;
+    signal?.addEventListener("abort", this.#abort);
   }
 
   /**
@@ -131,6 +142,7 @@ export class KvsServer {
    * @throws {TypeError} If the address is none.
    * @throws {RangeError} If another option is out of range.
    * @throws {Error} If it can't listen there, or must not without a token.
+   * @throws The reason of the signal, if it aborts before that.
    */
   static async start(
     engine: KvsEngine,
@@ -142,8 +154,10 @@ export class KvsServer {
       token,
       tls,
       metrics,
+      signal,
       log = () => {},
     } = options;
+    signal?.throwIfAborted();
     if (!(Number.isInteger(threads) && threads >= 1 && threads <= 256)) {
       throw new RangeError(
         `Number of threads must be from 1 to 256, found ${threads}`,
@@ -180,10 +194,19 @@ export class KvsServer {
         addr,
         () => pool.listen({ transport: "tcp", hostname, port }),
       );
-      return new KvsServer(formatAddr(bound), pool, engine, monitor, page);
+      signal?.throwIfAborted();
+      return new KvsServer(
+        formatAddr(bound),
+        pool,
+        engine,
+        monitor,
+        page,
+        signal,
+      );
     } catch (error) {
       await page?.close();
       await pool.close(STOP_TIMEOUT_MS);
+      signal?.throwIfAborted();
       throw error;
     }
   }
@@ -202,7 +225,11 @@ export class KvsServer {
    * instead.
    */
   stop(): Promise<void> {
-    this.#stopped ??= this.#stop();
+    if (this.#stopped === undefined) {
+      this.#signal?.removeEventListener("abort", this.#abort);
+      this.#stopped = this.#stop();
+      this.#stopping.resolve(this.#stopped);
+    }
     return this.#stopped;
   }
 
@@ -210,6 +237,11 @@ export class KvsServer {
     await this.#page?.close();
     await this.#pool.close(STOP_TIMEOUT_MS);
   }
+
+  /** How it ends is told by {@linkcode finished}. */
+  readonly #abort = (): void => {
+    this.stop().catch(() => {});
+  };
 
   /** Stops the server at the end of an `await using` block. */
   [Symbol.asyncDispose](): Promise<void> {

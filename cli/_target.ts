@@ -47,10 +47,10 @@ export type Source =
 
 /** What a command needs of a store, be it behind a server or on disk. */
 export type Target =
-  & Pick<KvsEngine, "get" | "set" | "remove" | "compact" | "close">
+  & Pick<KvsEngine, "get" | "set" | "remove" | "close">
   & (
-    | Pick<KvsEngine, "name" | "scan" | "write" | "sync" | "stats">
-    | Pick<KvsClient, "scanPage" | "stats">
+    | Pick<KvsEngine, "name" | "scan" | "write" | "sync" | "compact" | "stats">
+    | Pick<KvsClient, "scanPage" | "compact" | "stats">
   );
 
 /**

@@ -45,7 +45,10 @@ Examples:
 };
 
 async function compactWithProgress(target: Target): Promise<CompactionReport> {
-  if (!Deno.stderr.isTerminal()) return await target.compact();
+  // A server does not tell how far it is.
+  if ("scanPage" in target || !Deno.stderr.isTerminal()) {
+    return await target.compact();
+  }
   let bar: ProgressBar | undefined;
   try {
     return await target.compact((doneBytes, totalBytes) => {

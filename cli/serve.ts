@@ -140,8 +140,10 @@ async function serveUntilSignal(args: ParsedArgs, log: Log): Promise<number> {
     );
   }
   try {
-    const signal = await Promise.race([stopped, server.failed]);
-    log("info", `${signal}: stopping`, { signal });
+    const signalled = stopped.then((signal) =>
+      log("info", `${signal}: stopping`, { signal })
+    );
+    await Promise.race([signalled, server.finished]);
   } finally {
     await server.stop();
   }

@@ -58,13 +58,12 @@ export interface DataDirectoryOptions {
  *
  * @example Locking a directory
  * ```ts
- * import { DataDirectory } from "./engine/directory.ts";
+ * import { DataDirectory } from "./directory.ts";
+ * import { assertThrows } from "@std/assert";
  *
- * using directory = DataDirectory.open("./data", {
- *   engine: "kvs",
- *   create: true,
- * });
- * console.log(directory.path);
+ * const path = Deno.makeTempDirSync();
+ * using directory = DataDirectory.open(path, { engine: "kvs", create: true });
+ * assertThrows(() => DataDirectory.open(path), Error, `process ${Deno.pid}`);
  * ```
  */
 export class DataDirectory implements Disposable {

@@ -153,8 +153,10 @@ export interface EngineHandle {
  * others let a server run a batch of requests as one unit: {@linkcode write}
  * applies writes in order and makes them visible, {@linkcode sync} waits until
  * they are as durable as the sync mode promises.
+ *
+ * An engine closes at the end of an `await using` block.
  */
-export interface KvsEngine {
+export interface KvsEngine extends AsyncDisposable {
   /** The engine's name, as the data directory keeps it. */
   readonly name: EngineName;
   /**

@@ -39,12 +39,15 @@ export interface EngineOptions {
  *
  * @example
  * ```ts
- * import { openEngine } from "./engine/open.ts";
+ * import { openEngine } from "@kvs/kvs";
+ * import { assertEquals } from "@std/assert";
  *
- * const engine = await openEngine(Deno.makeTempDirSync(), { create: true });
+ * await using engine = await openEngine(Deno.makeTempDirSync(), {
+ *   engine: "level",
+ *   create: true,
+ * });
  * await engine.set("k", "v");
- * console.log(await engine.get("k")); // v
- * await engine.close();
+ * assertEquals(await engine.get("k"), "v");
  * ```
  */
 export async function openEngine(

@@ -64,16 +64,18 @@ export function boundsOf(range: ScanRange): ScanBounds {
  *
  * @example
  * ```ts
- * import { openEngine } from "./engine/open.ts";
- * import { scanEntries } from "./engine/scan.ts";
+ * import { KvStore, scanEntries } from "@kvs/kvs";
+ * import { assertEquals } from "@std/assert";
  *
- * const engine = await openEngine(Deno.makeTempDirSync(), { create: true });
- * await engine.set("user/1", "Ada");
+ * await using store = KvStore.open(Deno.makeTempDirSync());
+ * await store.set("user/1", "Ada");
+ * await store.set("user/2", "Grace");
+ * const found: string[] = [];
  * const prefix = new TextEncoder().encode("user/");
- * for await (const { key } of scanEntries(engine, { prefix })) {
- *   console.log(new TextDecoder().decode(key)); // user/1
+ * for await (const { value } of scanEntries(store, { prefix })) {
+ *   found.push(new TextDecoder().decode(value));
  * }
- * await engine.close();
+ * assertEquals(found, ["Ada", "Grace"]);
  * ```
  */
 export async function* scanEntries(

@@ -4,11 +4,11 @@
  * @module
  */
 
-/** How much an event matters, from least to most. */
-export const LOG_LEVELS = ["info", "warn", "error"] as const;
-
 /** How much an event matters. */
-export type LogLevel = (typeof LOG_LEVELS)[number];
+export type LogLevel = "info" | "warn" | "error";
+
+/** How much an event may matter, from least to most. */
+export const LOG_LEVELS: readonly LogLevel[] = ["info", "warn", "error"];
 
 /** How lines are spelled. */
 export const LOG_FORMATS = ["text", "json"] as const;

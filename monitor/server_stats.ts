@@ -10,8 +10,11 @@ import type { StoreStats } from "../engine/engine.ts";
 export interface LatencyStats {
   /** The median. */
   readonly p50Us: number;
+  /** What 90 of 100 did not exceed. */
   readonly p90Us: number;
+  /** What 99 of 100 did not exceed. */
   readonly p99Us: number;
+  /** What 999 of 1,000 did not exceed. */
   readonly p999Us: number;
   /** The longest of those that were timed. */
   readonly maxUs: number;
@@ -29,6 +32,7 @@ export interface ServerStats {
   readonly threads: number;
   /** The store that it serves. */
   readonly store: StoreStats;
+  /** The memory that it takes. */
   readonly memory: {
     /** What the process has of the machine's memory, in bytes. */
     readonly rssBytes: number;
@@ -38,6 +42,7 @@ export interface ServerStats {
      */
     readonly bufferBytes: number;
   };
+  /** The connections that clients made. */
   readonly connections: {
     /** How many there are now. */
     readonly open: number;

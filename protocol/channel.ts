@@ -67,14 +67,19 @@ export class Channel {
    * @typeParam T What the answer is read as.
    * @param message The request, to be encoded as JSON.
    * @param read Reads the answer; what it throws rejects the promise.
+   * @param signal Ends the wait for the answer when it aborts; the request may
+   * be carried out nevertheless.
    * @returns What was read.
    * @throws {ConnectionError} If the connection is lost before the answer.
    * @throws {RangeError} If the request is too long for a string.
+   * @throws The reason of the signal, if it aborts.
    */
   async request<T>(
     message: unknown,
     read: (answer: Answer) => T,
+    signal?: AbortSignal,
   ): Promise<T> {
+    signal?.throwIfAborted();
     if (this.#end !== undefined) throw this.#error();
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     const line = `${JSON.stringify(message)}\n`;
@@ -93,7 +98,9 @@ export class Channel {
     this.#pendingCount++;
     this.#lastPromise = promise;
     if (!this.#isSending) this.#send();
-    return await promise;
+    return await (signal === undefined
+      ? promise
+      : beforeAbort(promise, signal));
   }
 
   /** Waits until nothing is under way, be it answered or failed. */
@@ -198,5 +205,20 @@ export class Channel {
       `Connection to ${this.#addr} ${how}${left}${said}`,
       { cause },
     );
+  }
+}
+
+/** Waits for a promise, unless the signal aborts first. */
+async function beforeAbort<T>(
+  promise: Promise<T>,
+  signal: AbortSignal,
+): Promise<T> {
+  const aborted = Promise.withResolvers<never>();
+  const abort = () => aborted.reject(signal.reason);
+  signal.addEventListener("abort", abort);
+  try {
+    return await Promise.race([promise, aborted.promise]);
+  } finally {
+    signal.removeEventListener("abort", abort);
   }
 }

@@ -48,11 +48,29 @@ const MAX_PENDING_LOOKUPS = 16;
  * ended early and there may be more whole requests.
  *
  * @example
- * ```ts ignore
- * while (await execute(engine, requests, answers, monitor)) {
- *   await send(answers.bytes());
+ * ```ts
+ * import { KvStore } from "@kvs/kvs";
+ * import { Monitor, shareMonitor } from "../monitor/monitor.ts";
+ * import { AnswerBuffer } from "./answer_buffer.ts";
+ * import { execute } from "./execute.ts";
+ * import { RequestBuffer } from "./request_buffer.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using store = KvStore.open(Deno.makeTempDirSync());
+ * const requests = new RequestBuffer();
+ * const lines = '{"Set":{"key":"k","value":"v"}}\n{"Get":{"key":"k"}}\n';
+ * requests.commit(
+ *   new TextEncoder().encodeInto(lines, requests.space()).written,
+ * );
+ * const answers = new AnswerBuffer();
+ * const monitor = new Monitor(shareMonitor("reuse-port", 1), 0);
+ * let sent = "";
+ * for (let more = true; more;) {
+ *   more = await execute(store, requests, answers, monitor);
+ *   sent += new TextDecoder().decode(answers.bytes());
  *   answers.clear();
  * }
+ * assertEquals(sent, '{"Ok":null}\n{"Ok":"v"}\n');
  * ```
  */
 export function execute(

@@ -64,6 +64,9 @@ export class MemoryEngine implements KvsEngine {
     this.#isAsync = isAsync;
   }
 
+  /** Does nothing: there is nothing to be closed. */
+  async [Symbol.asyncDispose](): Promise<void> {}
+
   /** How many keys the store holds. */
   get size(): number {
     return this.#values.size;

@@ -334,6 +334,42 @@ Deno.test("KvsClient goes on while the server does not read", async () => {
   assertEquals(engine.size, 2_000);
 });
 
+Deno.test("KvsClient stops waiting for an answer at a signal, and loses no other", async () => {
+  const answered = Promise.withResolvers<void>();
+  await using server = script(3, async (conn) => {
+    await answered.promise;
+    await send(conn, encoder.encode('{"Ok":"a"}\n{"Ok":"b"}\n{"Ok":"c"}\n'));
+  });
+  let others: Promise<unknown>;
+  {
+    await using client = await KvsClient.connect(server.addr);
+    const reason = new RangeError("enough");
+    await assertRejects(
+      () => client.get("never sent", { signal: AbortSignal.abort(reason) }),
+      RangeError,
+      "enough",
+    );
+    const { signal } = new AbortController();
+    others = Promise.all([client.get("a"), client.get("b", { signal })]);
+    const aborted = client.get("c", { signal: AbortSignal.timeout(10) });
+    await assertRejects(() => aborted, DOMException, "timeout")
+      .finally(answered.resolve);
+    // The end of the block waits for the answer that nobody wants.
+  }
+  assertEquals(await others, ["a", "b"]);
+});
+
+Deno.test("KvsClient.scan() stops at a signal", async () => {
+  await using server = script(1, () => Promise.resolve());
+  using client = await KvsClient.connect(server.addr);
+  const signal = AbortSignal.abort(new RangeError("enough"));
+  for (
+    const entries of [client.scan({}, { signal }), client.keys({}, { signal })]
+  ) {
+    await assertRejects(() => entries.next(), RangeError, "enough");
+  }
+});
+
 Deno.test("KvsClient.connect() says where nobody listens", async () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const addr = `127.0.0.1:${listener.addr.port}`;

@@ -281,3 +281,32 @@ Deno.test("KvsServer answers that an engine failed, and goes on", () =>
     await assertRejects(() => client.get("lost"), Error);
     assertEquals(await client.get("missing"), undefined);
   }));
+
+Deno.test("KvsServer.start() stops at a signal, after what it has received", () =>
+  withEngine(async (_engine, start) => {
+    const reason = new RangeError("enough");
+    await assertRejects(
+      () => start({ signal: AbortSignal.abort(reason) }),
+      RangeError,
+      "enough",
+    );
+    const controller = new AbortController();
+    const { signal } = controller;
+    // While the Workers start.
+    const starting = start({ signal });
+    controller.abort(reason);
+    await assertRejects(() => starting, RangeError, "enough");
+
+    const later = new AbortController();
+    const server = await start({ signal: later.signal });
+    using client = await KvsClient.connect(server.addr);
+    const set = client.set("k", "v");
+    let isFinished = false;
+    const finished = server.finished.then(() => isFinished = true);
+    await set;
+    assertEquals(isFinished, false);
+    later.abort();
+    await finished;
+    await assertRejects(() => KvsClient.connect(server.addr));
+    await server.stop();
+  }));

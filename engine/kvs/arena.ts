@@ -7,9 +7,14 @@
 
 /** The index has no room for another key. */
 export class IndexFullError extends Error {
+  /** The class's name. */
   override name = "IndexFullError";
 
-  /** @param limitBytes The size of the index, in bytes. */
+  /**
+   * Makes the error.
+   *
+   * @param limitBytes The size of the index, in bytes.
+   */
   constructor(limitBytes: number) {
     super(
       `Index is full at ${limitBytes} bytes; remove keys, or open the store with a larger index (--index-size)`,

@@ -42,15 +42,15 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
  *
  * @example
  * ```ts
- * import { KvStore } from "./store.ts";
- * import { ReadOnlyStore } from "./read_only_store.ts";
+ * import { KvStore, ReadOnlyStore } from "@kvs/kvs";
+ * import { assertEquals } from "@std/assert";
  *
  * const directory = Deno.makeTempDirSync();
  * await using store = KvStore.open(directory);
  * await store.set("k", "before");
  * using reader = ReadOnlyStore.open(directory);
  * await store.set("k", "after");
- * console.log(reader.get("k")); // before
+ * assertEquals(reader.get("k"), "before");
  * ```
  */
 export class ReadOnlyStore implements Disposable {

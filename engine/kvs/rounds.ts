@@ -20,8 +20,11 @@ const ROUND = 1;
  *
  * const rounds = new Rounds(new Int32Array(new SharedArrayBuffer(8)), 0);
  * const round = rounds.current;
- * if (rounds.tryLead()) rounds.end(); // having done the work
- * else await rounds.over(round, 1000);
+ * if (rounds.tryLead()) {
+ *   // The work that all wait for is done here.
+ *   rounds.end();
+ * }
+ * await rounds.over(round, 1_000);
  * ```
  */
 export class Rounds {

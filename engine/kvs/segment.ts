@@ -282,9 +282,12 @@ function isZero(window: FileWindow, from: number, to: number): boolean {
 
 /** A record that can't be read as what was written. */
 export class CorruptionError extends Error {
+  /** The class's name. */
   override name = "CorruptionError";
 
   /**
+   * Makes the error.
+   *
    * @param path The file.
    * @param offset Where in the file the trouble begins, in bytes.
    * @param reason What is wrong.

@@ -44,14 +44,16 @@ export type LoadOutcome = "inserted" | "replaced" | "older";
  *
  * @example
  * ```ts
- * import { SkipMap } from "./skip_map.ts";
  * import { emptyPointer } from "./log_pointer.ts";
+ * import { SkipMap } from "./skip_map.ts";
+ * import { assertEquals } from "@std/assert";
  *
  * const map = SkipMap.create(1 << 20);
  * const key = new TextEncoder().encode("k");
  * map.set(key, { segment: 1, offset: 16, length: 30, sequence: 1 });
  * const pointer = emptyPointer();
- * if (map.get(key, pointer)) console.log(pointer.offset); // 16
+ * assertEquals(map.get(key, pointer), true);
+ * assertEquals(pointer.offset, 16);
  * ```
  */
 export class SkipMap {

@@ -85,12 +85,19 @@ export interface KvStoreOptions {
 
 /** What a Worker needs to attach to an open {@linkcode KvStore}. */
 export interface KvsHandle extends EngineHandle {
+  /** Which engine it belongs to. */
   readonly engine: "kvs";
+  /** The data directory, as an absolute path. */
   readonly directory: string;
+  /** See {@linkcode KvStoreOptions.sync}. */
   readonly sync: SyncMode;
+  /** See {@linkcode KvStoreOptions.segmentBytes}. */
   readonly segmentBytes: number;
+  /** See {@linkcode KvStoreOptions.cacheBytes}. */
   readonly cacheBytes: number;
+  /** The shared state of the log. */
   readonly control: SharedArrayBuffer;
+  /** The index. */
   readonly index: SharedArrayBuffer;
 }
 
@@ -113,13 +120,12 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
  *
  * @example
  * ```ts
- * import { KvStore } from "./store.ts";
+ * import { KvStore } from "@kvs/kvs";
+ * import { assertEquals } from "@std/assert";
  *
- * const directory = Deno.makeTempDirSync();
- * const store = KvStore.open(directory);
+ * await using store = KvStore.open(Deno.makeTempDirSync());
  * await store.set("k", "v");
- * console.log(store.get("k")); // v
- * await store.close();
+ * assertEquals(store.get("k"), "v");
  * ```
  */
 export class KvStore implements KvsEngine {
@@ -186,6 +192,8 @@ export class KvStore implements KvsEngine {
    *
    * @param owned The data directory.
    * @param options See {@linkcode KvStoreOptions}.
+   * @returns The store.
+   * @throws {Error} If its files can't be read.
    */
   static openIn(owned: DataDirectory, options: KvStoreOptions = {}): KvStore {
     const {
@@ -249,18 +257,36 @@ export class KvStore implements KvsEngine {
     return this.#index.size;
   }
 
-  /** @inheritdoc */
+  /**
+   * Makes a handle with which a Worker attaches to this same store.
+   *
+   * @returns The handle, for `postMessage` and {@linkcode attach}.
+   */
   share(): KvsHandle {
     return this.#handle;
   }
 
-  /** @inheritdoc */
+  /**
+   * Looks a key up, without a lock.
+   *
+   * @param key The key, as UTF-8 text.
+   * @returns The value, or `undefined` where the key is not there.
+   * @throws {CorruptionError} If the value on disk is not what was written.
+   */
   get(key: string): string | undefined {
     const value = this.viewBytes(encoder.encode(key));
     return value && decoder.decode(value);
   }
 
-  /** @inheritdoc */
+  /**
+   * Sets a key to a value, durable as the sync mode promises once it returns
+   * or its promise resolves.
+   *
+   * @param key The key, as UTF-8 text.
+   * @param value The value, as UTF-8 text.
+   * @throws {IndexFullError} If the index has no room for the key.
+   * @throws {Error} If the disk fails, or did so before.
+   */
   set(key: string, value: string): MaybePromise<void> {
     return this.#writeOne({
       key: encoder.encode(key),
@@ -268,7 +294,13 @@ export class KvStore implements KvsEngine {
     }, () => {});
   }
 
-  /** @inheritdoc */
+  /**
+   * Removes a key, durable like {@linkcode set}.
+   *
+   * @param key The key, as UTF-8 text.
+   * @returns Whether the key was there.
+   * @throws {Error} If the disk fails, or did so before.
+   */
   remove(key: string): MaybePromise<boolean> {
     return this.#writeOne(
       { key: encoder.encode(key), value: undefined },
@@ -314,7 +346,15 @@ export class KvStore implements KvsEngine {
     );
   }
 
-  /** @inheritdoc */
+  /**
+   * Reads a page of entries in the order of their keys, without a lock; see
+   * {@linkcode KvsEngine.scan} for what it promises.
+   *
+   * @param range Which entries, and how many at most.
+   * @returns The page.
+   * @throws {RangeError} If a bound on entries or bytes is less than 1.
+   * @throws {CorruptionError} If a value on disk is not what was written.
+   */
   scan(range: ScanRange): ScanPage {
     return scanIndex(this.#index, range, (key, pointer) => {
       const valueAt = RECORD_HEADER_BYTES + key.length;
@@ -327,12 +367,23 @@ export class KvStore implements KvsEngine {
     });
   }
 
-  /** @inheritdoc */
+  /**
+   * Applies writes in order, in one append. They are visible then, but only as
+   * durable as the last {@linkcode sync} made them.
+   *
+   * @param batch The writes; their arrays are not kept.
+   * @returns For each write, in order, what became of it.
+   */
   write(batch: readonly Write[]): WriteOutcome[] {
     return this.#writer.write(batch);
   }
 
-  /** @inheritdoc */
+  /**
+   * Waits until everything written through this instance so far is as durable
+   * as the sync mode promises.
+   *
+   * @throws {Error} If the disk fails; then all writes are refused.
+   */
   sync(): MaybePromise<void> {
     if (this.#handle.sync !== "always") return;
     const ticket = this.#writer.ticket;
@@ -340,12 +391,23 @@ export class KvStore implements KvsEngine {
     return this.#commit.wait(ticket);
   }
 
-  /** @inheritdoc */
+  /**
+   * Gives the space of overwritten and removed values back to the disk, in a
+   * Worker of its own. If one is going on already it waits for that.
+   *
+   * @param onProgress Told now and then how far it is.
+   * @returns What was reclaimed.
+   * @throws {Error} If the disk fails or a segment is damaged.
+   */
   compact(onProgress?: CompactionProgress): Promise<CompactionReport> {
     return this.#compactor.compact(onProgress);
   }
 
-  /** @inheritdoc */
+  /**
+   * Tells what the store is like, with the write lock held for a moment.
+   *
+   * @returns What it is like.
+   */
   stats(): StoreStats {
     const index = this.#index;
     const { segments, sizeBytes, deadBytes } = this.#control.locked(() =>

@@ -241,7 +241,7 @@ async function inTime<T>(
 }
 
 /** What this process imports, the program imports from the same place. */
-function importMap(): string[] {
+export function importMap(): string[] {
   const offline = new URL("offline/", ROOT).href;
   return import.meta.resolve("@std/assert").startsWith(offline)
     ? [`--import-map=${offline}import_map.json`]

@@ -80,6 +80,10 @@ class UnrulyEngine implements KvsEngine {
     return this.getBytes(key);
   }
 
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
   /** Returns once so many threads are here at the same time. */
   #meet(threads: number): void {
     const words = this.#words;

@@ -63,10 +63,13 @@ export class InjectedFault extends Error {
  *
  * @example
  * ```ts
+ * import { assertThrows } from "@std/assert";
+ *
+ * const directory = Deno.makeTempDirSync();
  * using disk = new FaultyDisk(directory);
- * disk.onStep = ({ call }) => {
- *   if (call === "syncDataSync") throw new InjectedFault();
- * };
+ * disk.failAll("openSync");
+ * const open = () => Deno.openSync(`${directory}/file`, { create: true });
+ * assertThrows(open, InjectedFault);
  * ```
  */
 export class FaultyDisk implements Disposable {
