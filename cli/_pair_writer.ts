@@ -37,11 +37,13 @@ export async function printPairs(
   const out = new JsonBytes();
   const append = format === "json" ? appendJson : appendText;
   for await (const page of pages) {
-    for (const pair of page) append(out, pair);
+    for (const pair of page) {
+      append(out, pair);
+      if (out.length < GATHER_BYTES) continue;
+      if (!writeBytes(out.bytes())) return false;
+      out.clear();
+    }
     onPairs(page.length);
-    if (out.length < GATHER_BYTES) continue;
-    if (!writeBytes(out.bytes())) return false;
-    out.clear();
     // Lets signals and timers in, which an engine on this thread does not.
     await setImmediate();
   }

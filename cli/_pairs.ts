@@ -29,6 +29,13 @@ export interface PairRange {
 /** A server's answer holds so many pairs at most, unless they are large. */
 const PAGE_PAIRS = 5_000;
 
+/**
+ * On disk as many are read at a time as will fit well into memory: the more,
+ * the nearer they lie to each other in the log.
+ */
+const DISK_PAGE_PAIRS = 65_536;
+const DISK_PAGE_BYTES = 16 * 1024 * 1024;
+
 const encoder = new TextEncoder();
 
 /**
@@ -54,7 +61,8 @@ export function pairPages(
     reverse,
     keysOnly: keys,
     limit,
-  });
+    maxBytes: DISK_PAGE_BYTES,
+  }, DISK_PAGE_PAIRS);
   return pages;
 }
 

@@ -78,7 +78,11 @@ export interface ScanRange {
   readonly maxBytes?: number;
 }
 
-/** A key and its value, as {@linkcode KvsEngine.scan} returns them. */
+/**
+ * A key and its value, as {@linkcode KvsEngine.scan} returns them. Arrays of a
+ * page may share memory: copy one to post it to a Worker, or to keep it when
+ * the others are dropped.
+ */
 export interface ScanEntry {
   /** The key, the caller's to keep. */
   readonly key: Uint8Array;

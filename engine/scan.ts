@@ -91,17 +91,19 @@ export async function* scanEntries(
  *
  * @param engine The store.
  * @param range As for {@linkcode scanEntries}.
+ * @param pageLimit The most entries of a page, at least 1.
  * @returns The pages, none of them empty.
  * @throws {RangeError} If a bound on entries or bytes is no number from 1.
  */
 export async function* scanPages(
   engine: Pick<KvsEngine, "scan">,
   range: ScanRange = {},
+  pageLimit = DEFAULT_LIMIT,
 ): AsyncGenerator<readonly ScanEntry[], void> {
   let left = range.limit ?? Infinity;
   let after = range.after;
   for (let more = true; more;) {
-    const limit = left > DEFAULT_LIMIT ? DEFAULT_LIMIT : left;
+    const limit = left > pageLimit ? pageLimit : left;
     const page = await engine.scan({ ...range, after, limit });
     const { entries } = page;
     if (entries.length === 0) return;

@@ -10,7 +10,7 @@ import { Control } from "./control.ts";
 import { defaultIndexBytes, reportDamage } from "./defaults.ts";
 import { FileShrankError } from "./file_window.ts";
 import { HeldSegments } from "./held_segments.ts";
-import { emptyPointer, type LogPointer } from "./log_pointer.ts";
+import { emptyPointer } from "./log_pointer.ts";
 import { RECORD_HEADER_BYTES } from "./record.ts";
 import { RecordCache } from "./record_cache.ts";
 import { loadLog } from "./recovery.ts";
@@ -147,7 +147,9 @@ export class ReadOnlyStore implements Disposable {
    */
   getBytes(key: Uint8Array): Uint8Array | undefined {
     const pointer = this.#pointer;
-    return this.#index.get(key, pointer) ? this.#read(key, pointer) : undefined;
+    if (!this.#index.get(key, pointer)) return undefined;
+    const valueAt = RECORD_HEADER_BYTES + key.length;
+    return this.#cache.read(pointer, valueAt).slice();
   }
 
   /**
@@ -161,11 +163,7 @@ export class ReadOnlyStore implements Disposable {
    * @throws {CorruptionError} If a value on disk is not what was written.
    */
   scan(range: ScanRange): ScanPage {
-    return scanIndex(
-      this.#index,
-      range,
-      (key, pointer) => this.#read(key, pointer),
-    );
+    return scanIndex(this.#index, range, this.#cache);
   }
 
   /** Closes the files; a second call does nothing. */
@@ -176,10 +174,6 @@ export class ReadOnlyStore implements Disposable {
   /** Closes the store at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.close();
-  }
-
-  #read(key: Uint8Array, pointer: LogPointer): Uint8Array {
-    return this.#cache.read(pointer, RECORD_HEADER_BYTES + key.length).slice();
   }
 }
 

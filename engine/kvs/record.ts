@@ -109,7 +109,13 @@ export function decodeRecordHeader(
  * @returns Whether every byte is as it was written.
  */
 export function isRecordSound(bytes: Uint8Array): boolean {
-  return crc32(bytes.subarray(4)) === getUint32(bytes, 0);
+  // Not subarray(), which takes several times as long.
+  const behind = new Uint8Array(
+    bytes.buffer,
+    bytes.byteOffset + 4,
+    bytes.length - 4,
+  );
+  return crc32(behind) === getUint32(bytes, 0);
 }
 
 /** Reads a little-endian 32-bit number. */

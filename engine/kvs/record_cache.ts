@@ -4,9 +4,12 @@
  * @module
  */
 
+import { readValues } from "./bulk_read.ts";
 import type { LogPointer } from "./log_pointer.ts";
+import { RECORD_HEADER_BYTES } from "./record.ts";
 import { readRecord, segmentPath } from "./segment.ts";
 import { SegmentFiles, type SegmentSource } from "./segment_files.ts";
+import type { Entry } from "./skip_map.ts";
 
 // An entry in the ring, in words: where the record lies, its length, then the
 // record itself.
@@ -26,6 +29,9 @@ const LARGEST_PART = 64;
 
 /** What is kept to read records into, in bytes. */
 const MAX_SCRATCH_BYTES = 2 ** 20;
+
+/** So many records at a time are worth keeping; more go past the cache. */
+const FEW_RECORDS = 64;
 
 /** Entries begin at multiples of this, so that words can be read there. */
 const ALIGNMENT = 4;
@@ -119,6 +125,29 @@ export class RecordCache {
     }
     const record = this.#load(segment, offset, length);
     return this.#keep(oldest, segment, offset, record).subarray(from);
+  }
+
+  /**
+   * Reads the values of index entries, in whatever order is fast. More than a
+   * few would only push out what is in use, so these go past the cache.
+   *
+   * @param entries The entries.
+   * @returns Their values, the caller's to keep; `undefined` where the segment
+   * is gone.
+   * @throws {CorruptionError} If a record is not what was written.
+   */
+  readValues(entries: readonly Entry[]): (Uint8Array | undefined)[] {
+    if (entries.length > FEW_RECORDS) {
+      return readValues(this.#directory, this.#files, entries);
+    }
+    return entries.map(({ key, pointer }) => {
+      try {
+        return this.read(pointer, RECORD_HEADER_BYTES + key.length).slice();
+      } catch (error) {
+        if (error instanceof Deno.errors.NotFound) return undefined;
+        throw error;
+      }
+    });
   }
 
   /** Closes the files that are open. */

@@ -312,19 +312,50 @@ export function readRecord(
   offset: number,
   into: Uint8Array,
 ): void {
+  soundRecord(readBytes(file, offset, into), into.length, path, offset);
+}
+
+/**
+ * Reads a stretch of a file.
+ *
+ * @param file The file, open for reading.
+ * @param offset Where it begins, in bytes.
+ * @param into Where to put it; it is as long as this.
+ * @returns What was read: all of it, or as much as the file has.
+ */
+export function readBytes(
+  file: Deno.FsFile,
+  offset: number,
+  into: Uint8Array,
+): Uint8Array {
   file.seekSync(offset, Deno.SeekMode.Start);
   for (let read = 0; read < into.length;) {
     const count = file.readSync(read === 0 ? into : into.subarray(read));
-    if (count === null) {
-      throw new CorruptionError(path, offset, "file ends within the record");
-    }
+    if (count === null) return into.subarray(0, read);
     read += count;
   }
-  if (!isRecordSound(into)) {
-    throw new CorruptionError(
-      path,
-      offset,
-      "record does not match its checksum",
-    );
+  return into;
+}
+
+/**
+ * Checks what was read in the place of a record.
+ *
+ * @param record What was read.
+ * @param length The record's length in bytes.
+ * @param path The segment's path, for the error.
+ * @param offset Where the record begins, in bytes, for the error.
+ * @returns The same.
+ * @throws {CorruptionError} If it is not what was written.
+ */
+export function soundRecord(
+  record: Uint8Array,
+  length: number,
+  path: string,
+  offset: number,
+): Uint8Array {
+  if (record.length < length) {
+    throw new CorruptionError(path, offset, "file ends within the record");
   }
+  if (isRecordSound(record)) return record;
+  throw new CorruptionError(path, offset, "record does not match its checksum");
 }

@@ -303,14 +303,26 @@ export class SkipList {
     }
   }
 
-  /** A node's key. */
-  keyOf(node: number): Uint8Array {
+  /** The keys of nodes, which share memory: that of each would cost more. */
+  keysOf(nodes: readonly number[]): Uint8Array[] {
     const words = this.words;
-    const key = new Uint8Array(words[node + META] >>> HEIGHT_BITS);
-    for (let i = 0; i < key.length; i++) {
-      key[i] = words[node + KEY + (i >>> 2)] >>> (24 - 8 * (i & 3));
-    }
-    return key;
+    let totalBytes = 0;
+    for (const node of nodes) totalBytes += words[node + META] >>> HEIGHT_BITS;
+    const bytes = new Uint8Array(totalBytes);
+    let end = 0;
+    return nodes.map((node) => {
+      const start = end;
+      end += words[node + META] >>> HEIGHT_BITS;
+      for (let at = node + KEY, i = start; i < end; at++) {
+        const word = words[at];
+        bytes[i++] = word >>> 24;
+        if (i < end) bytes[i++] = word >>> 16;
+        if (i < end) bytes[i++] = word >>> 8;
+        if (i < end) bytes[i++] = word;
+      }
+      // Not subarray(), which takes several times as long.
+      return new Uint8Array(bytes.buffer, start, end - start);
+    });
   }
 
   #probeFor(length: number): Uint32Array {

@@ -372,7 +372,7 @@ export class SkipMap {
   ): Entry[] {
     const words = this.#words;
     const list = this.#list;
-    const entries: Entry[] = [];
+    const nodes: number[] = [];
     if (from !== undefined) list.probe(from);
     this.arena.pin();
     let node = from === undefined
@@ -383,12 +383,13 @@ export class SkipMap {
     ) node = Atomics.load(words, node - 1);
     if (end !== undefined) list.probe(end);
     while (
-      node !== 0 && entries.length < limit &&
+      node !== 0 && nodes.length < limit &&
       (end === undefined || list.compare(node) < 0)
     ) {
-      entries.push(this.#entry(node));
+      nodes.push(node);
       node = Atomics.load(words, node - 1);
     }
+    const entries = this.#entriesOf(nodes);
     this.arena.unpin();
     return entries;
   }
@@ -412,13 +413,14 @@ export class SkipMap {
   ): Entry[] {
     const words = this.#words;
     const list = this.#list;
-    const entries: Entry[] = [];
+    const nodes: number[] = [];
     // Of the nodes at this level there is one in 4 ** level.
     const level = Math.floor(Math.log2(limit) / 2);
     let isLast = before === undefined;
     if (before !== undefined) list.probe(before);
     this.arena.pin();
-    while (entries.length < limit) {
+    let isDone = false;
+    while (!isDone && nodes.length < limit) {
       const first = list.findLess(level, isLast);
       const run = first === list.head ? [] : [first];
       let node = Atomics.load(words, first - 1);
@@ -428,26 +430,28 @@ export class SkipMap {
       }
       if (run.length === 0) break;
       if (start !== undefined) list.probe(start);
-      for (let i = run.length - 1; i >= 0 && entries.length < limit; i--) {
-        if (start !== undefined && list.compare(run[i]) < 0) {
-          this.arena.unpin();
-          return entries;
-        }
-        entries.push(this.#entry(run[i]));
+      for (let i = run.length - 1; i >= 0 && nodes.length < limit; i--) {
+        isDone = start !== undefined && list.compare(run[i]) < 0;
+        if (isDone) break;
+        nodes.push(run[i]);
       }
       list.probeNode(run[0]);
       isLast = false;
     }
+    const entries = this.#entriesOf(nodes);
     this.arena.unpin();
     return entries;
   }
 
-  #entry(node: number): Entry {
-    const pointer = emptyPointer();
-    // Acquires the record, as in get().
-    const record = Atomics.load(this.#words, node + POINTER);
-    readRecord(this.#words, record, pointer);
-    return { key: this.#list.keyOf(node), pointer };
+  #entriesOf(nodes: readonly number[]): Entry[] {
+    const keys = this.#list.keysOf(nodes);
+    return nodes.map((node, i) => {
+      const pointer = emptyPointer();
+      // Acquires the record, as in get().
+      const record = Atomics.load(this.#words, node + POINTER);
+      readRecord(this.#words, record, pointer);
+      return { key: keys[i], pointer };
+    });
   }
 
   /** Links a new node in, behind the nodes that the last search noted. */

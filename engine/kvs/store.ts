@@ -356,15 +356,12 @@ export class KvStore implements KvsEngine {
    * @throws {CorruptionError} If a value on disk is not what was written.
    */
   scan(range: ScanRange): ScanPage {
-    return scanIndex(this.#index, range, (key, pointer) => {
-      const valueAt = RECORD_HEADER_BYTES + key.length;
-      try {
-        return this.#cache.read(pointer, valueAt).slice();
-      } catch (error) {
-        if (!(error instanceof Deno.errors.NotFound)) throw error;
-        return this.getBytes(key);
-      }
-    });
+    return scanIndex(
+      this.#index,
+      range,
+      this.#cache,
+      (key) => this.getBytes(key),
+    );
   }
 
   /**
