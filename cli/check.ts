@@ -1,7 +1,9 @@
 import { ProgressBar } from "@std/cli/unstable-progress-bar";
+import { setImmediate } from "node:timers/promises";
 import { DataDirectory } from "../engine/directory.ts";
 import {
   type CheckReport,
+  checkSteps,
   checkStore,
   repairStore,
 } from "../engine/kvs/check.ts";
@@ -58,10 +60,15 @@ async function checkWithProgress(path: string): Promise<CheckReport> {
   if (!Deno.stderr.isTerminal()) return checkStore(path);
   const bar = new ProgressBar({ max: 1, clear: true });
   try {
-    return checkStore(path, (doneBytes, totalBytes) => {
-      bar.max = totalBytes;
-      bar.value = doneBytes;
-    });
+    const steps = checkSteps(path);
+    for (;;) {
+      const { done, value } = steps.next();
+      if (done) return value;
+      bar.max = value.totalBytes;
+      bar.value = value.doneBytes;
+      // The bar is drawn by a timer.
+      await setImmediate();
+    }
   } finally {
     await bar.stop();
   }

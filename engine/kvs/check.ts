@@ -47,13 +47,34 @@ export interface CheckReport {
  * nothing.
  *
  * @param directory The data directory, locked by the caller.
- * @param onProgress Told how many of the log's bytes are read, and of how many.
  * @returns What was found.
  */
-export function checkStore(
+export function checkStore(directory: string): CheckReport {
+  const steps = checkSteps(directory);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+  }
+}
+
+/** How far a check is. */
+export interface CheckProgress {
+  /** How many of the log's bytes are checked. */
+  readonly doneBytes: number;
+  /** How many there are. */
+  readonly totalBytes: number;
+}
+
+/**
+ * Does as {@linkcode checkStore} in steps, so that something else can be done
+ * in between.
+ *
+ * @param directory The data directory, locked by the caller.
+ * @returns How far it is after each segment, and at last what was found.
+ */
+export function* checkSteps(
   directory: string,
-  onProgress: (doneBytes: number, totalBytes: number) => void = () => {},
-): CheckReport {
+): Generator<CheckProgress, CheckReport, void> {
   const ids = listSegments(directory);
   const sizeBytes = ids.reduce(
     (sum, id) => sum + Deno.statSync(segmentPath(directory, id)).size,
@@ -62,7 +83,7 @@ export function checkStore(
   const damage: Damage[] = [];
   let unfinished: Damage | undefined;
   let records = 0;
-  let done = 0;
+  let doneBytes = 0;
   for (const id of ids) {
     const path = segmentPath(directory, id);
     // What the hint file should be tells the records as well.
@@ -80,8 +101,8 @@ export function checkStore(
       else damage.push(tail);
     }
     damage.push(...hintDamage(hintPath(directory, id), hint));
-    done += scan.sizeBytes;
-    onProgress(done, sizeBytes);
+    doneBytes += scan.sizeBytes;
+    yield { doneBytes, totalBytes: sizeBytes };
   }
   damage.push(...snapshotDamage(directory));
   return { segments: ids.length, records, sizeBytes, damage, unfinished };

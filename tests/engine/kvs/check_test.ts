@@ -1,5 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
-import { checkStore, repairStore } from "../../../engine/kvs/check.ts";
+import {
+  checkSteps,
+  checkStore,
+  repairStore,
+} from "../../../engine/kvs/check.ts";
 import { hintPath, writeHint } from "../../../engine/kvs/hint.ts";
 import { segmentPath } from "../../../engine/kvs/segment.ts";
 import { writeSnapshot } from "../../../engine/kvs/snapshot.ts";
@@ -33,12 +37,7 @@ function flip(path: string, offset: number): void {
 
 Deno.test("checkStore() finds nothing wrong with a sound store", () => {
   using log = filledLog();
-  let done = 0;
-  let total = 0;
-  const report = checkStore(log.directory, (doneBytes, totalBytes) => {
-    done = doneBytes;
-    total = totalBytes;
-  });
+  const report = checkStore(log.directory);
   assertEquals(report, {
     segments: 3,
     records: 80,
@@ -46,8 +45,24 @@ Deno.test("checkStore() finds nothing wrong with a sound store", () => {
     damage: [],
     unfinished: undefined,
   });
-  assertEquals([done, total], [report.sizeBytes, report.sizeBytes]);
   assertEquals(repairStore(log.directory, report), []);
+});
+
+Deno.test("checkSteps() tells after each segment how far it is", () => {
+  using log = filledLog();
+  const steps = checkSteps(log.directory);
+  const found: [done: number, total: number][] = [];
+  let result = steps.next();
+  for (; !result.done; result = steps.next()) {
+    found.push([result.value.doneBytes, result.value.totalBytes]);
+  }
+  assertEquals(result.value, checkStore(log.directory));
+  let doneBytes = 0;
+  const expected = log.ids.map((id) => {
+    doneBytes += Deno.statSync(segmentPath(log.directory, id)).size;
+    return [doneBytes, 3 * 16 + 80 * RECORD_BYTES];
+  });
+  assertEquals(found, expected);
 });
 
 Deno.test("checkStore() names file and offset of each damaged place", () => {
