@@ -1,0 +1,104 @@
+/**
+ * Writing to a server without pause, in an order that tells whether what
+ * somebody finds of it is of one moment.
+ *
+ * @module
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import { KvsClient } from "../../client.ts";
+import { ServerProcess } from "./_kvs.ts";
+
+const KEYS = 300;
+
+/** The keys that are written, in order. */
+export const keys: readonly string[] = Array.from(
+  { length: KEYS },
+  (_, i) => `k${1_000 + i}`,
+);
+
+/** A value of a round: large enough to fill segments. */
+export function valueOf(round: number): string {
+  return `${round} ${"x".repeat(400)}`;
+}
+
+/** A server whose store is written and compacted until it is told to stop. */
+export class Churn implements AsyncDisposable {
+  /** Where the server listens. */
+  readonly addr: string;
+  /** The last round of which every write is acknowledged. */
+  acknowledgedRound = 0;
+  readonly #server: ServerProcess;
+  readonly #running: Promise<void>;
+  #isOver = false;
+
+  private constructor(server: ServerProcess) {
+    this.#server = server;
+    this.addr = server.addr;
+    this.#running = this.#run();
+  }
+
+  /**
+   * Starts a server with small segments, and sets all keys to round 0.
+   *
+   * @param dir Its data directory.
+   */
+  static async start(dir: string): Promise<Churn> {
+    const server = await ServerProcess.start(
+      ...["--dir", dir, "--segment-size", "32K", "--compact-at", "32K"],
+      ...["--sync", "no"],
+    );
+    await using client = await KvsClient.connect(server.addr);
+    await Promise.all(keys.map((key) => client.set(key, valueOf(0))));
+    return new Churn(server);
+  }
+
+  /** Ends the writing after the round that is going on. */
+  async stop(): Promise<void> {
+    this.#isOver = true;
+    await this.#running;
+  }
+
+  /** Ends the writing, and the server. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop().finally(() => this.#server[Symbol.asyncDispose]());
+  }
+
+  async #run(): Promise<void> {
+    await using client = await KvsClient.connect(this.addr);
+    for (let round = 1; !this.#isOver; round++) {
+      const compacted = client.compact();
+      // All but the last key are removed before they are set again, so that
+      // tombstones come and go.
+      await Promise.all(keys.flatMap((key, i) => [
+        ...(i < KEYS - 1 ? [client.remove(key)] : []),
+        client.set(key, valueOf(round)),
+      ]));
+      this.acknowledgedRound = round;
+      await compacted;
+    }
+  }
+}
+
+/**
+ * Checks that lines of JSON are all pairs of one moment: there is one place in
+ * the keys up to which they have the value of a round, where one may be
+ * missing, and behind which they have that of the round before.
+ *
+ * @param lines What `kvs export` printed.
+ * @returns The round.
+ */
+export function roundOf(lines: string): number {
+  const pairs: { key: string; value: string }[] = lines.trim().split("\n")
+    .map((line) => JSON.parse(line));
+  const found = new Map(pairs.map(({ key, value }) => [key, value]));
+  assertEquals(found.size, pairs.length);
+  assert(found.size >= KEYS - 1, `Only ${found.size} keys`);
+  const round = parseInt(found.get(keys[0]) ?? found.get(keys[1])!) +
+    (found.has(keys[0]) ? 0 : 1);
+  let place = keys.findIndex((key) => found.get(key) !== valueOf(round));
+  if (place < 0) place = KEYS;
+  const behind = keys.slice(found.has(keys[place]) ? place : place + 1);
+  for (const key of behind) assertEquals(found.get(key), valueOf(round - 1));
+  return round;
+}
