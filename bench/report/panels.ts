@@ -6,6 +6,7 @@
  */
 
 import type { Spread } from "../support/spread.ts";
+import { axisNumber, niceLimit } from "./axis.ts";
 import { SvgDrawing } from "./svg.ts";
 
 /** Bars that stand together. */
@@ -146,16 +147,4 @@ function valuesOf({ groups }: Panel): number[] {
     ceiling,
     ...bars.map((bar) => bar?.max ?? 0),
   ]);
-}
-
-/** The next number of the form 1, 2, 4, 6 or 8 times a power of ten. */
-function niceLimit(value: number): number {
-  const power = 10 ** Math.floor(Math.log10(Math.max(value, 1)));
-  const factor = [1, 2, 4, 6, 8, 10].find((f) => f * power >= value) ?? 10;
-  return factor * power;
-}
-
-function axisNumber(value: number): string {
-  if (value >= 1e6) return `${value / 1e6}M`;
-  return value >= 1e3 ? `${value / 1e3}k` : `${value}`;
 }

@@ -15,6 +15,10 @@ const STYLE = `
   .axis { stroke: #7b8794; }
   .mark { stroke: #1f2933; stroke-width: 1.5; }
   .ceiling { stroke: #c2335a; stroke-width: 1.5; stroke-dasharray: 5 3; }
+  .line0, .line1, .line2 { fill: none; stroke-width: 1.5; }
+  .line0 { stroke: #3b75c4; }
+  .line1 { stroke: #e08a3c; }
+  .line2 { stroke: #3c9d78; }
   .series0 { fill: #3b75c4; }
   .series1 { fill: #e08a3c; }
   .series2 { fill: #3c9d78; }
@@ -27,6 +31,9 @@ const STYLE = `
     .axis { stroke: #7b8794; }
     .mark { stroke: #e4e7eb; }
     .ceiling { stroke: #f0718f; }
+    .line0 { stroke: #6ba3ee; }
+    .line1 { stroke: #f0a35e; }
+    .line2 { stroke: #5cc49a; }
     .series0 { fill: #6ba3ee; }
     .series1 { fill: #f0a35e; }
     .series2 { fill: #5cc49a; }
@@ -76,6 +83,12 @@ export class SvgDrawing {
     this.#shapes.push(
       `<line class="${style}" x1="${fromX}" y1="${fromY}" x2="${toX}" y2="${toY}"/>`,
     );
+  }
+
+  /** Draws lines from point to point. */
+  path(points: readonly (readonly [x: number, y: number])[], style: string) {
+    const spelled = points.map(([x, y]) => `${short(x)},${short(y)}`).join(" ");
+    this.#shapes.push(`<polyline class="${style}" points="${spelled}"/>`);
   }
 
   /** Writes a line of text; `y` is its base line. */

@@ -37,6 +37,8 @@ export interface KvsServerPlan {
   readonly threads: number;
   /** When an answered write is on disk. */
   readonly sync: SyncMode;
+  /** Further arguments of `kvs serve`. */
+  readonly args?: readonly string[];
 }
 
 /** A server in a process of its own; ended after an `await using` block. */
@@ -60,13 +62,14 @@ export class ChildServer implements AsyncDisposable {
    * @returns The server, listening.
    */
   static async startKvs(plan: KvsServerPlan): Promise<ChildServer> {
-    const { dir, engine, pool, threads, sync } = plan;
+    const { dir, engine, pool, threads, sync, args = [] } = plan;
     const child = new Deno.Command(Deno.execPath(), {
       args: [
         ...["run", "--quiet", "--no-prompt", ...importMap(), ...PERMISSIONS],
         ...[modulePath("../../main.ts", import.meta.url), "serve"],
         ...["--addr", "127.0.0.1:0", "--dir", dir, "--engine", engine],
         ...["--pool", pool, "--threads", `${threads}`, "--sync", sync],
+        ...args,
       ],
       stdin: "null",
       stdout: "null",
@@ -141,6 +144,11 @@ export class ChildServer implements AsyncDisposable {
     return Number(/^VmRSS:\s*([0-9]+) kB$/m.exec(status)?.[1]) * 1024;
   }
 
+  /** How many files and connections it has open. */
+  get openFiles(): number {
+    return [...Deno.readDirSync(`/proc/${this.pid}/fd`)].length;
+  }
+
   /** What it has read from disk so far, in bytes. */
   get diskReadBytes(): number {
     const io = Deno.readTextFileSync(`/proc/${this.pid}/io`);
@@ -155,16 +163,32 @@ export class ChildServer implements AsyncDisposable {
     return (Number(fields[11]) + Number(fields[12])) * MS_PER_TICK;
   }
 
-  /** Ends it, and waits until it has ended. */
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** Ends it as `kill -9` does. */
+  async kill(): Promise<void> {
+    this.#child.kill("SIGKILL");
+    await this.#child.status;
+  }
+
+  /**
+   * Asks it to end, and waits until it has.
+   *
+   * @returns Its exit code.
+   */
+  async stop(): Promise<number> {
     const killer = setTimeout(() => this.#child.kill("SIGKILL"), TIMEOUT_MS);
     try {
       this.#child.kill("SIGTERM");
     } catch {
       // It has ended already.
     }
-    await this.#child.status;
+    const { code } = await this.#child.status;
     clearTimeout(killer);
+    return code;
+  }
+
+  /** Ends it, and waits until it has ended. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
   }
 
   static async #onceListening(
