@@ -13,8 +13,11 @@ import { execute } from "../../protocol/execute.ts";
 import { ProtocolError } from "../../protocol/protocol_error.ts";
 import { decodeGeneral, decodeRequest } from "../../protocol/request.ts";
 import { RequestBuffer } from "../../protocol/request_buffer.ts";
+import { seed } from "../torture/_settings.ts";
 import { MemoryEngine } from "../_memory_engine.ts";
 import { feed, received, shown } from "./_feed.ts";
+import { fuzz } from "./_fuzz.ts";
+import { meaning, type Message, spell } from "./_spelling.ts";
 import { aloneMonitor } from "../_monitor.ts";
 
 const monitor = aloneMonitor();
@@ -34,11 +37,6 @@ const text = fc.oneof(
   }),
 );
 
-interface Message {
-  readonly name: string;
-  readonly fields: readonly (readonly [string, string])[];
-}
-
 const message: fc.Arbitrary<Message> = fc.oneof(
   fc.tuple(text, text).map(([key, value]) => ({
     name: "Set",
@@ -49,86 +47,12 @@ const message: fc.Arbitrary<Message> = fc.oneof(
   fc.constant({ name: "Compact", fields: [] }),
 );
 
-/** What a message is to be decoded to, as shown() puts it. */
-function meaning({ name, fields }: Message): string {
-  const [key, value] = fields.map(([, text]) => text);
-  if (key === undefined) return "compact";
-  return `${name.toLowerCase()} ${
-    value === undefined ? key : `${key}=${value}`
-  }`;
-}
-
 /** An endless choice of numbers, the same each time for the same input. */
 const choices = fc.array(fc.nat(0xff), { minLength: 1, maxLength: 40 });
 
 function chooser(numbers: readonly number[]): (count: number) => number {
   let i = 0;
   return (count) => numbers[i++ % numbers.length] % count;
-}
-
-const SHORT_ESCAPES = new Map(
-  Object.entries({
-    "\b": "\\b",
-    "\t": "\\t",
-    "\n": "\\n",
-    "\f": "\\f",
-    "\r": "\\r",
-    '"': '\\"',
-    "\\": "\\\\",
-    "/": "\\/",
-  }),
-);
-
-function spellText(text: string, choose: (count: number) => number): string {
-  let spelled = "";
-  for (let i = 0; i < text.length; i++) {
-    const unit = text[i];
-    const code = text.charCodeAt(i);
-    const hex = code.toString(16).padStart(4, "0");
-    const mustEscape = code < 0x20 || unit === '"' || unit === "\\";
-    switch (choose(8)) {
-      case 0:
-        spelled += `\\u${hex}`;
-        break;
-      case 1:
-        spelled += `\\u${hex.toUpperCase()}`;
-        break;
-      case 2:
-        spelled += SHORT_ESCAPES.get(unit) ?? (mustEscape ? `\\u${hex}` : unit);
-        break;
-      default:
-        spelled += mustEscape ? SHORT_ESCAPES.get(unit) ?? `\\u${hex}` : unit;
-    }
-  }
-  // A pair of surrogates of which one half is escaped is no text.
-  return `"${
-    spelled.isWellFormed() ? spelled : JSON.stringify(text).slice(1, -1)
-  }"`;
-}
-
-/** Spells a message in one of the many ways of JSON. */
-function spell(
-  { name, fields }: Message,
-  choose: (count: number) => number,
-): string {
-  const isUsual = choose(3) > 0;
-  const usualBlank = choose(2) === 0 ? "" : " ";
-  const blank = () => isUsual ? "" : ["", " ", "\t", "\n ", "\r\n "][choose(5)];
-  const afterSign = () => isUsual ? usualBlank : blank();
-  const ordered = !isUsual && choose(2) === 0 ? fields.toReversed() : fields;
-  const duplicated = fields.length > 0 && !isUsual && choose(2) === 0
-    ? [[ordered[0][0], "overwritten"] as const, ...ordered]
-    : ordered;
-  const plain = isUsual && choose(2) === 0;
-  const spelledText = (text: string) =>
-    plain ? JSON.stringify(text) : spellText(text, choose);
-  const body = duplicated.map(([field, text]) =>
-    `${blank()}${
-      isUsual ? `"${field}"` : spelledText(field)
-    }${blank()}:${afterSign()}${spelledText(text)}${blank()}`
-  ).join(`,${afterSign()}`);
-  const head = isUsual ? `"${name}"` : spelledText(name);
-  return `{${blank()}${head}${blank()}:${afterSign()}{${body}}${blank()}}`;
 }
 
 const spelled = fc.tuple(message, choices).map(([message, numbers]) => ({
@@ -298,4 +222,8 @@ Deno.test("execute() answers as a Map would, on any engine, in any pieces", asyn
     ),
     { numRuns: Math.ceil(RUNS * 0.05) },
   );
+});
+
+Deno.test("RequestBuffer makes of any input what a plain reading of the protocol does", () => {
+  fuzz(seed(), 0, Math.ceil(RUNS * 0.5));
 });
