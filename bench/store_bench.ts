@@ -9,6 +9,7 @@
 import { emptyPointer, type LogPointer } from "../engine/kvs/log_pointer.ts";
 import { encodeRecord, isRecordSound } from "../engine/kvs/record.ts";
 import { RecordCache } from "../engine/kvs/record_cache.ts";
+import { SegmentFiles } from "../engine/kvs/segment_files.ts";
 import { SkipMap } from "../engine/kvs/skip_map.ts";
 import { KvStore } from "../engine/kvs/store.ts";
 import { randomNumbers } from "./load/requests.ts";
@@ -51,7 +52,8 @@ const names = shuffled.map((key) => new TextDecoder().decode(key));
 const writes = shuffled.map((key) => ({ key, value }));
 
 const index = SkipMap.attach(store.share().index);
-const cache = new RecordCache(`${directory}/data`, 32 * 2 ** 20);
+const files = new SegmentFiles(`${directory}/data`, () => 0);
+const cache = new RecordCache(`${directory}/data`, 32 * 2 ** 20, files);
 const pointers: readonly LogPointer[] = shuffled.map((key) => {
   const pointer = emptyPointer();
   index.get(key, pointer);

@@ -6,9 +6,14 @@
 
 import { readValues } from "./bulk_read.ts";
 import type { LogPointer } from "./log_pointer.ts";
-import { RECORD_HEADER_BYTES } from "./record.ts";
-import { readRecord, segmentPath } from "./segment.ts";
-import { SegmentFiles, type SegmentSource } from "./segment_files.ts";
+import {
+  decodeRecordHeader,
+  isRecordSound,
+  RECORD_HEADER_BYTES,
+  type RecordHeader,
+} from "./record.ts";
+import { readBytes, segmentPath, soundRecord } from "./segment.ts";
+import type { SegmentSource } from "./segment_files.ts";
 import type { Entry } from "./skip_map.ts";
 
 // An entry in the ring, in words: where the record lies, its length, then the
@@ -26,6 +31,12 @@ const BYTES_PER_PLACE = 64;
 
 /** A record larger than this part of the ring goes past it. */
 const LARGEST_PART = 64;
+
+/**
+ * How much is read at a time while the ring fills, in bytes: a store that has
+ * just been opened would otherwise go to the file for each of its records.
+ */
+const AHEAD_BYTES = 8 * 1024;
 
 /** What is kept to read records into, in bytes. */
 const MAX_SCRATCH_BYTES = 2 ** 20;
@@ -61,20 +72,18 @@ export class RecordCache {
   readonly #table: Float64Array;
   /** All bytes ever written. */
   #written: number;
-  #scratch = new Uint8Array(4096);
+  /** Where in the ring {@linkcode #find} has found what it looked for, or -1. */
+  #foundAt = -1;
+  #scratch = new Uint8Array(AHEAD_BYTES);
+  readonly #header = {} as RecordHeader;
 
   /**
    * @param directory The data directory.
    * @param sizeBytes The memory for records, in bytes, committed as it is used;
    * an eighth of it comes on top for the table. 0 for no cache.
-   * @param files Where the segments come from, closed with the cache; from the
-   * directory by default.
+   * @param files Where the segments come from, closed with the cache.
    */
-  constructor(
-    directory: string,
-    sizeBytes: number,
-    files: SegmentSource = new SegmentFiles(directory),
-  ) {
+  constructor(directory: string, sizeBytes: number, files: SegmentSource) {
     this.#directory = directory;
     this.#files = files;
     const size = sizeBytes - sizeBytes % ALIGNMENT;
@@ -98,33 +107,18 @@ export class RecordCache {
    * @throws {CorruptionError} If the record is not what was written.
    */
   read({ segment, offset, length }: LogPointer, from = 0): Uint8Array {
-    let hash = Math.imul(segment, 0x9e3779b1) ^ Math.imul(offset, 0x85ebca6b);
-    hash ^= hash >>> 15;
-    const places = (hash & (this.#table.length - 1)) & -WAYS;
-    const size = this.#bytes.length;
-    let oldest = places;
-    for (let place = places; place < places + WAYS; place++) {
-      const entry = this.#table[place];
-      if (entry < this.#table[oldest]) oldest = place;
-      const age = this.#written - entry;
-      if (age > size) continue;
-      // What % means, without the call that it takes for such large numbers.
-      const at = entry - Math.floor(entry / size) * size;
-      const word = at / ALIGNMENT;
-      if (
-        this.#words[word + SEGMENT] === segment &&
-        this.#words[word + OFFSET] === offset &&
-        this.#words[word + LENGTH] === length
-      ) {
-        const start = at + ENTRY_HEADER_BYTES;
-        const end = start + length;
-        if (age <= size / 2) return this.#bytes.subarray(start + from, end);
-        const record = this.#bytes.subarray(start, end);
-        return this.#keep(place, segment, offset, record).subarray(from);
-      }
+    const place = this.#find(segment, offset, length);
+    if (this.#foundAt < 0) {
+      const record = this.#load(segment, offset, length);
+      return this.#keep(place, segment, offset, record).subarray(from);
     }
-    const record = this.#load(segment, offset, length);
-    return this.#keep(oldest, segment, offset, record).subarray(from);
+    const start = this.#foundAt + ENTRY_HEADER_BYTES;
+    const size = this.#bytes.length;
+    if (this.#written - this.#table[place] <= size / 2) {
+      return this.#bytes.subarray(start + from, start + length);
+    }
+    const record = this.#bytes.subarray(start, start + length);
+    return this.#keep(place, segment, offset, record).subarray(from);
   }
 
   /**
@@ -153,6 +147,39 @@ export class RecordCache {
   /** Closes the files that are open. */
   close(): void {
     this.#files.close();
+  }
+
+  /**
+   * Looks for a record, and notes where in the ring it is.
+   *
+   * @returns Its place in the table, or the one to give it.
+   */
+  #find(segment: number, offset: number, length: number): number {
+    let hash = Math.imul(segment, 0x9e3779b1) ^ Math.imul(offset, 0x85ebca6b);
+    // Offsets often have a common divisor, which a single product passes on.
+    hash = Math.imul(hash ^ hash >>> 15, 0x2c1b3c6d);
+    hash ^= hash >>> 12;
+    const places = (hash & (this.#table.length - 1)) & -WAYS;
+    const size = this.#bytes.length;
+    let oldest = places;
+    for (let place = places; place < places + WAYS; place++) {
+      const entry = this.#table[place];
+      if (entry < this.#table[oldest]) oldest = place;
+      if (this.#written - entry > size) continue;
+      // What % means, without the call that it takes for such large numbers.
+      const at = entry - Math.floor(entry / size) * size;
+      const word = at / ALIGNMENT;
+      if (
+        this.#words[word + SEGMENT] === segment &&
+        this.#words[word + OFFSET] === offset &&
+        this.#words[word + LENGTH] === length
+      ) {
+        this.#foundAt = at >>> 0;
+        return place;
+      }
+    }
+    this.#foundAt = -1;
+    return oldest;
   }
 
   /** Puts a record into the ring, unless it is too large, and returns it. */
@@ -186,15 +213,37 @@ export class RecordCache {
   }
 
   #load(segment: number, offset: number, length: number): Uint8Array {
-    let record = this.#scratch;
-    if (length > record.length) {
-      record = new Uint8Array(length);
-      // A huge one must not take its size for ever.
-      if (length <= MAX_SCRATCH_BYTES) this.#scratch = record;
-    }
-    record = record.subarray(0, length);
     const file = this.#files.open(segment);
-    readRecord(file, segmentPath(this.#directory, segment), offset, record);
+    const wanted = Math.max(length, this.#aheadBytes(segment, offset));
+    let room = this.#scratch;
+    if (wanted > room.length) {
+      room = new Uint8Array(wanted);
+      // A huge one must not take its size for ever.
+      if (wanted <= MAX_SCRATCH_BYTES) this.#scratch = room;
+    }
+    const bytes = readBytes(file, offset, room.subarray(0, wanted));
+    const record = bytes.subarray(0, length);
+    soundRecord(record, length, segmentPath(this.#directory, segment), offset);
+    this.#keepRecords(segment, offset + length, bytes.subarray(length));
     return record;
+  }
+
+  /** How much to read from a place on, for what is behind the record there. */
+  #aheadBytes(segment: number, offset: number): number {
+    // Once the ring is full, a neighbour would push out what has been read.
+    if (this.#written > this.#bytes.length * 3 - AHEAD_BYTES) return 0;
+    return Math.min(AHEAD_BYTES, this.#files.finalBytes(segment) - offset);
+  }
+
+  /** Keeps the whole and sound records at the beginning of some bytes. */
+  #keepRecords(segment: number, offset: number, bytes: Uint8Array): void {
+    for (let at = 0; at + RECORD_HEADER_BYTES <= bytes.length;) {
+      const length = decodeRecordHeader(bytes, at, this.#header);
+      const record = bytes.subarray(at, at + length);
+      if (record.length < length || !isRecordSound(record)) return;
+      const place = this.#find(segment, offset + at, length);
+      if (this.#foundAt < 0) this.#keep(place, segment, offset + at, record);
+      at += length;
+    }
   }
 }

@@ -298,24 +298,6 @@ export class CorruptionError extends Error {
 }
 
 /**
- * Reads one record, and checks it.
- *
- * @param file The segment, open for reading.
- * @param path The segment's path, for the error.
- * @param offset Where the record begins, in bytes.
- * @param into Where to put the record; its length is the record's.
- * @throws {CorruptionError} If the record is not what was written.
- */
-export function readRecord(
-  file: Deno.FsFile,
-  path: string,
-  offset: number,
-  into: Uint8Array,
-): void {
-  soundRecord(readBytes(file, offset, into), into.length, path, offset);
-}
-
-/**
  * Reads a stretch of a file.
  *
  * @param file The file, open for reading.

@@ -31,6 +31,7 @@ import { RecordCache } from "./record_cache.ts";
 import { recover } from "./recovery.ts";
 import { scanIndex } from "./scan.ts";
 import { CorruptionError, type Damage, segmentPath } from "./segment.ts";
+import { SegmentFiles } from "./segment_files.ts";
 import { SkipMap } from "./skip_map.ts";
 import { hasSnapshot, writeSnapshot } from "./snapshot.ts";
 
@@ -157,7 +158,11 @@ export class KvStore implements KvsEngine {
     this.#index = index;
     this.#owned = owned;
     const { directory, segmentBytes, cacheBytes } = handle;
-    this.#cache = new RecordCache(directory, cacheBytes);
+    const files = new SegmentFiles(
+      directory,
+      (segment) => control.finalBytes(segment),
+    );
+    this.#cache = new RecordCache(directory, cacheBytes, files);
     this.#writer = new LogWriter(directory, control, index, segmentBytes);
     this.#commit = new GroupCommit(directory, control);
     this.#compactor = new Compactor(handle, control);

@@ -14,9 +14,10 @@ import { recover } from "../../../engine/kvs/recovery.ts";
 import {
   type Damage,
   listSegments,
-  readRecord,
+  readBytes,
   scanSegment,
   segmentPath,
+  soundRecord,
 } from "../../../engine/kvs/segment.ts";
 import { SkipMap } from "../../../engine/kvs/skip_map.ts";
 import { bytes, TempDirectory, text } from "./_helpers.ts";
@@ -111,7 +112,12 @@ export class TestLog implements Disposable {
     const record = new Uint8Array(pointer.length);
     const path = segmentPath(this.directory, pointer.segment);
     using file = Deno.openSync(path);
-    readRecord(file, path, pointer.offset, record);
+    soundRecord(
+      readBytes(file, pointer.offset, record),
+      pointer.length,
+      path,
+      pointer.offset,
+    );
     return text(record.subarray(20 + bytes(key).length));
   }
 

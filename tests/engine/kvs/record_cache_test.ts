@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { encodeRecord, recordLength } from "../../../engine/kvs/record.ts";
 import { RecordCache } from "../../../engine/kvs/record_cache.ts";
 import { CorruptionError, segmentPath } from "../../../engine/kvs/segment.ts";
+import { SegmentFiles } from "../../../engine/kvs/segment_files.ts";
 import type { LogPointer } from "../../../engine/kvs/log_pointer.ts";
 import { bytes, TempDirectory } from "./_helpers.ts";
 
@@ -10,8 +11,10 @@ import { bytes, TempDirectory } from "./_helpers.ts";
 function openCache(
   directory: string,
   sizeBytes: number,
+  finalBytes = 0,
 ): RecordCache & Disposable {
-  const cache = new RecordCache(directory, sizeBytes);
+  const files = new SegmentFiles(directory, () => finalBytes);
+  const cache = new RecordCache(directory, sizeBytes, files);
   return Object.assign(cache, { [Symbol.dispose]: () => cache.close() });
 }
 
@@ -53,9 +56,10 @@ Deno.test("RecordCache.read() returns what the file holds, whatever was read bef
   );
   // From none to more than all of the small ones.
   const sizes = fc.constantFrom(0, 4, 100, 3_000, 20_000, 10 ** 6);
+  const finals = fc.constantFrom(0, 5_000, 70_000, Infinity);
   fc.assert(
-    fc.property(reads, sizes, (reads, sizeBytes) => {
-      using cache = openCache(directory.path, sizeBytes);
+    fc.property(reads, sizes, finals, (reads, sizeBytes, finalBytes) => {
+      using cache = openCache(directory.path, sizeBytes, finalBytes);
       for (const [file, i] of reads) {
         const { pointers, records } = files[file];
         assertEquals(cache.read(pointers[i]), records[i]);
@@ -86,6 +90,34 @@ Deno.test("RecordCache.read() does not open a file for what it has", () => {
   }
   assertEquals(hits > 55, true, `${hits} of 60 were kept`);
   assertThrows(() => cache.read(pointers[80]), Deno.errors.NotFound);
+});
+
+Deno.test("RecordCache.read() reads ahead while there is room, and no further than is final", () => {
+  using directory = new TempDirectory();
+  const lengths = new Array(300).fill(100);
+  const { pointers, records } = writeRecords(directory.path, 1, lengths);
+  const isKept = (cache: RecordCache, i: number) => {
+    try {
+      assertEquals(cache.read(pointers[i]), records[i]);
+      return true;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+      return false;
+    }
+  };
+  using cache = openCache(directory.path, 2 ** 20, pointers[50].offset);
+  using full = openCache(directory.path, 2 ** 15, Infinity);
+  cache.read(pointers[20]);
+  // More than it has room for.
+  for (let i = 0; i < 300; i++) full.read(pointers[i]);
+  full.read(pointers[0]);
+  Deno.removeSync(segmentPath(directory.path, 1));
+  cache.close();
+  full.close();
+  const kept = pointers.flatMap((_, i) => isKept(cache, i) ? [i] : []);
+  assertEquals(kept, Array.from({ length: 30 }, (_, i) => 20 + i));
+  assertEquals(isKept(full, 0), true);
+  assertEquals(isKept(full, 1), false);
 });
 
 Deno.test("RecordCache.read() keeps what is read again and again", () => {

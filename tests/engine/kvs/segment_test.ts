@@ -5,10 +5,11 @@ import {
   CorruptionError,
   createSegment,
   listSegments,
-  readRecord,
+  readBytes,
   scanSegment,
   SEGMENT_HEADER_BYTES,
   segmentPath,
+  soundRecord,
 } from "../../../engine/kvs/segment.ts";
 import { bytes, TempDirectory, text } from "./_helpers.ts";
 
@@ -263,7 +264,17 @@ Deno.test("scanSegment() gives up a stretch that looks like ever new records", (
   }]);
 });
 
-Deno.test("readRecord() reads one record, checked", () => {
+/** Reads one record, checked. */
+function readRecord(
+  file: Deno.FsFile,
+  path: string,
+  offset: number,
+  into: Uint8Array,
+): void {
+  soundRecord(readBytes(file, offset, into), into.length, path, offset);
+}
+
+Deno.test("soundRecord() tells what was written from what was not", () => {
   using directory = new TempDirectory();
   const { path, offsets } = writeSegment(directory.path, 3, RECORDS);
   using file = Deno.openSync(path);
@@ -282,7 +293,7 @@ Deno.test("readRecord() reads one record, checked", () => {
   );
 });
 
-Deno.test("readRecord() says so where the file ends within the record", () => {
+Deno.test("soundRecord() says so where the file ends within the record", () => {
   using directory = new TempDirectory();
   const { path, offsets } = writeSegment(directory.path, 3, RECORDS);
   const last = offsets[offsets.length - 2];

@@ -207,6 +207,31 @@ Deno.test("KvStore.getBytes() finds a record that compaction moves under its han
   await store.close().catch(() => {});
 });
 
+Deno.test("KvStore.get() never keeps what an append that fails leaves for a moment", async () => {
+  using directory = new TempDirectory();
+  const store = openStore(directory.path, { sync: "no" });
+  const reader = KvStore.attach(store.share());
+  await store.set("a", "1");
+  const { writeSync } = Deno.FsFile.prototype;
+  Deno.FsFile.prototype.writeSync = function (bytes) {
+    const count = writeSync.call(this, bytes);
+    // The record is in the file, whole and sound.
+    assertEquals(reader.get("a"), "1");
+    throw new Error(`Disk failed behind ${count} bytes`);
+  };
+  try {
+    assertThrows(() => store.set("b", "lost"), Error, "Disk failed behind");
+  } finally {
+    Deno.FsFile.prototype.writeSync = writeSync;
+  }
+  assertEquals(reader.get("b"), undefined);
+  // As long, and so in the same place.
+  await store.set("b", "kept");
+  assertEquals(reader.get("b"), "kept");
+  await reader.close();
+  await store.close();
+});
+
 Deno.test("KvStore.write() denies a full index to new keys and to nothing else", async () => {
   using directory = new TempDirectory();
   const store = openStore(directory.path, { indexBytes: 2 ** 18, sync: "no" });
