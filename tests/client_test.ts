@@ -353,7 +353,7 @@ Deno.test("KvsClient stops waiting for an answer at a signal, and loses no other
     const { signal } = new AbortController();
     others = Promise.all([client.get("a"), client.get("b", { signal })]);
     const aborted = client.get("c", { signal: AbortSignal.timeout(10) });
-    await assertRejects(() => aborted, DOMException, "timeout")
+    await assertRejects(() => aborted, DOMException)
       .finally(answered.resolve);
     // The end of the block waits for the answer that nobody wants.
   }
