@@ -93,7 +93,8 @@ function findEnd(
         text.startsWith('{"', index + 1);
       if (isOver) return { length: index, isWhole: false, isTooDeep };
     } else if (token === "{" || token === "[") {
-      isTooDeep ||= ++depth > MAX_DEPTH;
+      depth++;
+      isTooDeep ||= depth > MAX_DEPTH;
     } else if (token === "}" || token === "]") {
       depth--;
     }
