@@ -86,7 +86,10 @@ export class SvgDrawing {
   }
 
   /** Draws lines from point to point. */
-  path(points: readonly (readonly [x: number, y: number])[], style: string) {
+  path(
+    points: readonly (readonly [x: number, y: number])[],
+    style: string,
+  ): void {
     const spelled = points.map(([x, y]) => `${short(x)},${short(y)}`).join(" ");
     this.#shapes.push(`<polyline class="${style}" points="${spelled}"/>`);
   }
