@@ -123,11 +123,13 @@ async function runAndKill(task: CrashTask, random: Random): Promise<void> {
     const decoder = new TextDecoder();
     for await (const chunk of child.stdout) {
       output += decoder.decode(chunk);
-      if (output.endsWith("ready\n")) {
+      // A process that was killed already may have said so before.
+      if (choice !== 0 && output.endsWith("ready\n")) {
         await sleep(random.below(250));
         if (choice <= 2) {
-          // Asked to close the store it may come to write a snapshot.
-          await stdin.write(Uint8Array.of(10));
+          // Asked to close the store it may come to write a snapshot. Should it
+          // have died, its status tells more than the pipe does.
+          await stdin.write(Uint8Array.of(10)).catch(() => {});
           if (choice === 1) continue;
           await sleep(random.below(60));
         }
