@@ -38,7 +38,7 @@ export interface KvsServerOptions {
    */
   readonly pool?: PoolStrategy;
   /**
-   * The number of Workers, from 1 to 256.
+   * The number of Workers, from 1 to 128.
    *
    * @default {navigator.hardwareConcurrency}
    */
@@ -76,8 +76,10 @@ export interface KvsServerOptions {
   readonly log?: Log;
 }
 
-/** How long a stop may take, in milliseconds. */
+/** How long a stop may take, in milliseconds… */
 const STOP_TIMEOUT_MS = 4_000;
+/** …and for each Worker: many end one after another on few cores. */
+const STOP_TIMEOUT_PER_WORKER_MS = 100;
 
 /**
  * A server for an engine.
@@ -158,9 +160,9 @@ export class KvsServer implements AsyncDisposable {
       log = () => {},
     } = options;
     signal?.throwIfAborted();
-    if (!(Number.isInteger(threads) && threads >= 1 && threads <= 256)) {
+    if (!(Number.isInteger(threads) && threads >= 1 && threads <= 128)) {
       throw new RangeError(
-        `Number of threads must be from 1 to 256, found ${threads}`,
+        `Number of threads must be from 1 to 128, found ${threads}`,
       );
     }
     const { hostname, port } = parseAddr(addr);
@@ -205,7 +207,7 @@ export class KvsServer implements AsyncDisposable {
       );
     } catch (error) {
       await page?.close();
-      await pool.close(STOP_TIMEOUT_MS);
+      await pool.close(stopTimeoutMs(threads));
       signal?.throwIfAborted();
       throw error;
     }
@@ -220,9 +222,9 @@ export class KvsServer implements AsyncDisposable {
    * Stops accepting, answers what was received, and ends the Workers. A second
    * call waits for the first.
    *
-   * @throws {Error} If that takes longer than four seconds. The Workers may
-   * still use the engine then, so it must not be closed; end the process
-   * instead.
+   * @throws {Error} If that takes longer than four seconds, and a tenth of one
+   * for each Worker. They may still use the engine then, so it must not be
+   * closed; end the process instead.
    */
   stop(): Promise<void> {
     if (this.#stopped === undefined) {
@@ -235,7 +237,7 @@ export class KvsServer implements AsyncDisposable {
 
   async #stop(): Promise<void> {
     await this.#page?.close();
-    await this.#pool.close(STOP_TIMEOUT_MS);
+    await this.#pool.close(stopTimeoutMs(this.#monitor.threads));
   }
 
   /** How it ends is told by {@linkcode finished}. */
@@ -264,4 +266,8 @@ async function listening<T>(
       : String(error);
     throw new Error(`Cannot listen on ${addr}: ${reason}`, { cause: error });
   }
+}
+
+function stopTimeoutMs(threads: number): number {
+  return STOP_TIMEOUT_MS + threads * STOP_TIMEOUT_PER_WORKER_MS;
 }

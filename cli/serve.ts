@@ -201,6 +201,6 @@ function parsePool(text: string | undefined): PoolStrategy | undefined {
 function parseThreads(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const threads = Number(text);
-  if (/^[0-9]+$/.test(text) && threads >= 1 && threads <= 256) return threads;
-  throw new UsageError(`--threads must be from 1 to 256, found "${text}"`);
+  if (/^[0-9]+$/.test(text) && threads >= 1 && threads <= 128) return threads;
+  throw new UsageError(`--threads must be from 1 to 128, found "${text}"`);
 }

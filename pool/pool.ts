@@ -33,7 +33,7 @@ export const POOL_STRATEGIES: readonly PoolStrategy[] = [
 export interface PoolOptions {
   /** The engine that the Workers attach to. */
   readonly engine: EngineHandle;
-  /** The number of Workers, from 1 to 256. */
+  /** The number of Workers, from 1 to 128. */
   readonly threads: number;
   /** What clients may use up. */
   readonly limits: ServerLimits;

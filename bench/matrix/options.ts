@@ -136,9 +136,9 @@ function chooseFrom<T extends string>(
 function numbers(flag: string, list: string): readonly number[] {
   return list.split(",").map((text) => {
     const number = Number(text);
-    if (!/^[0-9]+$/.test(text) || number < 1 || number > 256) {
+    if (!/^[0-9]+$/.test(text) || number < 1 || number > 128) {
       throw new UsageError(
-        `--${flag} takes numbers from 1 to 256, found "${text}"`,
+        `--${flag} takes numbers from 1 to 128, found "${text}"`,
       );
     }
     return number;

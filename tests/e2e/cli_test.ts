@@ -186,7 +186,7 @@ test("kvs refuses wrong usage in two lines", async (root) => {
     [["serve", "--addr", "127.0.0.1:65536"], "port must be a number"],
     [["serve", "--engine", "sled"], 'Unknown engine "sled"'],
     [["serve", "--pool", "rayon"], 'Unknown pool "rayon"'],
-    [["serve", "--threads", "0"], "--threads must be from 1 to 256"],
+    [["serve", "--threads", "0"], "--threads must be from 1 to 128"],
     [["serve", "--sync", "maybe"], 'Unknown sync mode "maybe"'],
   ];
   await Promise.all(cases.map(async ([args, message]) => {
