@@ -18,7 +18,11 @@ import type { ServerStats } from "./monitor/server_stats.ts";
 import { checkReachWithoutToken } from "./pool/access.ts";
 import { allLimits, type ServerLimits } from "./pool/limits.ts";
 import { makePool } from "./pool/make_pool.ts";
-import type { PoolStrategy, ThreadPool } from "./pool/pool.ts";
+import {
+  MAX_THREADS,
+  type PoolStrategy,
+  type ThreadPool,
+} from "./pool/pool.ts";
 import { formatAddr, parseAddr } from "./protocol/addr.ts";
 import { checkedToken, hashToken } from "./protocol/token.ts";
 
@@ -160,9 +164,11 @@ export class KvsServer implements AsyncDisposable {
       log = () => {},
     } = options;
     signal?.throwIfAborted();
-    if (!(Number.isInteger(threads) && threads >= 1 && threads <= 128)) {
+    if (
+      !(Number.isInteger(threads) && threads >= 1 && threads <= MAX_THREADS)
+    ) {
       throw new RangeError(
-        `Number of threads must be from 1 to 128, found ${threads}`,
+        `Number of threads must be from 1 to ${MAX_THREADS}, found ${threads}`,
       );
     }
     const { hostname, port } = parseAddr(addr);

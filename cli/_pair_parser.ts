@@ -3,6 +3,7 @@ import type { Write } from "../engine/engine.ts";
 import {
   BACKSLASH,
   CARRIAGE_RETURN,
+  matches,
   NEWLINE,
   OPEN_BRACE,
   QUOTE,
@@ -177,15 +178,4 @@ function stringEnd(
     if (byte === BACKSLASH || byte < SPACE) return -1;
   }
   return -1;
-}
-
-function matches(
-  bytes: Uint8Array,
-  start: number,
-  expected: Uint8Array,
-): boolean {
-  for (let i = 0; i < expected.length; i++) {
-    if (bytes[start + i] !== expected[i]) return false;
-  }
-  return true;
 }

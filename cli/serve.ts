@@ -4,7 +4,11 @@ import { describeDamage } from "../engine/kvs/segment.ts";
 import { openEngineIn } from "../engine/open.ts";
 import type { Log } from "../monitor/log.ts";
 import { checkReachWithoutToken } from "../pool/access.ts";
-import { POOL_STRATEGIES, type PoolStrategy } from "../pool/pool.ts";
+import {
+  MAX_THREADS,
+  POOL_STRATEGIES,
+  type PoolStrategy,
+} from "../pool/pool.ts";
 import { isLoopback, parseAddr } from "../protocol/addr.ts";
 import { KvsServer } from "../server.ts";
 import { VERSION } from "../version.ts";
@@ -201,6 +205,10 @@ function parsePool(text: string | undefined): PoolStrategy | undefined {
 function parseThreads(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const threads = Number(text);
-  if (/^[0-9]+$/.test(text) && threads >= 1 && threads <= 128) return threads;
-  throw new UsageError(`--threads must be from 1 to 128, found "${text}"`);
+  if (/^[0-9]+$/.test(text) && threads >= 1 && threads <= MAX_THREADS) {
+    return threads;
+  }
+  throw new UsageError(
+    `--threads must be from 1 to ${MAX_THREADS}, found "${text}"`,
+  );
 }

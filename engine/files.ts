@@ -123,3 +123,18 @@ export function writeAll(file: Deno.FsFile, bytes: Uint8Array): void {
     at += file.writeSync(at === 0 ? bytes : bytes.subarray(at));
   }
 }
+
+/**
+ * Opens a file for reading.
+ *
+ * @param path The file.
+ * @returns The file; `undefined` where there is none.
+ */
+export function openIfExists(path: string): Deno.FsFile | undefined {
+  try {
+    return Deno.openSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}

@@ -29,11 +29,14 @@ export const POOL_STRATEGIES: readonly PoolStrategy[] = [
   "naive",
 ];
 
+/** The most Workers: the index of a store has places for twice as many. */
+export const MAX_THREADS = 128;
+
 /** What a pool needs to serve. */
 export interface PoolOptions {
   /** The engine that the Workers attach to. */
   readonly engine: EngineHandle;
-  /** The number of Workers, from 1 to 128. */
+  /** The number of Workers, from 1 to {@linkcode MAX_THREADS}. */
   readonly threads: number;
   /** What clients may use up. */
   readonly limits: ServerLimits;

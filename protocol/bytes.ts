@@ -1,5 +1,5 @@
 /**
- * The bytes that JSON text is made of, by name.
+ * The bytes that JSON text is made of, by name, and how to tell them.
  *
  * @module
  */
@@ -26,3 +26,21 @@ export const OPEN_BRACE = 0x7b;
 export const CLOSE_BRACE = 0x7d;
 /** The first byte value that is not ASCII. */
 export const NON_ASCII = 0x80;
+
+/**
+ * Whether bytes stand at a place of an array.
+ *
+ * @param bytes The array.
+ * @param start The place.
+ * @param expected The bytes: few, for which a loop beats a call.
+ */
+export function matches(
+  bytes: Uint8Array,
+  start: number,
+  expected: Uint8Array,
+): boolean {
+  for (let i = 0; i < expected.length; i++) {
+    if (bytes[start + i] !== expected[i]) return false;
+  }
+  return true;
+}

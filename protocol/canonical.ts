@@ -12,6 +12,7 @@ import { BytePool } from "./byte_pool.ts";
 import {
   BACKSLASH,
   CARRIAGE_RETURN,
+  matches,
   NEWLINE,
   NON_ASCII,
   QUOTE,
@@ -46,7 +47,13 @@ const R = "R".charCodeAt(0);
 const SHORT_BLANK_AT = '{"Get":'.length;
 const LONG_BLANK_AT = '{"Remove":'.length;
 
-/** Decodes requests in their usual spelling, straight from a stream. */
+/**
+ * Decodes requests in their usual spelling, straight from a stream.
+ *
+ * Bytes are compared without a look at the limit, maybe with stale ones behind
+ * it; what is found there counts for nothing, since the string that follows
+ * cannot end before it.
+ */
 export class CanonicalDecoder {
   /** Where the request that was decoded last ends. */
   end = 0;
@@ -153,19 +160,4 @@ export class CanonicalDecoder {
 
 function spellingAt(bytes: Uint8Array, blankAt: number): typeof COMPACT {
   return bytes[blankAt] === SPACE ? SPACED : COMPACT;
-}
-
-/**
- * Compares bytes, maybe with stale ones behind the limit; what is found there
- * counts for nothing, since the string that follows cannot end before it.
- */
-function matches(
-  bytes: Uint8Array,
-  start: number,
-  expected: Uint8Array,
-): boolean {
-  for (let i = 0; i < expected.length; i++) {
-    if (bytes[start + i] !== expected[i]) return false;
-  }
-  return true;
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { openDirectory } from "../files.ts";
+import { openDirectory, openIfExists } from "../files.ts";
 import type { Control } from "./control.ts";
 import { WritesRefusedError } from "./log_writer.ts";
 import { segmentPath } from "./segment.ts";
@@ -90,13 +90,9 @@ export class GroupCommit {
 
   /** Opens a segment; `undefined` where it has been compacted away. */
   #open(id: number): Deno.FsFile | undefined {
-    try {
-      return Deno.openSync(segmentPath(this.#directory, id));
-    } catch (error) {
-      // Compaction has synced what lived in it, and what overwrote the rest.
-      if (error instanceof Deno.errors.NotFound) return undefined;
-      throw error;
-    }
+    // Where it is gone, compaction has synced what lived in it, and what
+    // overwrote the rest.
+    return openIfExists(segmentPath(this.#directory, id));
   }
 
   /** Does what must not be tried again if it fails. */

@@ -21,7 +21,7 @@
  */
 
 import { crc32 } from "node:zlib";
-import { removeIfExists, writeFileAtomic } from "../files.ts";
+import { openIfExists, removeIfExists, writeFileAtomic } from "../files.ts";
 import { FileWindow, WINDOW_BYTES } from "./file_window.ts";
 import { HintEntries, loadEntries } from "./hint_entries.ts";
 import type { IndexLoader } from "./index_loader.ts";
@@ -129,15 +129,6 @@ function isSoundHint(
     actual = crc32(window.at(at, length)!, actual);
   }
   return actual === expected;
-}
-
-function openIfExists(path: string): Deno.FsFile | undefined {
-  try {
-    return Deno.openSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
 }
 
 /** Removes a segment's hint file, if there is one. */

@@ -12,7 +12,13 @@
  */
 
 import { crc32 } from "node:zlib";
-import { fileExists, removeIfExists, replaceFile, writeAll } from "../files.ts";
+import {
+  fileExists,
+  openIfExists,
+  removeIfExists,
+  replaceFile,
+  writeAll,
+} from "../files.ts";
 import type { Control } from "./control.ts";
 import type { Damage } from "./segment.ts";
 import type { SegmentState } from "./segment_table.ts";
@@ -97,14 +103,8 @@ export function loadSnapshot(
   indexBytes: number,
   sizeOf: (id: number) => number | undefined,
 ): SkipMap | undefined {
-  let file: Deno.FsFile;
-  try {
-    file = Deno.openSync(`${directory}/${FILE_NAME}`);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
-  using _ = file;
+  using file = openIfExists(`${directory}/${FILE_NAME}`);
+  if (file === undefined) return undefined;
   const head = readPiece(file, new Uint8Array(HEADER_BYTES));
   if (head.length < HEADER_BYTES) return undefined;
   if (!MAGIC.every((byte, i) => head[i] === byte)) return undefined;
