@@ -15,6 +15,7 @@ import { Limiter } from "./limiter.ts";
 import { Usage } from "./usage.ts";
 import { type Access, guarded, listen, type ServerListener } from "./access.ts";
 import { ConnectionSet } from "./connection.ts";
+import { JoinedWrites } from "./joined_writes.ts";
 import { LocalSession } from "./session.ts";
 import type { WorkerMessage } from "./worker_set.ts";
 
@@ -65,9 +66,10 @@ async function start(
   const attached = engine;
   const monitor = new Monitor(request.monitor, request.worker);
   const spare: AnswerBuffer[] = [];
+  const writer = new JoinedWrites(attached);
   connections = new ConnectionSet(
     guarded(
-      () => new LocalSession(attached, request.limits, monitor, spare),
+      () => new LocalSession(attached, request.limits, monitor, spare, writer),
       request.access,
       monitor.counters,
     ),

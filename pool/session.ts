@@ -54,6 +54,7 @@ export interface Session {
 /** A session whose requests run on this thread. */
 export class LocalSession implements Session {
   readonly #engine: KvsEngine;
+  readonly #writer: Pick<KvsEngine, "write">;
   readonly #monitor: Monitor;
   readonly #requests: RequestBuffer;
   readonly #maxUnreadBytes: number | undefined;
@@ -67,14 +68,17 @@ export class LocalSession implements Session {
    * @param monitor Watches them.
    * @param spare Where sessions of this thread with the same limits find and
    * leave what they need while they answer.
+   * @param writer Takes the writes, for instance to join them with others'.
    */
   constructor(
     engine: KvsEngine,
     limits: ServerLimits,
     monitor: Monitor,
     spare: AnswerBuffer[] = [],
+    writer: Pick<KvsEngine, "write"> = engine,
   ) {
     this.#engine = engine;
+    this.#writer = writer;
     this.#monitor = monitor;
     this.#requests = new RequestBuffer(limits);
     this.#maxUnreadBytes = limits.maxUnreadBytes;
@@ -120,6 +124,7 @@ export class LocalSession implements Session {
       this.#requests,
       this.#answers,
       this.#monitor,
+      this.#writer,
     );
   }
 

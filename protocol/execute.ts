@@ -44,6 +44,7 @@ const MAX_PENDING_LOOKUPS = 16;
  * batch ends once it is full.
  * @param monitor Counts the requests of the batch once it has ended, and tells
  * of the server.
+ * @param writer Takes the writes, where the engine is not to itself.
  * @returns Whether to call again once the answers have left, since the batch
  * ended early and there may be more whole requests.
  *
@@ -78,8 +79,9 @@ export function execute(
   requests: RequestBuffer,
   answers: AnswerBuffer,
   monitor: Monitor,
+  writer: Pick<KvsEngine, "write"> = engine,
 ): MaybePromise<boolean> {
-  const batch = new Batch(engine, answers, monitor);
+  const batch = new Batch(engine, answers, monitor, writer);
   for (;;) {
     const request = batch.isFull ? undefined : requests.next();
     const pending = request === undefined ? batch.finish() : batch.run(request);
@@ -117,6 +119,7 @@ class Batch implements BatchCounts {
   sets = 0;
   removes = 0;
   readonly #engine: KvsEngine;
+  readonly #writer: Pick<KvsEngine, "write">;
   readonly #answers: AnswerBuffer;
   readonly #monitor: Monitor;
   readonly #beganMs: number;
@@ -128,8 +131,14 @@ class Batch implements BatchCounts {
   /** Where the answers to writes stand, in case the sync fails. */
   readonly #answerRuns: number[] = [];
 
-  constructor(engine: KvsEngine, answers: AnswerBuffer, monitor: Monitor) {
+  constructor(
+    engine: KvsEngine,
+    answers: AnswerBuffer,
+    monitor: Monitor,
+    writer: Pick<KvsEngine, "write">,
+  ) {
     this.#engine = engine;
+    this.#writer = writer;
     this.#answers = answers;
     this.#monitor = monitor;
     this.#otherErrors = answers.errors;
@@ -239,7 +248,7 @@ class Batch implements BatchCounts {
   #applyWrites(): MaybePromise<void> {
     let outcomes: MaybePromise<readonly WriteOutcome[]>;
     try {
-      outcomes = this.#engine.write(this.#writes);
+      outcomes = this.#writer.write(this.#writes);
     } catch (error) {
       return this.#failWrites(error);
     }
