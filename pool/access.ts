@@ -7,6 +7,7 @@
 import type { Counters } from "../monitor/counters.ts";
 import { isLoopback, parseAddr } from "../protocol/addr.ts";
 import { AuthSession } from "./auth_session.ts";
+import { DenoListener } from "./deno_transport.ts";
 import type { Session } from "./session.ts";
 
 /** What a server asks of those who connect. */
@@ -24,9 +25,6 @@ export interface Access {
    */
   readonly tls?: Deno.TlsCertifiedKeyPem;
 }
-
-/** A listener of either kind. */
-export type ServerListener = Deno.TcpListener | Deno.TlsListener;
 
 /** Where to listen. */
 export interface ListenerOptions {
@@ -49,10 +47,12 @@ export interface ListenerOptions {
 export function listen(
   options: ListenerOptions,
   { tls }: Access,
-): ServerListener {
-  return tls === undefined
-    ? Deno.listen({ ...options })
-    : Deno.listenTls({ ...options, ...tls });
+): DenoListener {
+  return new DenoListener(
+    tls === undefined
+      ? Deno.listen({ ...options })
+      : Deno.listenTls({ ...options, ...tls }),
+  );
 }
 
 /**

@@ -1,252 +1,212 @@
 /**
- * Connections: reading requests, having them run, writing the answers.
+ * One connection: reading requests, having them run, sending the answers.
  *
  * @module
  */
 
-import type { Log } from "../monitor/log.ts";
 import { AnswerBuffer } from "../protocol/answer_buffer.ts";
-import type { ServerListener } from "./access.ts";
 import type { Limiter } from "./limiter.ts";
 import type { Session, SessionPhase } from "./session.ts";
-import { resolvesWithin } from "./time_limit.ts";
-import { TlsSockets } from "./tls_sockets.ts";
-
-/** How long to wait before accepting goes on after a failure to, in ms. */
-const ACCEPT_RETRY_MS = 50;
+import type { Transport, TransportUser } from "./transport.ts";
 
 /** How long a client that still sends is listened to in the end, in ms… */
 const LINGER_MS = 500;
 /** …and for how many bytes. */
 const LINGER_BYTES = 1024 * 1024;
 
-type Stream = Deno.TcpConn | Deno.TlsConn;
+/** What a connection waits for. */
+type Stage =
+  /** The handshake. */
+  | "opening"
+  /** The client, to send something. */
+  | "reading"
+  /** The session. */
+  | "running"
+  /** The client, to take its answers. */
+  | "sending"
+  /** The client, to take the message that nothing more is done for it. */
+  | "telling"
+  /** The client, to hang up. */
+  | "lingering"
+  /** Nothing more. */
+  | "ended";
 
-/** The connections of one listener, served on this thread. */
-export class ConnectionSet {
-  readonly #makeSession: () => Session;
-  readonly #log: Log;
-  readonly #limiter: Limiter;
-  readonly #connections = new Map<Connection, Promise<void>>();
-  readonly #sockets = new TlsSockets();
-  #closing = false;
-
-  /**
-   * @param makeSession Makes what runs a connection's requests.
-   * @param log Told of what goes wrong.
-   * @param limiter What connections may use up.
-   */
-  constructor(
-    makeSession: () => Session,
-    log: Log,
-    limiter: Limiter,
-  ) {
-    this.#limiter = limiter;
-    this.#makeSession = makeSession;
-    this.#log = log;
-  }
-
-  /**
-   * Serves whatever connects, until the listener is closed.
-   *
-   * @param listener The listener.
-   */
-  async acceptFrom(listener: ServerListener): Promise<void> {
-    this.#limiter.start(() => {
-      for (const connection of this.#connections.keys()) connection.look();
-      this.#sockets.sweep(this.#limiter.nowMs);
-    });
-    while (!this.#closing) {
-      let stream: Stream;
-      try {
-        stream = await listener.accept();
-      } catch (error) {
-        if (this.#closing || error instanceof Deno.errors.BadResource) return;
-        // Out of file descriptors, or the peer is gone already: neither is a
-        // reason to stop listening.
-        this.#log("warn", `Cannot accept a connection: ${error}`);
-        await new Promise((resolve) => setTimeout(resolve, ACCEPT_RETRY_MS));
-        continue;
-      }
-      this.#serve(stream);
-    }
-  }
-
-  /**
-   * Closes idle connections at once and busy ones after their batch.
-   *
-   * @param graceMs After how many milliseconds to close those all the same
-   * whose client does not read its answers, or that wait for a compaction.
-   */
-  async close(graceMs: number): Promise<void> {
-    this.#closing = true;
-    for (const connection of this.#connections.keys()) connection.stop();
-    const ended = Promise.all(this.#connections.values());
-    if (!await resolvesWithin(ended, graceMs)) {
-      for (const connection of this.#connections.keys()) connection.close();
-    }
-    this.#limiter.stop();
-    this.#sockets.close();
-  }
-
-  #serve(stream: Stream): void {
-    const limiter = this.#limiter;
-    if (isTls(stream)) this.#sockets.opened(stream);
-    const refusal = limiter.admit((message) => this.#log("warn", message));
-    if (refusal !== undefined) return this.#refuse(stream, refusal);
-    const connection = new Connection(
-      stream,
-      this.#makeSession(),
-      limiter,
-      this.#sockets,
-    );
-    const served = connection.serve().catch((error) => {
-      this.#log("error", `Connection failed: ${error}`);
-    }).finally(() => {
-      limiter.release();
-      this.#connections.delete(connection);
-    });
-    this.#connections.set(connection, served);
-  }
-
-  /** Tells a client that is one too many, and hangs up. */
-  #refuse(stream: Stream, message: string): void {
-    if (isTls(stream)) {
-      // Telling it would take a handshake, and so as much as serving it.
-      stream.close();
-      this.#sockets.closed(stream, this.#limiter.nowMs);
-    } else {
-      stream.write(errLine(message)).catch(() => {}).finally(() =>
-        stream.close()
-      );
-    }
-  }
-}
-
-/** One connection. */
-class Connection {
-  readonly #stream: Stream;
+/** A connection on its way from one stage to the next. */
+export class Connection implements TransportUser {
+  readonly #transport: Transport;
   readonly #session: Session;
   readonly #limiter: Limiter;
-  readonly #sockets: TlsSockets;
-  /** Whether it waits for the client to send something… */
-  #isReading = false;
-  /** …and what, and since when. */
-  #phase: SessionPhase;
+  readonly #onEnd: (connection: Connection, error?: unknown) => void;
+  #stage: Stage = "opening";
+  /** What it waits for the client to send, and since when. */
+  #phase: SessionPhase = "admission";
   #sinceMs: number;
-  /** Since when it waits for the client to read something, if it does. */
-  #unreadMs: number | undefined;
+  /** Since when it waits for the client to take something. */
+  #unreadMs = 0;
   /** What the limiter has counted of its input, and of its answers. */
   #heldBytes = 0;
   #unreadBytes = 0;
-  #isOverdue = false;
-  #isShakingHands = false;
+  /** Whether the session has more to run once the answers have left. */
+  #isMore = false;
+  #hasAnswered = false;
+  #hasEnded = false;
   #isStopping = false;
+  #waste: Uint8Array | undefined;
+  #wastedBytes = 0;
+  #lingerTimer: ReturnType<typeof setTimeout> | undefined;
 
+  /**
+   * @param transport What it is served on.
+   * @param session Runs its requests.
+   * @param limiter What it may use up.
+   * @param onEnd Called once it has ended; with an error, if that is not the
+   * client's doing.
+   */
   constructor(
-    stream: Stream,
+    transport: Transport,
     session: Session,
     limiter: Limiter,
-    sockets: TlsSockets,
+    onEnd: (connection: Connection, error?: unknown) => void,
   ) {
-    this.#stream = stream;
+    this.#transport = transport;
     this.#session = session;
     this.#limiter = limiter;
-    this.#sockets = sockets;
-    this.#phase = session.phase;
+    this.#onEnd = onEnd;
     this.#sinceMs = limiter.nowMs;
   }
 
-  /** Serves it to its end, which is no error however it comes. */
-  async serve(): Promise<void> {
-    try {
-      // An answer must not wait for more to send: the client waits for it.
-      if (isTls(this.#stream)) await this.#shakeHands(this.#stream);
-      else this.#stream.setNoDelay(true);
-      const session = this.#session;
-      while (!this.#isStopping) {
-        const space = session.space();
-        if (session.heldBytes !== this.#heldBytes) {
-          const refusal = this.#hold(session.heldBytes);
-          if (refusal !== undefined) {
-            this.#unreadMs = this.#limiter.nowMs;
-            return await this.#tell(refusal);
-          }
-        }
-        this.#isReading = true;
-        const count = await this.#stream.read(space);
-        this.#isReading = false;
-        // The client was told already that nothing more is done for it.
-        if (this.#isOverdue) return;
-        if (count === null) session.end();
-        else session.commit(count);
-        const hasAnswered = await this.#answer();
-        if (count === null) return;
-        if (session.isBroken) break;
-        const { phase } = session;
-        if (phase !== this.#phase || (hasAnswered && phase !== "admission")) {
-          this.#phase = phase;
-          this.#sinceMs = this.#limiter.nowMs;
-        }
-      }
-      await this.#linger();
-    } catch (error) {
-      if (!isDisconnect(error)) throw error;
-    } finally {
-      this.#limiter.hold(this.#unreadBytes, 0);
-      this.#hold(0);
-      this.close();
-    }
+  /** Begins to serve it. */
+  start(): void {
+    this.#transport.open(this);
+  }
+
+  /** @inheritdoc */
+  opened(): void {
+    this.#phase = this.#session.phase;
+    this.#sinceMs = this.#limiter.nowMs;
+    this.#attempt(this.#read);
+  }
+
+  /** @inheritdoc */
+  received(count: number): void {
+    if (this.#stage === "lingering") return this.#drain(count);
+    // The client was told already that nothing more is done for it.
+    if (this.#stage !== "reading") return this.#end();
+    this.#hasEnded = count === 0;
+    if (this.#hasEnded) this.#session.end();
+    else this.#session.commit(count);
+    this.#hasAnswered = false;
+    this.#attempt(this.#run);
+  }
+
+  /** @inheritdoc */
+  sent(): void {
+    if (this.#stage !== "sending") return this.#end();
+    this.#limiter.hold(this.#unreadBytes, 0);
+    this.#unreadBytes = 0;
+    this.#attempt(this.#goOn);
+  }
+
+  /** @inheritdoc */
+  failed(error: unknown): void {
+    this.#end(isDisconnect(error) ? undefined : error);
   }
 
   /** Ends it if its client takes too long. */
   look(): void {
-    if (this.#unreadMs !== undefined) {
-      // There is no telling a client that does not read.
-      if (this.#limiter.isUnread(this.#unreadMs)) this.close();
-      return;
+    switch (this.#stage) {
+      case "sending":
+        // There is no telling a client that does not read.
+        if (this.#limiter.isUnread(this.#unreadMs)) this.#end();
+        return;
+      case "telling":
+        // It has had a tick to take the message.
+        return this.#end();
+      case "opening":
+        // There is no telling it yet. What stays open is to be counted.
+        if (this.#transport.canAbort && this.#overdue() !== undefined) {
+          this.#end();
+        }
+        return;
+      case "reading": {
+        const message = this.#overdue();
+        if (message !== undefined) this.#tell(message);
+      }
     }
-    if (!this.#isReading) return;
-    // It has had a tick to take the message.
-    if (this.#isOverdue) return this.close();
-    const phase = this.#isShakingHands ? "admission" : this.#phase;
-    const message = this.#limiter.overdue(phase, this.#sinceMs);
-    if (message === undefined) return;
-    if (this.#isShakingHands) {
-      // There is no telling it yet. A socket that stays open is to be counted.
-      if (this.#sockets.isAble) this.close();
-      return;
-    }
-    this.#isOverdue = true;
-    this.#tell(message).catch(() => {}).finally(() => this.close());
-  }
-
-  /** Agrees on TLS. */
-  async #shakeHands(stream: Deno.TlsConn): Promise<void> {
-    this.#isReading = this.#isShakingHands = true;
-    await stream.handshake();
-    this.#isReading = this.#isShakingHands = false;
-    this.#sinceMs = this.#limiter.nowMs;
   }
 
   /** Lets the batch that is running be the last. */
   stop(): void {
     this.#isStopping = true;
-    // Ends the read, which has nothing: what had come would be read already.
-    if (this.#isReading) this.close();
+    // What had come would be read already.
+    if (this.#stage === "reading" || this.#stage === "opening") this.#end();
   }
 
   /** Ends it at once, whatever it is doing. */
   close(): void {
-    const stream = this.#stream;
-    try {
-      stream.close();
-    } catch (error) {
-      // It is closed already.
-      if (error instanceof Deno.errors.BadResource) return;
-      throw error;
+    this.#end();
+  }
+
+  #read(): void {
+    const session = this.#session;
+    const room = session.space();
+    if (session.heldBytes !== this.#heldBytes) {
+      const refusal = this.#hold(session.heldBytes);
+      if (refusal !== undefined) return this.#tell(refusal);
     }
-    if (isTls(stream)) this.#sockets.closed(stream, this.#limiter.nowMs);
+    this.#stage = "reading";
+    this.#transport.read(room);
+  }
+
+  #run(): void {
+    this.#stage = "running";
+    const ran = this.#session.run();
+    if (ran instanceof Promise) {
+      ran.then(
+        (isMore) => this.#attempt(() => this.#answer(isMore)),
+        (error) => this.#end(error),
+      );
+    } else this.#answer(ran);
+  }
+
+  #answer(isMore: boolean): void {
+    // It was cut short.
+    if (this.#stage === "ended") return;
+    this.#isMore = isMore;
+    const answers = this.#session.answers();
+    if (answers.length === 0) return this.#goOn();
+    this.#hasAnswered = true;
+    this.#unreadBytes = answers.length;
+    const refusal = this.#limiter.hold(0, answers.length);
+    // They are done, so it would be wrong to answer with an error.
+    if (refusal !== undefined) throw new Error(refusal);
+    this.#unreadMs = this.#limiter.nowMs;
+    this.#stage = "sending";
+    this.#transport.send(answers);
+  }
+
+  #goOn(): void {
+    const session = this.#session;
+    session.forgetAnswers();
+    if (this.#isMore) return this.#run();
+    if (this.#hasEnded) return this.#end();
+    if (session.isBroken || this.#isStopping) return this.#linger();
+    const { phase } = session;
+    if (
+      phase !== this.#phase || (this.#hasAnswered && phase !== "admission")
+    ) {
+      this.#phase = phase;
+      this.#sinceMs = this.#limiter.nowMs;
+    }
+    this.#read();
+  }
+
+  /** Sends a last message. */
+  #tell(message: string): void {
+    const answers = new AnswerBuffer();
+    answers.err(message);
+    this.#stage = "telling";
+    this.#transport.send(answers.bytes());
   }
 
   /**
@@ -254,45 +214,23 @@ class Connection {
    * close a connection on which something unread arrives is to reset it, and
    * a reset discards the answers that the client has not read yet.
    */
-  async #linger(): Promise<void> {
-    const timer = setTimeout(() => this.close(), LINGER_MS);
-    try {
-      await this.#stream.closeWrite();
-      const waste = new Uint8Array(16 * 1024);
-      for (let left = LINGER_BYTES; left > 0;) {
-        const count = await this.#stream.read(waste);
-        if (count === null) return;
-        left -= count;
-      }
-    } finally {
-      clearTimeout(timer);
-    }
+  #linger(): void {
+    this.#stage = "lingering";
+    this.#lingerTimer = setTimeout(() => this.#end(), LINGER_MS);
+    this.#transport.endSending();
+    this.#waste = new Uint8Array(16 * 1024);
+    this.#transport.read(this.#waste);
   }
 
-  /** Runs what there is, and returns whether any of it was a request. */
-  async #answer(): Promise<boolean> {
-    const session = this.#session;
-    for (let hasAnswered = false;;) {
-      const ran = session.run();
-      const isMore = ran instanceof Promise ? await ran : ran;
-      const answers = session.answers();
-      if (answers.length > 0) {
-        hasAnswered = true;
-        this.#unreadBytes = answers.length;
-        const refusal = this.#limiter.hold(0, answers.length);
-        // They are done, so it would be wrong to answer with an error.
-        if (refusal !== undefined) throw new Error(refusal);
-        this.#unreadMs = this.#limiter.nowMs;
-        for (let left = answers; left.length > 0;) {
-          left = left.subarray(await this.#stream.write(left));
-        }
-        this.#unreadMs = undefined;
-        this.#limiter.hold(answers.length, 0);
-        this.#unreadBytes = 0;
-      }
-      session.forgetAnswers();
-      if (!isMore) return hasAnswered;
-    }
+  #drain(count: number): void {
+    this.#wastedBytes += count;
+    const isOver = count === 0 || this.#wastedBytes >= LINGER_BYTES;
+    if (isOver || this.#waste === undefined) this.#end();
+    else this.#transport.read(this.#waste);
+  }
+
+  #overdue(): string | undefined {
+    return this.#limiter.overdue(this.#phase, this.#sinceMs);
   }
 
   #hold(bytes: number): string | undefined {
@@ -301,21 +239,24 @@ class Connection {
     return refusal;
   }
 
-  async #tell(message: string): Promise<void> {
-    for (let left = errLine(message); left.length > 0;) {
-      left = left.subarray(await this.#stream.write(left));
+  /** Goes on, and ends the connection should that fail. */
+  #attempt(step: () => void): void {
+    try {
+      step.call(this);
+    } catch (error) {
+      this.failed(error);
     }
   }
-}
 
-function isTls(stream: Stream): stream is Deno.TlsConn {
-  return "handshake" in stream;
-}
-
-function errLine(message: string): Uint8Array {
-  const answers = new AnswerBuffer();
-  answers.err(message);
-  return answers.bytes();
+  #end(error?: unknown): void {
+    if (this.#stage === "ended") return;
+    this.#stage = "ended";
+    clearTimeout(this.#lingerTimer);
+    this.#limiter.hold(this.#unreadBytes, 0);
+    this.#hold(0);
+    this.#transport.close();
+    this.#onEnd(this, error);
+  }
 }
 
 /** Whether an error only says that the connection is gone. */

@@ -6,13 +6,14 @@
  */
 
 import { Counters } from "../monitor/counters.ts";
-import { type Access, guarded, listen, type ServerListener } from "./access.ts";
-import { ConnectionSet } from "./connection.ts";
+import { type Access, guarded, listen } from "./access.ts";
+import { ConnectionSet } from "./connection_set.ts";
 import type { JobRunner } from "./job_runner.ts";
 import { Limiter } from "./limiter.ts";
 import { allLimits } from "./limits.ts";
 import type { PoolOptions, ThreadPool } from "./pool.ts";
 import { RemoteSession } from "./remote_session.ts";
+import type { TransportListener } from "./transport.ts";
 import { Usage } from "./usage.ts";
 
 /** A pool that accepts connections on this thread. */
@@ -21,7 +22,7 @@ export class JobPool implements ThreadPool {
   readonly #runner: JobRunner;
   readonly #connections: ConnectionSet;
   readonly #access: Access;
-  #listener: ServerListener | undefined;
+  #listener: TransportListener | undefined;
   #accepting: Promise<void> | undefined;
 
   /**
@@ -52,7 +53,7 @@ export class JobPool implements ThreadPool {
     this.#listener = listener;
     await this.#runner.start();
     this.#accepting = this.#connections.acceptFrom(listener);
-    return listener.addr as Deno.NetAddr;
+    return listener.addr;
   }
 
   /** @inheritdoc */

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { Descriptors } from "./epoll/descriptors.ts";
+import { Libc } from "./epoll/libc.ts";
 import type { PoolOptions, ThreadPool } from "./pool.ts";
 import type { ReusePortRequest } from "./reuse_port_worker.ts";
 import { WorkerSet } from "./worker_set.ts";
@@ -24,6 +26,10 @@ export class ReusePortPool implements ThreadPool {
   constructor(options: PoolOptions) {
     const { engine, threads, limits, access, monitor, log } = options;
     this.#threads = Deno.build.os === "linux" ? threads : 1;
+    const opened = Array.from(
+      { length: this.#threads },
+      () => new Descriptors(),
+    );
     this.#workers = new WorkerSet<ReusePortRequest>({
       url: new URL("./reuse_port_worker.ts", import.meta.url),
       name: "kvs-listener",
@@ -35,7 +41,9 @@ export class ReusePortPool implements ThreadPool {
         access,
         monitor,
         worker,
+        descriptors: opened[worker].words,
       }),
+      onDeath: (worker) => closeAll(opened[worker]),
       log,
     });
     this.failed = this.#workers.failed;
@@ -70,4 +78,12 @@ function probe(address: Deno.NetAddr): Deno.NetAddr {
     port: address.port,
   });
   return listener.addr as Deno.NetAddr;
+}
+
+/** Closes what a Worker that has died would have kept open. */
+function closeAll(descriptors: Descriptors): void {
+  const libc = Libc.open();
+  if (libc === undefined) return;
+  descriptors.closeAll(libc);
+  libc.close();
 }

@@ -13,25 +13,33 @@ import type { AnswerBuffer } from "../protocol/answer_buffer.ts";
 import { allLimits, type ServerLimits } from "./limits.ts";
 import { Limiter } from "./limiter.ts";
 import { Usage } from "./usage.ts";
-import { type Access, guarded, listen, type ServerListener } from "./access.ts";
-import { ConnectionSet } from "./connection.ts";
+import { type Access, guarded, listen } from "./access.ts";
+import { ConnectionSet } from "./connection_set.ts";
+import { isIpAddress } from "./epoll/address.ts";
+import { Descriptors } from "./epoll/descriptors.ts";
+import { Libc } from "./epoll/libc.ts";
+import { SocketListener } from "./epoll/socket_listener.ts";
+import { SocketLoop } from "./epoll/socket_loop.ts";
 import { JoinedWrites } from "./joined_writes.ts";
 import { LocalSession } from "./session.ts";
+import type { TransportListener } from "./transport.ts";
 import type { WorkerMessage } from "./worker_set.ts";
 
 /** What the Worker is told. */
-export type ReusePortRequest =
-  | {
-    readonly kind: "start";
-    readonly engine: EngineHandle;
-    readonly address: Deno.NetAddr;
-    readonly limits: ServerLimits;
-    readonly access: Access;
-    readonly monitor: MonitorHandle;
-    /** This Worker's number, from 0. */
-    readonly worker: number;
-  }
-  | { readonly kind: "stop" };
+export type ReusePortRequest = StartRequest | { readonly kind: "stop" };
+
+interface StartRequest {
+  readonly kind: "start";
+  readonly engine: EngineHandle;
+  readonly address: Deno.NetAddr;
+  readonly limits: ServerLimits;
+  readonly access: Access;
+  readonly monitor: MonitorHandle;
+  /** This Worker's number, from 0. */
+  readonly worker: number;
+  /** See {@linkcode Descriptors}. */
+  readonly descriptors: Int32Array<SharedArrayBuffer>;
+}
 
 /** How long connections get to finish when the server stops, in ms. */
 const GRACE_MS = 2_000;
@@ -39,7 +47,9 @@ const GRACE_MS = 2_000;
 const worker = workerScope<ReusePortRequest, WorkerMessage>();
 
 let engine: KvsEngine | undefined;
-let listener: ServerListener | undefined;
+let listener: TransportListener | undefined;
+let loop: SocketLoop | undefined;
+let looping: Promise<void> | undefined;
 let connections: ConnectionSet | undefined;
 let accepting: Promise<void> | undefined;
 
@@ -57,12 +67,9 @@ worker.onmessage = async ({ data }) => {
   }
 };
 
-async function start(
-  request: Extract<ReusePortRequest, { kind: "start" }>,
-): Promise<void> {
-  const { hostname, port } = request.address;
+async function start(request: StartRequest): Promise<void> {
   engine = await attachEngine(request.engine, reportFailure);
-  listener = listen({ hostname, port, reusePort: true }, request.access);
+  listener = open(request);
   const attached = engine;
   const monitor = new Monitor(request.monitor, request.worker);
   const spare: AnswerBuffer[] = [];
@@ -81,7 +88,19 @@ async function start(
     ),
   );
   accepting = connections.acceptFrom(listener);
+  looping = loop?.run();
   worker.postMessage({ kind: "ready" });
+}
+
+/** Listens on a socket of our own, where that can be done: it costs less. */
+function open({ address, access, descriptors }: StartRequest) {
+  const libc = access.tls === undefined ? Libc.open() : undefined;
+  if (libc !== undefined && isIpAddress(libc, address)) {
+    loop = new SocketLoop(libc, new Descriptors(descriptors));
+    return new SocketListener(loop, address);
+  }
+  const { hostname, port } = address;
+  return listen({ hostname, port, reusePort: true }, access);
 }
 
 async function stop(): Promise<void> {
@@ -89,6 +108,8 @@ async function stop(): Promise<void> {
   // Only when no accept holds it any more is the port free for others.
   await accepting;
   await connections?.close(GRACE_MS);
+  loop?.stop();
+  await looping;
   // Cuts a compaction short, should one be running.
   await engine?.close();
 }

@@ -5,39 +5,17 @@
  */
 
 import { canonicalHost } from "../protocol/addr.ts";
+import { AF_INET } from "./epoll/address.ts";
+import { Libc, SHUT_RDWR } from "./epoll/libc.ts";
 
 /** How long a client has to take the rest and say goodbye, in milliseconds. */
 const GOODBYE_MS = 2_000;
 
 const O_CLOEXEC = 0o2000000;
-const SHUT_RDWR = 2;
-const AF_INET = 2;
 
 /** Room for any address, and for some entries of a directory. */
 const ADDRESS_BYTES = 128;
 const ENTRIES_BYTES = 32 * 1024;
-
-function load() {
-  if (Deno.build.os !== "linux") return undefined;
-  // Without the question that opening it would ask where somebody can answer.
-  const { state } = Deno.permissions.querySync({ name: "ffi" });
-  if (state !== "granted") return undefined;
-  try {
-    return Deno.dlopen("libc.so.6", {
-      open: { parameters: ["buffer", "i32"], result: "i32" },
-      getdents64: { parameters: ["i32", "buffer", "usize"], result: "isize" },
-      close: { parameters: ["i32"], result: "i32" },
-      getsockname: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
-      getpeername: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
-      shutdown: { parameters: ["i32", "i32"], result: "i32" },
-    });
-  } catch {
-    // Another C library.
-    return undefined;
-  }
-}
-
-type Libc = NonNullable<ReturnType<typeof load>>["symbols"];
 
 /**
  * Ends what Deno does not: to close a TLS connection, Deno waits without limit
@@ -47,7 +25,7 @@ type Libc = NonNullable<ReturnType<typeof load>>["symbols"];
  * Only on Linux with glibc, and with `--allow-ffi`.
  */
 export class TlsSockets {
-  #library: ReturnType<typeof load>;
+  #libc: Libc | undefined;
   #isLoaded = false;
   /** When connections were closed, by their addresses. */
   readonly #closed = new Map<string, number>();
@@ -56,7 +34,7 @@ export class TlsSockets {
 
   /** Whether it can do what it is for. */
   get isAble(): boolean {
-    return this.#symbols !== undefined;
+    return this.#calls !== undefined;
   }
 
   /**
@@ -98,8 +76,8 @@ export class TlsSockets {
   /** Lets go of the library. */
   close(): void {
     this.#closed.clear();
-    this.#library?.close();
-    this.#library = undefined;
+    this.#libc?.close();
+    this.#libc = undefined;
   }
 
   /**
@@ -107,7 +85,7 @@ export class TlsSockets {
    * event loop, which is here.
    */
   #hangUp(keys: ReadonlySet<string>): void {
-    const libc = this.#symbols;
+    const libc = this.#calls;
     if (libc === undefined) return;
     for (const fd of openDescriptors(libc)) {
       const remote = this.#addressOf(libc.getpeername, fd);
@@ -118,10 +96,10 @@ export class TlsSockets {
   }
 
   /** Loaded when it is needed first, since most servers never do. */
-  get #symbols(): Libc | undefined {
-    if (!this.#isLoaded) this.#library = load();
+  get #calls(): Libc["calls"] | undefined {
+    if (!this.#isLoaded) this.#libc = Libc.open();
     this.#isLoaded = true;
-    return this.#library?.symbols;
+    return this.#libc?.calls;
   }
 
   #addressOf(
@@ -161,7 +139,7 @@ function textOf(hostname: string, port: number): string {
 
 /** The open file descriptors of this process. */
 function openDescriptors(
-  libc: Libc,
+  libc: Libc["calls"],
 ): number[] {
   const found: number[] = [];
   const path = new TextEncoder().encode("/proc/self/fd\0");

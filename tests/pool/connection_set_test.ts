@@ -1,10 +1,13 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { ConnectionSet } from "../../pool/connection.ts";
+import { ConnectionSet } from "../../pool/connection_set.ts";
+import { DenoListener } from "../../pool/deno_transport.ts";
 import { Limiter } from "../../pool/limiter.ts";
 import { allLimits } from "../../pool/limits.ts";
 import type { Session } from "../../pool/session.ts";
+import type { TransportListener } from "../../pool/transport.ts";
 import { Usage } from "../../pool/usage.ts";
 import { aloneMonitor } from "../_monitor.ts";
+import { HAS_EPOLL, startLoop } from "./_epoll.ts";
 
 /** A session that gives back what comes in, by a function of choice. */
 class FakeSession implements Session {
@@ -45,14 +48,54 @@ class FakeSession implements Session {
   }
 }
 
+/** How connections may come. */
+interface Kind {
+  readonly name: string;
+  /** Listens, and gives what to await once everything has ended. */
+  listen(): {
+    readonly listener: TransportListener;
+    readonly port: number;
+    end(): Promise<void>;
+  };
+}
+
+const KINDS: readonly Kind[] = [{
+  name: "Deno's sockets",
+  listen() {
+    const listener = new DenoListener(
+      Deno.listen({ hostname: "127.0.0.1", port: 0 }),
+    );
+    return { listener, port: listener.addr.port, end: () => Promise.resolve() };
+  },
+}, ...HAS_EPOLL ? [{ name: "our own", listen: startLoop }] : []];
+
+type Body = (
+  set: ConnectionSet,
+  connect: () => Promise<Deno.TcpConn>,
+  log: readonly string[],
+) => Promise<void>;
+
 /** Runs a body with connections that are served by the sessions given. */
-async function withConnections(
+type WithConnections = (
   makeSession: () => Session,
-  body: (
-    set: ConnectionSet,
-    connect: () => Promise<Deno.TcpConn>,
-    log: readonly string[],
-  ) => Promise<void>,
+  body: Body,
+) => Promise<void>;
+
+/** Declares a test for each kind of socket. */
+function test(
+  name: string,
+  run: (withConnections: WithConnections) => Promise<void>,
+): void {
+  for (const { name: kind, listen } of KINDS) {
+    Deno.test(`${name} (${kind})`, () =>
+      run((makeSession, body) => serve(listen, makeSession, body)));
+  }
+}
+
+async function serve(
+  listen: Kind["listen"],
+  makeSession: () => Session,
+  body: Body,
 ): Promise<void> {
   const log: string[] = [];
   const set = new ConnectionSet(
@@ -64,9 +107,8 @@ async function withConnections(
       aloneMonitor().counters,
     ),
   );
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { listener, port, end } = listen();
   const accepting = set.acceptFrom(listener);
-  const { port } = listener.addr;
   const conns: Deno.TcpConn[] = [];
   try {
     await body(set, async () => {
@@ -78,6 +120,7 @@ async function withConnections(
     listener.close();
     await set.close(0);
     await accepting;
+    await end();
     for (const conn of conns) close(conn);
   }
 }
@@ -104,7 +147,7 @@ async function read(conn: Deno.TcpConn): Promise<string | null> {
     : new TextDecoder().decode(chunk.subarray(0, count));
 }
 
-Deno.test("ConnectionSet.acceptFrom() serves connections side by side", () =>
+test("ConnectionSet.acceptFrom() serves connections side by side", (withConnections) =>
   withConnections(() => new FakeSession(), async (_set, connect, log) => {
     const conns = await Promise.all([connect(), connect(), connect()]);
     for (const [i, conn] of [...conns, ...conns].entries()) {
@@ -113,7 +156,7 @@ Deno.test("ConnectionSet.acceptFrom() serves connections side by side", () =>
     assertEquals(log, []);
   }));
 
-Deno.test("ConnectionSet logs an error of one connection and serves the others", () => {
+test("ConnectionSet logs an error of one connection and serves the others", (withConnections) => {
   let isFirst = true;
   const makeSession = () => {
     const isFailing = isFirst;
@@ -132,7 +175,7 @@ Deno.test("ConnectionSet logs an error of one connection and serves the others",
   });
 });
 
-Deno.test("ConnectionSet is not disturbed by clients that vanish", () =>
+test("ConnectionSet is not disturbed by clients that vanish", (withConnections) =>
   withConnections(() => new FakeSession(), async (_set, connect, log) => {
     for (let i = 0; i < 10; i++) {
       const conn = await connect();
@@ -144,7 +187,7 @@ Deno.test("ConnectionSet is not disturbed by clients that vanish", () =>
     assertEquals(log, []);
   }));
 
-Deno.test("ConnectionSet.close() closes idle connections at once", () =>
+test("ConnectionSet.close() closes idle connections at once", (withConnections) =>
   withConnections(() => new FakeSession(), async (set, connect) => {
     const conns = await Promise.all([connect(), connect()]);
     for (const conn of conns) await echo(conn, "served");
@@ -154,7 +197,7 @@ Deno.test("ConnectionSet.close() closes idle connections at once", () =>
     for (const conn of conns) assertEquals(await read(conn), null);
   }));
 
-Deno.test("ConnectionSet.close() lets a batch that is running end", () => {
+test("ConnectionSet.close() lets a batch that is running end", (withConnections) => {
   const { promise, resolve } = Promise.withResolvers<void>();
   const started = Promise.withResolvers<void>();
   const run = () => {
@@ -173,7 +216,7 @@ Deno.test("ConnectionSet.close() lets a batch that is running end", () => {
   });
 });
 
-Deno.test("ConnectionSet.close() waits no longer than told", () => {
+test("ConnectionSet.close() waits no longer than told", (withConnections) => {
   const started = Promise.withResolvers<void>();
   const run = () => {
     started.resolve();
@@ -196,7 +239,7 @@ function makeBroken(): Session {
   return session;
 }
 
-Deno.test("ConnectionSet lets a client that still sends read the last answer", () =>
+test("ConnectionSet lets a client that still sends read the last answer", (withConnections) =>
   withConnections(makeBroken, async (_set, connect, log) => {
     const conn = await connect();
     await conn.write(new TextEncoder().encode("nonsense"));
@@ -210,7 +253,7 @@ Deno.test("ConnectionSet lets a client that still sends read the last answer", (
     assertEquals(log, []);
   }));
 
-Deno.test("ConnectionSet listens no longer than a while to a client that does not end", () =>
+test("ConnectionSet listens no longer than a while to a client that does not end", (withConnections) =>
   withConnections(makeBroken, async (_set, connect, log) => {
     const quiet = await connect();
     assertEquals(await echo(quiet, "a"), "a");
@@ -236,7 +279,7 @@ Deno.test("ConnectionSet listens no longer than a while to a client that does no
     assertEquals(log, []);
   }));
 
-Deno.test("ConnectionSet serves others beside a connection without a pause", () =>
+test("ConnectionSet serves others beside a connection without a pause", (withConnections) =>
   withConnections(() => new FakeSession(), async (_set, connect) => {
     const loud = await connect();
     let isOver = false;

@@ -1,0 +1,121 @@
+/**
+ * The connections of one listener.
+ *
+ * @module
+ */
+
+import type { Log } from "../monitor/log.ts";
+import { AnswerBuffer } from "../protocol/answer_buffer.ts";
+import { Connection } from "./connection.ts";
+import type { Limiter } from "./limiter.ts";
+import type { Session } from "./session.ts";
+import { resolvesWithin } from "./time_limit.ts";
+import type { Transport, TransportListener } from "./transport.ts";
+
+/** How long to wait before accepting goes on after a failure to, in ms. */
+const ACCEPT_RETRY_MS = 50;
+
+/** The connections of one listener, served on this thread. */
+export class ConnectionSet {
+  readonly #makeSession: () => Session;
+  readonly #log: Log;
+  readonly #limiter: Limiter;
+  readonly #connections = new Set<Connection>();
+  #isClosing = false;
+  /** Called once the last connection has ended. */
+  #onEmpty: (() => void) | undefined;
+
+  /**
+   * @param makeSession Makes what runs a connection's requests.
+   * @param log Told of what goes wrong.
+   * @param limiter What connections may use up.
+   */
+  constructor(
+    makeSession: () => Session,
+    log: Log,
+    limiter: Limiter,
+  ) {
+    this.#makeSession = makeSession;
+    this.#log = log;
+    this.#limiter = limiter;
+  }
+
+  /**
+   * Serves whatever connects, until the listener is closed.
+   *
+   * @param listener The listener.
+   */
+  async acceptFrom(listener: TransportListener): Promise<void> {
+    this.#limiter.start(() => {
+      for (const connection of this.#connections) connection.look();
+      listener.tick(this.#limiter.nowMs);
+    });
+    while (!this.#isClosing) {
+      try {
+        this.#serve(await listener.accept());
+      } catch (error) {
+        if (this.#isClosing || error instanceof Deno.errors.BadResource) return;
+        // Out of file descriptors, or the peer is gone already: neither is a
+        // reason to stop listening.
+        this.#log("warn", `Cannot accept a connection: ${error}`);
+        await new Promise((resolve) => setTimeout(resolve, ACCEPT_RETRY_MS));
+      }
+    }
+  }
+
+  /**
+   * Closes idle connections at once and busy ones after their batch.
+   *
+   * @param graceMs After how many milliseconds to close those all the same
+   * whose client does not read its answers, or that wait for a compaction.
+   */
+  async close(graceMs: number): Promise<void> {
+    this.#isClosing = true;
+    for (const connection of this.#connections) connection.stop();
+    const ended = new Promise<void>((resolve) => this.#onEmpty = resolve);
+    if (this.#connections.size === 0) this.#onEmpty?.();
+    if (!await resolvesWithin(ended, graceMs)) {
+      for (const connection of this.#connections) connection.close();
+    }
+    this.#limiter.stop();
+  }
+
+  #serve(transport: Transport): void {
+    const refusal = this.#limiter.admit((message) =>
+      this.#log("warn", message)
+    );
+    if (refusal !== undefined) return refuse(transport, refusal);
+    const connection = new Connection(
+      transport,
+      this.#makeSession(),
+      this.#limiter,
+      this.#onEnd,
+    );
+    this.#connections.add(connection);
+    connection.start();
+  }
+
+  readonly #onEnd = (connection: Connection, error?: unknown) => {
+    if (error !== undefined) {
+      this.#log("error", `Connection failed: ${error}`);
+    }
+    this.#limiter.release();
+    this.#connections.delete(connection);
+    if (this.#connections.size === 0) this.#onEmpty?.();
+  };
+}
+
+/** Tells a client that is one too many, and hangs up. */
+function refuse(transport: Transport, message: string): void {
+  // Telling it behind a handshake would take as much as serving it.
+  if (transport.hasHandshake) return transport.close();
+  const answers = new AnswerBuffer();
+  answers.err(message);
+  const close = () => transport.close();
+  transport.open({
+    opened: () => transport.send(answers.bytes()),
+    received: close,
+    sent: close,
+    failed: close,
+  });
+}

@@ -1,0 +1,119 @@
+/**
+ * Sockets straight from the C library.
+ *
+ * @module
+ */
+
+/** Flags of {@linkcode Libc} calls: the same on all of Linux. */
+export const SOCK_STREAM = 1;
+export const SOCK_NONBLOCK = 0o4000;
+export const SOCK_CLOEXEC = 0o2000000;
+export const SHUT_WR = 1;
+export const SHUT_RDWR = 2;
+export const MSG_DONTWAIT = 0x40;
+export const MSG_NOSIGNAL = 0x4000;
+
+/** Values of {@linkcode Libc.errno}. */
+export const EINTR = 4;
+export const EAGAIN = 11;
+export const EADDRINUSE = 98;
+export const ECONNABORTED = 103;
+
+function open() {
+  // Sizes and results of type ssize_t stay far below 2^31 here, and as 32-bit
+  // numbers they cross without becoming a BigInt.
+  return Deno.dlopen("libc.so.6", {
+    accept4: {
+      parameters: ["i32", "pointer", "pointer", "i32"],
+      result: "i32",
+    },
+    bind: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+    close: { parameters: ["i32"], result: "i32" },
+    epoll_create1: { parameters: ["i32"], result: "i32" },
+    epoll_ctl: { parameters: ["i32", "i32", "i32", "buffer"], result: "i32" },
+    epoll_wait: { parameters: ["i32", "buffer", "i32", "i32"], result: "i32" },
+    eventfd: { parameters: ["u32", "i32"], result: "i32" },
+    eventfd_write: { parameters: ["i32", "u64"], result: "i32" },
+    getdents64: { parameters: ["i32", "buffer", "usize"], result: "isize" },
+    getpeername: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
+    getsockname: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
+    inet_pton: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
+    listen: { parameters: ["i32", "i32"], result: "i32" },
+    open: { parameters: ["buffer", "i32"], result: "i32" },
+    poll: {
+      parameters: ["buffer", "u64", "i32"],
+      result: "i32",
+      nonblocking: true,
+    },
+    recv: { parameters: ["i32", "buffer", "u32", "i32"], result: "i32" },
+    send: { parameters: ["i32", "buffer", "u32", "i32"], result: "i32" },
+    setsockopt: {
+      parameters: ["i32", "i32", "i32", "buffer", "u32"],
+      result: "i32",
+    },
+    shutdown: { parameters: ["i32", "i32"], result: "i32" },
+    socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
+    __errno_location: { parameters: [], result: "pointer" },
+  });
+}
+
+/** The calls of the C library that a server's sockets need. */
+export type LibcCalls = ReturnType<typeof open>["symbols"];
+
+/** The C library, as one thread has it open. */
+export class Libc {
+  /** The calls: a negative result means that {@linkcode errno} says why. */
+  readonly calls: LibcCalls;
+  readonly #library: ReturnType<typeof open>;
+  readonly #errno: Deno.UnsafePointerView;
+
+  /**
+   * Opens it, where that can be done.
+   *
+   * @returns The library; `undefined` on another system than Linux with glibc,
+   * and without the permission `ffi`, which is not asked for.
+   */
+  static open(): Libc | undefined {
+    if (Deno.build.os !== "linux") return undefined;
+    // Opening it would ask whoever sits there.
+    const { state } = Deno.permissions.querySync({ name: "ffi" });
+    if (state !== "granted") return undefined;
+    try {
+      return new Libc(open());
+    } catch {
+      // Another C library.
+      return undefined;
+    }
+  }
+
+  private constructor(library: ReturnType<typeof open>) {
+    this.#library = library;
+    this.calls = library.symbols;
+    const errno = this.calls.__errno_location();
+    if (errno === null) throw new Error("The C library has no errno");
+    this.#errno = new Deno.UnsafePointerView(errno);
+  }
+
+  /** Why the call before failed, valid until the next call of anything. */
+  get errno(): number {
+    return this.#errno.getInt32();
+  }
+
+  /**
+   * Makes an error of a call that failed.
+   *
+   * @param what What could not be done, to follow "Cannot".
+   */
+  error(what: string): Error {
+    const { errno } = this;
+    const message = `Cannot ${what}: system error ${errno}`;
+    return errno === EADDRINUSE
+      ? new Deno.errors.AddrInUse(message)
+      : new Error(message);
+  }
+
+  /** Lets go of it. */
+  close(): void {
+    this.#library.close();
+  }
+}

@@ -1,0 +1,153 @@
+/**
+ * Connections on sockets of our own.
+ *
+ * @module
+ */
+
+import type { Transport, TransportUser } from "../transport.ts";
+import { EAGAIN, MSG_DONTWAIT, MSG_NOSIGNAL, SHUT_WR } from "./libc.ts";
+import type { Sender, SocketLoop, Watched } from "./socket_loop.ts";
+
+const NO_BYTES = new Uint8Array(0);
+
+/** A connection on a socket that a {@linkcode SocketLoop} watches. */
+export class Socket implements Transport, Watched, Sender {
+  readonly hasHandshake = false;
+  readonly canAbort = true;
+  readonly fd: number;
+  readonly #loop: SocketLoop;
+  #user: TransportUser | undefined;
+  #isOpen = true;
+  /** Whether the loop knows of it: who leaves at once needs no watching. */
+  #isWatched = false;
+  /** Whether there may be something to read: who connects has something. */
+  #canRead = true;
+  /** Whether the end is near, so that a short read does not mean no more. */
+  #isEnding = false;
+  #isReading = false;
+  #room = NO_BYTES;
+  #isSending = false;
+  #unsent = NO_BYTES;
+
+  /**
+   * @param fd The socket.
+   * @param loop Watches it.
+   */
+  constructor(fd: number, loop: SocketLoop) {
+    this.fd = fd;
+    this.#loop = loop;
+    loop.busy++;
+  }
+
+  /** @inheritdoc */
+  open(user: TransportUser): void {
+    this.#user = user;
+    user.opened();
+  }
+
+  /** @inheritdoc */
+  read(room: Uint8Array): void {
+    this.#leave();
+    this.#room = unshared(room);
+    this.#isReading = true;
+    if (this.#canRead) this.#loop.again(this);
+  }
+
+  /** @inheritdoc */
+  send(bytes: Uint8Array): void {
+    this.#leave();
+    this.#unsent = unshared(bytes);
+    this.#isSending = true;
+    this.#loop.send(this);
+  }
+
+  /** @inheritdoc */
+  endSending(): void {
+    this.#loop.libc.calls.shutdown(this.fd, SHUT_WR);
+  }
+
+  /** @inheritdoc */
+  close(): void {
+    if (!this.#isOpen) return;
+    this.#leave();
+    this.#isOpen = this.#isReading = this.#isSending = false;
+    this.#loop.close(this.fd);
+  }
+
+  /** @inheritdoc */
+  onReady(canRead: boolean, canWrite: boolean, isEnding: boolean): void {
+    this.#isEnding ||= isEnding;
+    if (canRead) {
+      this.#canRead = true;
+      this.goOn();
+    }
+    if (canWrite) this.flush();
+  }
+
+  /** Receives, if somebody waits for it. */
+  goOn(): void {
+    if (!this.#isReading) return;
+    const { libc } = this.#loop;
+    const room = this.#room;
+    const count = libc.calls.recv(this.fd, room, room.length, MSG_DONTWAIT);
+    if (count < 0 && libc.errno === EAGAIN) {
+      this.#canRead = false;
+      return this.#watch();
+    }
+    this.#isReading = false;
+    this.#enter();
+    if (count < 0) return this.#fail();
+    // What comes later is a new event, but an end that is there already is not.
+    this.#canRead = count === room.length || !this.#isWatched || this.#isEnding;
+    this.#user?.received(count);
+  }
+
+  /** Sends what is left to send, as far as there is room. */
+  flush(): void {
+    if (!this.#isSending) return;
+    const { libc } = this.#loop;
+    const bytes = this.#unsent;
+    const sent = libc.calls.send(
+      this.fd,
+      bytes,
+      bytes.length,
+      MSG_DONTWAIT | MSG_NOSIGNAL,
+    );
+    if (sent < bytes.length && (sent >= 0 || libc.errno === EAGAIN)) {
+      this.#unsent = bytes.subarray(Math.max(sent, 0));
+      return this.#watch();
+    }
+    this.#isSending = false;
+    this.#unsent = NO_BYTES;
+    this.#enter();
+    if (sent < 0) this.#fail();
+    else this.#user?.sent();
+  }
+
+  #fail(): void {
+    this.#user?.failed(
+      new Deno.errors.ConnectionReset("Connection reset by peer"),
+    );
+  }
+
+  #watch(): void {
+    if (this.#isWatched) return;
+    this.#isWatched = true;
+    this.#loop.watch(this);
+  }
+
+  /** Waits for the loop from here on. */
+  #leave(): void {
+    if (!this.#isReading && !this.#isSending) this.#loop.busy--;
+  }
+
+  /** Is served from here on. */
+  #enter(): void {
+    if (!this.#isReading && !this.#isSending) this.#loop.busy++;
+  }
+}
+
+/** The types say that a native call takes no shared memory. It does. */
+function unshared(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  return bytes as Uint8Array<ArrayBuffer>;
+}

@@ -1,0 +1,58 @@
+import { Descriptors } from "../../pool/epoll/descriptors.ts";
+import { Libc } from "../../pool/epoll/libc.ts";
+import { SocketListener } from "../../pool/epoll/socket_listener.ts";
+import { SocketLoop } from "../../pool/epoll/socket_loop.ts";
+
+/** A loop that goes round, and a listener of its. */
+export interface RunningLoop {
+  readonly loop: SocketLoop;
+  readonly listener: SocketListener;
+  readonly port: number;
+  readonly descriptors: Descriptors;
+  /** Ends the loop. */
+  end(): Promise<void>;
+}
+
+/** Whether this system has what a loop needs. */
+export const HAS_EPOLL = isAble();
+
+/**
+ * Starts a loop, and listens on a free port of 127.0.0.1.
+ *
+ * @throws {Error} If this system has not what it takes.
+ */
+export function startLoop(): RunningLoop {
+  const libc = Libc.open();
+  if (libc === undefined) throw new Error("No epoll here");
+  const descriptors = new Descriptors();
+  const loop = new SocketLoop(libc, descriptors);
+  const port = freePort();
+  const listener = new SocketListener(loop, {
+    transport: "tcp",
+    hostname: "127.0.0.1",
+    port,
+  });
+  const running = loop.run();
+  return {
+    loop,
+    listener,
+    port,
+    descriptors,
+    async end() {
+      loop.stop();
+      await running;
+      libc.close();
+    },
+  };
+}
+
+function isAble(): boolean {
+  const libc = Libc.open();
+  libc?.close();
+  return libc !== undefined;
+}
+
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}
