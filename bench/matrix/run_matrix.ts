@@ -14,12 +14,16 @@ import { PageCache } from "../support/page_cache.ts";
 import { type Result, Samples } from "../support/samples.ts";
 import {
   DATA,
+  FASTEST,
   measure,
   type Style,
   type Timing,
   warmUp,
 } from "../support/workload.ts";
 import { type MatrixOptions, NAIVE_THREADS } from "./options.ts";
+
+/** How long a server is made warm for an operation, in milliseconds. */
+const WARM_UP_MS = 400;
 
 /** One combination. */
 export interface MatrixCase {
@@ -174,7 +178,12 @@ export class MatrixRun {
   ): Promise<void> {
     // A Worker that ends with its job is never warm.
     if (server.pool !== "naive") {
-      await warmUp(this.#generator, child, operation);
+      await warmUp(
+        this.#generator,
+        child,
+        { operation, style: FASTEST },
+        WARM_UP_MS,
+      );
     }
     for (const style of this.#options.styles) {
       this.#samples.add(

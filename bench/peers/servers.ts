@@ -60,6 +60,9 @@ export interface ServersContext {
   readonly hasRedis: boolean;
 }
 
+/** How long a server is made warm before each measurement, in milliseconds. */
+const WARM_UP_MS = 1_000;
+
 /** All servers, side by side; who is not asked anything costs nothing. */
 export class Servers implements AsyncDisposable {
   readonly #context: ServersContext;
@@ -201,7 +204,7 @@ export class Servers implements AsyncDisposable {
     const { generator, timing } = this.#context;
     const dialect = subject === "Redis" ? "resp" : "json";
     // Also before each round: in between, the others were busy.
-    await warmUp(generator, server, row.operation, dialect);
+    await warmUp(generator, server, { ...row, dialect }, WARM_UP_MS);
     this.#samples.add(
       { kind: "server", subject, label: row.label },
       await measure(generator, server, { ...row, dialect }, timing),

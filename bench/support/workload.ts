@@ -32,10 +32,7 @@ export const STYLES: readonly Style[] = [
 ];
 
 /** The style in which a server gets most done in little time. */
-const FASTEST = STYLES[2];
-
-/** How long a server is made warm, in milliseconds. */
-const WARM_UP_MS = 400;
+export const FASTEST: Style = STYLES[2];
 
 /** The data that most runs are about. */
 export const DATA: DataSet = { keys: 100_000, valueBytes: 100 };
@@ -126,19 +123,19 @@ export async function measure(
  *
  * @param generator Generates load.
  * @param server Takes it.
- * @param operation What it will be measured at.
- * @param dialect How it is spoken to.
+ * @param workload What it will be measured at, or what resembles that.
+ * @param warmUpMs For how many milliseconds.
  */
 export async function warmUp(
   generator: LoadGenerator,
   server: ChildServer,
-  operation: Operation,
-  dialect: Dialect = "json",
+  workload: Workload,
+  warmUpMs: number,
 ): Promise<void> {
   await generator.run({
-    ...planOf(server, { operation, style: FASTEST, dialect }),
+    ...planOf(server, workload),
     warmupMs: 0,
-    measureMs: WARM_UP_MS,
+    measureMs: warmUpMs,
   });
 }
 

@@ -10,7 +10,7 @@ import project from "../../deno.json" with { type: "json" };
 const ROOT = new URL("../../", import.meta.url);
 
 /** What the tasks allow, so that a permission that is missing there shows. */
-const PERMISSIONS = Array.from(
+export const PERMISSIONS = Array.from(
   project.tasks.serve.command.matchAll(/--allow-[^\s=]+(=('[^']*'|\S+))?/g),
   ([flag]) => flag.replaceAll("'", ""),
 );
@@ -109,22 +109,25 @@ export class ServerProcess implements AsyncDisposable {
    * @throws {Error} If it ends instead; the message is all that it logged.
    */
   static start(...args: string[]): Promise<ServerProcess> {
-    return ServerProcess.startIn({}, "--addr", "127.0.0.1:0", ...args);
+    return ServerProcess.startWith({}, "--addr", "127.0.0.1:0", ...args);
   }
 
   /**
    * Starts a server, and waits until it listens.
    *
-   * @param env Further variables of its environment.
+   * @param options Its environment, and what it may do.
    * @param args The arguments behind `serve`.
    * @returns The server.
    * @throws {Error} If it ends instead; the message is all that it logged.
    */
-  static async startIn(
-    env: Readonly<Record<string, string>>,
+  static async startWith(
+    { env, permissions = PERMISSIONS }: Pick<
+      RunOptions,
+      "env" | "permissions"
+    >,
     ...args: string[]
   ): Promise<ServerProcess> {
-    const child = spawn(["serve", ...args], PERMISSIONS, {
+    const child = spawn(["serve", ...args], permissions, {
       env,
       stdin: "null",
       stdout: "null",

@@ -91,8 +91,8 @@ test("kvs serve stays out of others' reach without a token", async (root) => {
     refused.stderr,
   );
   assertEquals([...Deno.readDirSync(root)].map(({ name }) => name), ["token"]);
-  await using server = await ServerProcess.startIn(
-    { KVS_TOKEN: TOKEN },
+  await using server = await ServerProcess.startWith(
+    { env: { KVS_TOKEN: TOKEN } },
     "--addr",
     "0.0.0.0:0",
     "--dir",
@@ -148,7 +148,7 @@ test("kvs speaks TLS", async (root, tokenFile) => {
   ]);
   assertEquals(half.code, 2);
   assertStringIncludes(half.stderr, "--tls-cert and --tls-key need each other");
-  await using server = await ServerProcess.startIn(
+  await using server = await ServerProcess.startWith(
     {},
     "--addr",
     "0.0.0.0:0",

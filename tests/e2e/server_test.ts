@@ -2,7 +2,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { ENGINE_NAMES } from "../../engine/directory.ts";
 import type { EngineName } from "../../engine/engine.ts";
 import { POOL_STRATEGIES, type PoolStrategy } from "../../pool/pool.ts";
-import { kvs, ServerProcess } from "./_kvs.ts";
+import { BINARY, kvs, PERMISSIONS, ServerProcess } from "./_kvs.ts";
 import {
   connect,
   get,
@@ -329,3 +329,27 @@ testEach("kvs serve compacts while others are served", async ({ args }) => {
     );
   }
 }, [DEFAULT_POOL, "shared-queue"]);
+
+Deno.test({
+  name: "kvs serve does without native code where it may not call any",
+  // A binary's permissions are part of it.
+  ignore: BINARY !== undefined,
+  async fn() {
+    const dir = Deno.makeTempDirSync({ prefix: "kvs_server_" });
+    const permissions = PERMISSIONS.filter((flag) => flag !== "--allow-ffi");
+    assert(permissions.length < PERMISSIONS.length);
+    try {
+      await using server = await ServerProcess.startWith(
+        { permissions },
+        ...["--addr", "127.0.0.1:0", "--dir", dir, "--threads", "2"],
+      );
+      const requests = lines(set("a", "1"), set("b", "2"), get("a"), get("b"));
+      assertEquals(
+        await oneShot(server.addr, requests),
+        `${OK}${OK}{"Ok":"1"}\n{"Ok":"2"}\n`,
+      );
+    } finally {
+      Deno.removeSync(dir, { recursive: true });
+    }
+  },
+});
