@@ -5,6 +5,7 @@
  */
 
 import project from "../../deno.json" with { type: "json" };
+import { findUnused } from "../../compile/exclude.ts";
 import { ChildServer } from "../support/child_server.ts";
 import type { DataDirs } from "../support/data_dirs.ts";
 import { importMap } from "../support/deno_flags.ts";
@@ -30,6 +31,9 @@ const COMPILE_FLAGS = Array.from(
   ([flag]) => flag.replaceAll("'", "").split(" "),
 ).flat();
 
+/** The Deno that compiles. */
+const DENO = Deno.env.get("DENO") ?? Deno.execPath();
+
 const ROOT = decodeURIComponent(new URL("../../", import.meta.url).pathname);
 
 /**
@@ -52,8 +56,10 @@ export async function measureCli(
   const kvs = `${bin}/kvs`;
   Deno.writeTextFileSync(`${bin}/empty.ts`, "export {};\n");
   await compile([`--output=${empty}`, "--no-config", `${bin}/empty.ts`]);
+  const unused = await findUnused(DENO);
   await compile([
     ...COMPILE_FLAGS,
+    ...unused.map((path) => `--exclude=${path}`),
     `--output=${kvs}`,
     ...importMap(),
     "main.ts",
@@ -84,8 +90,7 @@ export async function measureCli(
 }
 
 async function compile(args: readonly string[]): Promise<void> {
-  const deno = Deno.env.get("DENO") ?? Deno.execPath();
-  const { success, stderr } = await new Deno.Command(deno, {
+  const { success, stderr } = await new Deno.Command(DENO, {
     args: ["compile", "--quiet", ...args],
     cwd: ROOT,
     env: { NO_COLOR: "1" },
