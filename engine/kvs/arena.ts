@@ -38,6 +38,12 @@ const FREE_LISTS = 16;
 const EXACT_CLASSES = 64;
 const CLASSES = EXACT_CLASSES + 4 * 26;
 
+// What is left of a large block that small ones are cut from, and whether there
+// may be another such block in the free lists.
+const REST = FREE_LISTS + CLASSES;
+const REST_WORDS = REST + 1;
+const HAS_LARGE = REST + 2;
+
 const READER_SLOTS = 256;
 /** One slot to a cache line, so that readers do not slow each other down. */
 const SLOT_WORDS = 16;
@@ -189,22 +195,64 @@ export class Arena {
     const limit = useReserve
       ? words.length
       : words.length - (words.length >>> 4);
-    let block = words[FREE_LISTS + sizeClass];
+    let block = this.#reuse(sizeClass, limit);
     if (block === 0 && words[TOP] + sizeWords > limit) {
       // Two epochs on, everything retired so far is free.
       this.#advance();
       this.#advance();
-      block = words[FREE_LISTS + sizeClass];
+      block = this.#reuse(sizeClass, limit);
       if (block === 0) throw new IndexFullError(this.buffer.byteLength);
     }
-    if (block !== 0) {
-      words[FREE_LISTS + sizeClass] = words[block];
-    } else {
+    if (block === 0) {
       block = words[TOP];
       words[TOP] = block + sizeWords;
     }
     words[USED_WORDS] += sizeWords;
     return block;
+  }
+
+  /** A block that was in use before, or 0. */
+  #reuse(sizeClass: number, limit: number): number {
+    const words = this.words;
+    const free = words[FREE_LISTS + sizeClass];
+    if (free !== 0) {
+      words[FREE_LISTS + sizeClass] = words[free];
+      return free;
+    }
+    // A table that is replaced while the arena is full makes way for the next.
+    if (sizeClass >= EXACT_CLASSES || words[TOP] > limit) return 0;
+    const sizeWords = classWords(sizeClass);
+    // Else the tables that an index has outgrown would lie idle for good.
+    if (words[REST_WORDS] < sizeWords && !this.#nextRest()) return 0;
+    const block = words[REST];
+    words[REST] = block + sizeWords;
+    words[REST_WORDS] -= sizeWords;
+    return block;
+  }
+
+  /** Begins to cut up another large block, if there is one. */
+  #nextRest(): boolean {
+    const words = this.words;
+    if (words[HAS_LARGE] === 0) return false;
+    for (let i = EXACT_CLASSES; i < CLASSES; i++) {
+      const block = words[FREE_LISTS + i];
+      if (block === 0) continue;
+      words[FREE_LISTS + i] = words[block];
+      if (words[REST_WORDS] > 0) this.#list(words[REST], words[REST_WORDS] - 1);
+      words[REST] = block;
+      words[REST_WORDS] = classWords(i);
+      return true;
+    }
+    words[HAS_LARGE] = 0;
+    return false;
+  }
+
+  /** Puts a block into the list of its class. */
+  #list(block: number, sizeClass: number): void {
+    const words = this.words;
+    words[block] = words[FREE_LISTS + sizeClass];
+    words[FREE_LISTS + sizeClass] = block;
+    if (sizeClass >= EXACT_CLASSES) words[HAS_LARGE] = 1;
   }
 
   /**
@@ -214,11 +262,9 @@ export class Arena {
    * @param size The size it was asked for, in words.
    */
   free(block: number, size: number): void {
-    const words = this.words;
     const sizeClass = classOf(size);
-    words[block] = words[FREE_LISTS + sizeClass];
-    words[FREE_LISTS + sizeClass] = block;
-    words[USED_WORDS] -= classWords(sizeClass);
+    this.#list(block, sizeClass);
+    this.words[USED_WORDS] -= classWords(sizeClass);
   }
 
   /**
@@ -336,6 +382,6 @@ function classWords(sizeClass: number): number {
   return 2 ** doubling + (quarter + 1) * 2 ** (doubling - 2);
 }
 
-if (FREE_LISTS + CLASSES > READERS) {
+if (HAS_LARGE >= READERS) {
   throw new Error("The size classes do not fit before the reader slots");
 }

@@ -74,6 +74,35 @@ Deno.test("Arena.allocate() has room for every size up to the whole arena", () =
   }
 });
 
+Deno.test("Arena.allocate() cuts small blocks from a large one that is free", () => {
+  const arena = Arena.create(MIN_BYTES);
+  const large = arena.allocate(1_024);
+  const top = arena.topWords;
+  arena.free(large, 1_024);
+  const used = arena.usedWords;
+  const cut = Array.from({ length: 204 }, () => arena.allocate(5));
+  assertEquals(cut, cut.map((_, i) => large + i * 5));
+  assertEquals(arena.usedWords, used + 204 * 5);
+  const behind = arena.allocate(5);
+  assertEquals([behind, arena.topWords], [top, top + 5]);
+  // What is too short to be cut again goes to blocks of its own size.
+  arena.free(arena.allocate(900), 900);
+  assertEquals(arena.allocate(6), top + 5);
+  assertEquals(arena.allocate(4), large + 204 * 5);
+});
+
+Deno.test("Arena.allocate() cuts up nothing that the reserve has been taken for", () => {
+  const arena = Arena.create(MIN_BYTES);
+  fill(arena, 5);
+  let table = arena.allocate(1_000, true);
+  for (let i = 0; i < 100; i++) {
+    const next = arena.allocate(1_000, true);
+    arena.free(table, 1_000);
+    table = next;
+    assertThrows(() => arena.allocate(6), IndexFullError);
+  }
+});
+
 Deno.test("Arena.free() gives a block back at once, and takes it off usedWords", () => {
   const arena = Arena.create(MIN_BYTES);
   const used = arena.usedWords;
