@@ -132,9 +132,9 @@ function compareMemory(memory: MemoryResult | undefined): Comparison[] {
     {
       label: "memory for a key: index, used_memory",
       peer: "Redis",
-      ours: bytes(memory.kvs.indexBytes),
+      ours: bytes(memory.kvs.usedBytes),
       theirs: bytes(redis.usedBytes),
-      ratio: redis.usedBytes / memory.kvs.indexBytes,
+      ratio: redis.usedBytes / memory.kvs.usedBytes,
       aim: 2,
     },
     {
