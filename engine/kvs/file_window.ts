@@ -19,7 +19,7 @@ export class FileShrankError extends Error {
 export class FileWindow {
   readonly #file: Deno.FsFile;
   readonly #sizeBytes: number;
-  #buffer = new Uint8Array(WINDOW_BYTES);
+  #buffer: Uint8Array<ArrayBuffer>;
   #start = 0;
   #end = 0;
 
@@ -30,6 +30,7 @@ export class FileWindow {
   constructor(file: Deno.FsFile, sizeBytes: number) {
     this.#file = file;
     this.#sizeBytes = sizeBytes;
+    this.#buffer = new Uint8Array(Math.min(WINDOW_BYTES, sizeBytes));
   }
 
   /**
