@@ -22,6 +22,7 @@ import { DataDirs } from "./support/data_dirs.ts";
 import { LoadGenerator } from "./support/load_generator.ts";
 import { runProgram } from "./support/run_program.ts";
 import { describeMachine, machineInWords } from "./support/machine.ts";
+import { MAX_ROUNDS } from "./support/workload.ts";
 
 const PARTS = ["servers", "embedded", "memory", "cli"] as const;
 
@@ -53,9 +54,11 @@ async function main(): Promise<void> {
   }
   const isQuick = flags.has("quick");
   const rounds = Number(flags.value("rounds") ?? (isQuick ? 1 : 3));
-  if (!(Number.isInteger(rounds) && rounds >= 1 && rounds <= 100)) {
+  if (!(Number.isInteger(rounds) && rounds >= 1 && rounds <= MAX_ROUNDS)) {
     throw new UsageError(
-      `--rounds takes a number from 1 to 100, found "${flags.value("rounds")}"`,
+      `--rounds takes a number from 1 to ${MAX_ROUNDS}, found "${
+        flags.value("rounds")
+      }"`,
     );
   }
   const only = flags.value("only")!.split(",");

@@ -8,9 +8,18 @@ import { parseCommandArgs } from "../../cli/_args.ts";
 import { UsageError } from "../../cli/_errors.ts";
 import { ENGINE_NAMES } from "../../engine/directory.ts";
 import type { EngineName, SyncMode } from "../../engine/engine.ts";
-import { POOL_STRATEGIES, type PoolStrategy } from "../../pool/pool.ts";
+import {
+  MAX_THREADS,
+  POOL_STRATEGIES,
+  type PoolStrategy,
+} from "../../pool/pool.ts";
 import type { Operation } from "../load/plan.ts";
-import { type Style, STYLES, type Timing } from "../support/workload.ts";
+import {
+  MAX_ROUNDS,
+  type Style,
+  STYLES,
+  type Timing,
+} from "../support/workload.ts";
 
 /** How `--help` describes the options. */
 export const MATRIX_HELP =
@@ -94,6 +103,7 @@ export function parseMatrixOptions(
     threads: numbers(
       "threads",
       flags.value("threads") ?? (isQuick ? "1,2" : "1,2,4,8"),
+      MAX_THREADS,
     ),
     operations: choose<Operation>("operation", ["get", "set"]),
     styles: STYLES.filter((style) => styles.includes(style.name)),
@@ -102,8 +112,11 @@ export function parseMatrixOptions(
       ["no", "everysec", "always"],
       isFull ? "no,always" : "no",
     ),
-    rounds:
-      numbers("rounds", flags.value("rounds") ?? (isQuick ? "1" : "3"))[0],
+    rounds: numbers(
+      "rounds",
+      flags.value("rounds") ?? (isQuick ? "1" : "3"),
+      MAX_ROUNDS,
+    )[0],
     timing: isQuick
       ? { warmupMs: 150, measureMs: 250 }
       : isFull
@@ -133,12 +146,16 @@ function chooseFrom<T extends string>(
   return known.filter((name) => names.includes(name));
 }
 
-function numbers(flag: string, list: string): readonly number[] {
+function numbers(
+  flag: string,
+  list: string,
+  most: number,
+): readonly number[] {
   return list.split(",").map((text) => {
     const number = Number(text);
-    if (!/^[0-9]+$/.test(text) || number < 1 || number > 128) {
+    if (!/^[0-9]+$/.test(text) || number < 1 || number > most) {
       throw new UsageError(
-        `--${flag} takes numbers from 1 to 128, found "${text}"`,
+        `--${flag} takes numbers from 1 to ${most}, found "${text}"`,
       );
     }
     return number;

@@ -8,7 +8,11 @@ import { parseCommandArgs } from "../../cli/_args.ts";
 import { UsageError } from "../../cli/_errors.ts";
 import { ENGINE_NAMES } from "../../engine/directory.ts";
 import type { EngineName, SyncMode } from "../../engine/engine.ts";
-import { POOL_STRATEGIES, type PoolStrategy } from "../../pool/pool.ts";
+import {
+  MAX_THREADS,
+  POOL_STRATEGIES,
+  type PoolStrategy,
+} from "../../pool/pool.ts";
 
 /** How `--help` describes the options. */
 export const SOAK_HELP =
@@ -95,7 +99,7 @@ export function parseSoakOptions(
     clients: Math.floor(number("clients", 1, 1_000)),
     engine: choice("engine", ENGINE_NAMES),
     pool: choice("pool", POOL_STRATEGIES),
-    threads: Math.floor(number("threads", 1, 256)),
+    threads: Math.floor(number("threads", 1, MAX_THREADS)),
     sync: choice("sync", SYNC_MODES),
     dir: parsed.value("dir"),
   };

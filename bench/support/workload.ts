@@ -14,6 +14,9 @@ import type {
 import type { ChildServer } from "./child_server.ts";
 import type { LoadGenerator } from "./load_generator.ts";
 
+/** How often everything can be run; more make no median better. */
+export const MAX_ROUNDS = 100;
+
 /** A way to use connections. */
 export interface Style {
   /** Its name, for tables and flags. */

@@ -1,49 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import project from "../../deno.json" with { type: "json" };
-import { ENGINE_NAMES } from "../../engine/directory.ts";
 import { BINARY, kvs, type Result, ServerProcess } from "./_kvs.ts";
-
-/** Runs a test with a directory for its files. */
-function test(name: string, body: (root: string) => Promise<void>): void {
-  Deno.test(name, async () => {
-    const root = Deno.makeTempDirSync({ prefix: "kvs_cli_" });
-    try {
-      await body(root);
-    } finally {
-      Deno.removeSync(root, { recursive: true });
-    }
-  });
-}
-
-/**
- * Runs a test of the commands that need a store, once with a server and once
- * without, with each engine or with those that make a difference.
- */
-function testTargets(
-  name: string,
-  body: (run: typeof kvs, target: string[]) => Promise<void>,
-  engines = ENGINE_NAMES,
-): void {
-  for (const engine of engines) {
-    test(`${name} (${engine}, --addr)`, async (root) => {
-      await using server = await ServerProcess.start(
-        "--dir",
-        `${root}/data`,
-        "--engine",
-        engine,
-      );
-      const target = ["--addr", server.addr];
-      await body((args, options) => kvs([...args, ...target], options), target);
-    });
-    test(`${name} (${engine}, --dir)`, async (root) => {
-      const dir = `${root}/data`;
-      Deno.mkdirSync(dir);
-      Deno.writeTextFileSync(`${dir}/ENGINE`, `${engine} 1\n`);
-      const target = ["--dir", dir];
-      await body((args, options) => kvs([...args, ...target], options), target);
-    });
-  }
-}
+import { test, testTargets } from "./_targets.ts";
 
 function assertResult(result: Result, expected: Partial<Result>): void {
   assertEquals(result, { code: 0, stdout: "", stderr: "", ...expected });
@@ -78,7 +36,7 @@ testTargets("kvs get --json is unambiguous", async (run) => {
   });
 }, ["kvs"]);
 
-testTargets("kvs takes operands as they are", async (_run, target) => {
+testTargets("kvs takes operands as they are", async (_run, { target }) => {
   const value = "ünï\ncode 🦕";
   const operands: [string, string][] = [
     ["-k", "--v"],
@@ -114,47 +72,52 @@ testTargets("kvs compact says what it reclaimed", async (run) => {
   assertResult(await run(["get", "k"]), { stdout: `${"2".repeat(200_000)}\n` });
 });
 
-testTargets("kvs stats shows what there is to know", async (run, target) => {
-  // LevelDB packs what repeats itself.
-  const value = Array.from({ length: 50 }, () => crypto.randomUUID()).join("");
-  await run(["set", "k", value]);
-  const json = await run(["stats", "--json"]);
-  assertEquals([json.code, json.stderr], [0, ""]);
-  const found = JSON.parse(json.stdout);
-  const text = await run(["stats"]);
-  assertEquals([text.code, text.stderr], [0, ""]);
-  const rows = new Map(
-    text.stdout.trimEnd().split("\n").map((line) => {
-      const [name, value] = line.split(/ {2,}/);
-      return [name, value];
-    }),
-  );
-  const isKvs = found.store.engine === "kvs";
-  assertEquals([found.store.keys, rows.get("keys")], [
-    isKvs ? 1 : undefined,
-    isKvs ? "1" : undefined,
-  ]);
-  assert(found.store.diskBytes > 1_000);
-  assert(/^[\d.]+ KiB/.test(rows.get("disk")!), text.stdout);
-  if (target[0] === "--dir") {
-    assertEquals(Object.keys(found), ["store"]);
-    assertEquals(rows.get("store"), found.store.engine);
-    return;
-  }
-  const { version, pool, operations } = found;
-  assertEquals([version, pool], [project.version, "reuse-port"]);
-  assertEquals([operations.set, operations.stats], [1, 1]);
-  assert(rows.get("server")!.startsWith(`kvs ${project.version}, up `));
-  assertEquals(rows.get("store"), `${found.store.engine}, sync always`);
-  assertEquals(rows.get("connections"), "1 open, 3 accepted, 0 refused");
-  assertEquals(rows.get("errors"), "0, of them 0 invalid; 0 denied");
-  assertEquals(
-    rows.get("operations"),
-    "get 0, set 1, remove 0, scan 0, compact 0, stats 2, auth 0",
-  );
-  assert(/^p50 [\d.]+ µs, .* max 0 µs$/.test(rows.get("get latency")!));
-  assert(/^p50 [\d.]+ (µs|ms), /.test(rows.get("set latency")!));
-});
+testTargets(
+  "kvs stats shows what there is to know",
+  async (run, { target }) => {
+    // LevelDB packs what repeats itself.
+    const value = Array.from({ length: 50 }, () => crypto.randomUUID()).join(
+      "",
+    );
+    await run(["set", "k", value]);
+    const json = await run(["stats", "--json"]);
+    assertEquals([json.code, json.stderr], [0, ""]);
+    const found = JSON.parse(json.stdout);
+    const text = await run(["stats"]);
+    assertEquals([text.code, text.stderr], [0, ""]);
+    const rows = new Map(
+      text.stdout.trimEnd().split("\n").map((line) => {
+        const [name, value] = line.split(/ {2,}/);
+        return [name, value];
+      }),
+    );
+    const isKvs = found.store.engine === "kvs";
+    assertEquals([found.store.keys, rows.get("keys")], [
+      isKvs ? 1 : undefined,
+      isKvs ? "1" : undefined,
+    ]);
+    assert(found.store.diskBytes > 1_000);
+    assert(/^[\d.]+ KiB/.test(rows.get("disk")!), text.stdout);
+    if (target[0] === "--dir") {
+      assertEquals(Object.keys(found), ["store"]);
+      assertEquals(rows.get("store"), found.store.engine);
+      return;
+    }
+    const { version, pool, operations } = found;
+    assertEquals([version, pool], [project.version, "reuse-port"]);
+    assertEquals([operations.set, operations.stats], [1, 1]);
+    assert(rows.get("server")!.startsWith(`kvs ${project.version}, up `));
+    assertEquals(rows.get("store"), `${found.store.engine}, sync always`);
+    assertEquals(rows.get("connections"), "1 open, 3 accepted, 0 refused");
+    assertEquals(rows.get("errors"), "0, of them 0 invalid; 0 denied");
+    assertEquals(
+      rows.get("operations"),
+      "get 0, set 1, remove 0, scan 0, compact 0, stats 2, auth 0",
+    );
+    assert(/^p50 [\d.]+ µs, .* max 0 µs$/.test(rows.get("get latency")!));
+    assert(/^p50 [\d.]+ (µs|ms), /.test(rows.get("set latency")!));
+  },
+);
 
 test("kvs prints its version and its help", async () => {
   for (const flag of ["-V", "--version"]) {

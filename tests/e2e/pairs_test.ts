@@ -1,94 +1,65 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { ENGINE_NAMES } from "../../engine/directory.ts";
-import { kvs, ServerProcess } from "./_kvs.ts";
-
-/** Runs a test with a directory for its files. */
-function test(name: string, body: (root: string) => Promise<void>): void {
-  Deno.test(name, async () => {
-    const root = Deno.makeTempDirSync({ prefix: "kvs_pairs_" });
-    try {
-      await body(root);
-    } finally {
-      Deno.removeSync(root, { recursive: true });
-    }
-  });
-}
-
-/** Runs a test with each engine, once with a server and once without. */
-function testTargets(
-  name: string,
-  body: (run: typeof kvs, root: string) => Promise<void>,
-): void {
-  for (const engine of ENGINE_NAMES) {
-    const dirOf = (root: string) => {
-      Deno.mkdirSync(`${root}/data`);
-      Deno.writeTextFileSync(`${root}/data/ENGINE`, `${engine} 1\n`);
-      return `${root}/data`;
-    };
-    test(`${name} (${engine}, --addr)`, async (root) => {
-      await using server = await ServerProcess.start("--dir", dirOf(root));
-      const target = ["--addr", server.addr];
-      await body((args, options) => kvs([...args, ...target], options), root);
-    });
-    test(`${name} (${engine}, --dir)`, async (root) => {
-      const target = ["--dir", dirOf(root)];
-      await body((args, options) => kvs([...args, ...target], options), root);
-    });
-  }
-}
+import { kvs } from "./_kvs.ts";
+import { test, testTargets } from "./_targets.ts";
 
 const ok = (stdout: string) => ({ code: 0, stdout, stderr: "" });
 
-testTargets("kvs import, scan and export go together", async (run, root) => {
-  const pairs = Array.from({ length: 12_000 }, (_, i) => ({
-    key: `user/${100_000 + i}`,
-    value: i % 100 === 0 ? `line\n"${i}"\t🦕` : `value ${i}`,
-  }));
-  const lines = pairs.map((pair) => `${JSON.stringify(pair)}\n`).join("");
-  const shuffled = pairs.map((_, i) => pairs[i * 7_919 % pairs.length])
-    .map((pair) => `${JSON.stringify(pair)}\n`).join("");
-  assertEquals(
-    await run(["import"], { stdin: shuffled }),
-    ok("Imported 12000 pairs\n"),
-  );
-  assertEquals(await run(["export"]), ok(lines));
-  assertEquals(
-    await run(["scan", "--prefix", "user/10000", "--limit", "3"]),
-    ok(
-      'user/100000\tline\n"0"\t🦕\nuser/100001\tvalue 1\nuser/100002\tvalue 2\n',
-    ),
-  );
-  assertEquals(
-    await run(["scan", "--prefix", "user/10000", "--limit", "1", "--json"]),
-    ok(`${JSON.stringify(pairs[0])}\n`),
-  );
-  assertEquals(
-    await run(["scan", "--keys", "--reverse", "--limit", "2"]),
-    ok("user/111999\nuser/111998\n"),
-  );
-  const range = ["--start", "user/104000", "--end", "user/104002"];
-  assertEquals(
-    await run(["scan", "--keys", "--json", ...range]),
-    ok('{"key":"user/104000"}\n{"key":"user/104001"}\n'),
-  );
-  assertEquals(await run(["scan", "--prefix", "nobody"]), ok(""));
-  const file = `${root}/pairs.txt`;
-  Deno.writeTextFileSync(file, "user/100000\tchanged\nnew\tvalue\twith tab\n");
-  assertEquals(
-    await run(["import", file, "--json"]),
-    ok('{"pairs":2}\n'),
-  );
-  assertEquals(
-    await run(["get", "user/100000", "nobody", "new"]),
-    ok("changed\nKey not found\nvalue\twith tab\n"),
-  );
-  assertEquals(
-    await run(["get", "--json", "nobody", "new"]),
-    ok(
-      '{"key":"nobody","value":null}\n{"key":"new","value":"value\\twith tab"}\n',
-    ),
-  );
-});
+testTargets(
+  "kvs import, scan and export go together",
+  async (run, { root }) => {
+    const pairs = Array.from({ length: 12_000 }, (_, i) => ({
+      key: `user/${100_000 + i}`,
+      value: i % 100 === 0 ? `line\n"${i}"\t🦕` : `value ${i}`,
+    }));
+    const lines = pairs.map((pair) => `${JSON.stringify(pair)}\n`).join("");
+    const shuffled = pairs.map((_, i) => pairs[i * 7_919 % pairs.length])
+      .map((pair) => `${JSON.stringify(pair)}\n`).join("");
+    assertEquals(
+      await run(["import"], { stdin: shuffled }),
+      ok("Imported 12000 pairs\n"),
+    );
+    assertEquals(await run(["export"]), ok(lines));
+    assertEquals(
+      await run(["scan", "--prefix", "user/10000", "--limit", "3"]),
+      ok(
+        'user/100000\tline\n"0"\t🦕\nuser/100001\tvalue 1\nuser/100002\tvalue 2\n',
+      ),
+    );
+    assertEquals(
+      await run(["scan", "--prefix", "user/10000", "--limit", "1", "--json"]),
+      ok(`${JSON.stringify(pairs[0])}\n`),
+    );
+    assertEquals(
+      await run(["scan", "--keys", "--reverse", "--limit", "2"]),
+      ok("user/111999\nuser/111998\n"),
+    );
+    const range = ["--start", "user/104000", "--end", "user/104002"];
+    assertEquals(
+      await run(["scan", "--keys", "--json", ...range]),
+      ok('{"key":"user/104000"}\n{"key":"user/104001"}\n'),
+    );
+    assertEquals(await run(["scan", "--prefix", "nobody"]), ok(""));
+    const file = `${root}/pairs.txt`;
+    Deno.writeTextFileSync(
+      file,
+      "user/100000\tchanged\nnew\tvalue\twith tab\n",
+    );
+    assertEquals(
+      await run(["import", file, "--json"]),
+      ok('{"pairs":2}\n'),
+    );
+    assertEquals(
+      await run(["get", "user/100000", "nobody", "new"]),
+      ok("changed\nKey not found\nvalue\twith tab\n"),
+    );
+    assertEquals(
+      await run(["get", "--json", "nobody", "new"]),
+      ok(
+        '{"key":"nobody","value":null}\n{"key":"new","value":"value\\twith tab"}\n',
+      ),
+    );
+  },
+);
 
 testTargets(
   "kvs import names a bad line, and keeps what is before it",
@@ -107,7 +78,7 @@ testTargets(
 
 testTargets(
   "kvs set --file sets a key to what is in a file",
-  async (run, root) => {
+  async (run, { root }) => {
     const file = `${root}/value`;
     Deno.writeTextFileSync(file, "\ufeffline\n\n");
     assertEquals(await run(["set", "k", "--file", file]), ok(""));
