@@ -28,7 +28,7 @@ const DOZE_MS = 1;
 /** How long it sleeps there at most, lest that outlive a Worker that dies. */
 const IDLE_MS = 1_000;
 /** How often the Worker's event loop goes round while sockets are busy. */
-const ROUNDS_PER_TURN = 16;
+const ROUNDS_PER_TURN = 4;
 /** Microtasks that an answer takes on its way, at most, if nothing blocks it. */
 const MAX_HOPS = 32;
 
