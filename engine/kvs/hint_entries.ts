@@ -15,6 +15,7 @@
  * @module
  */
 
+import { orderOf } from "../key_order.ts";
 import type { FileWindow } from "./file_window.ts";
 import type { IndexLoader } from "./index_loader.ts";
 import {
@@ -27,14 +28,13 @@ import {
 const ENTRY_BYTES = 20;
 const KEY_LENGTH = 16;
 
-/** Key bytes that take part in one round of sorting. */
-const SORT_BYTES = 3;
-
 /** Collects entries in file order, and gives them in key order. */
 export class HintEntries {
   readonly #bytes: Uint8Array;
   #end = 0;
-  readonly #starts: Uint32Array;
+  /** Where each entry's key begins, and where it ends with the entry. */
+  readonly #keyStarts: Uint32Array;
+  readonly #keyEnds: Uint32Array;
   #count = 0;
 
   /**
@@ -44,7 +44,9 @@ export class HintEntries {
   constructor(maxBytes: number) {
     // No entry is longer than its record.
     this.#bytes = new Uint8Array(maxBytes);
-    this.#starts = new Uint32Array(Math.ceil(maxBytes / RECORD_HEADER_BYTES));
+    const maxCount = Math.ceil(maxBytes / RECORD_HEADER_BYTES);
+    this.#keyStarts = new Uint32Array(maxCount);
+    this.#keyEnds = new Uint32Array(maxCount);
   }
 
   /** The number of entries. */
@@ -76,8 +78,9 @@ export class HintEntries {
     putUint32(bytes, at + KEY_LENGTH, header.keyLength);
     const keyEnd = RECORD_HEADER_BYTES + header.keyLength;
     bytes.set(record.subarray(RECORD_HEADER_BYTES, keyEnd), at + ENTRY_BYTES);
-    this.#starts[this.#count++] = at;
     this.#end += length;
+    this.#keyStarts[this.#count] = at + ENTRY_BYTES;
+    this.#keyEnds[this.#count++] = this.#end;
   }
 
   /**
@@ -87,13 +90,9 @@ export class HintEntries {
    * @param at Where the first one begins.
    */
   writeSorted(into: Uint8Array, at: number): void {
-    this.#sort();
-    for (let i = 0; i < this.#count; i++) {
-      const start = this.#starts[i];
-      const entry = this.#bytes.subarray(
-        start,
-        start + entryLength(this.#bytes, start),
-      );
+    for (const i of this.#order()) {
+      const start = this.#keyStarts[i] - ENTRY_BYTES;
+      const entry = this.#bytes.subarray(start, this.#keyEnds[i]);
       into.set(entry, at);
       at += entry.length;
     }
@@ -106,73 +105,18 @@ export class HintEntries {
    * @param loader Where they go.
    */
   loadSorted(segment: number, loader: IndexLoader): void {
-    this.#sort();
-    for (let i = 0; i < this.#count; i++) {
-      loadEntry(this.#bytes, this.#starts[i], segment, loader);
+    for (const i of this.#order()) {
+      const start = this.#keyStarts[i] - ENTRY_BYTES;
+      loadEntry(this.#bytes, start, segment, loader);
     }
   }
 
-  /**
-   * Sorts the entries by key: from the first bytes to the last (MSD radix
-   * sort), three at a time, which become numbers that the platform sorts
-   * without a call to a comparison in JavaScript.
-   */
-  #sort(): void {
-    const pairs = new BigUint64Array(this.#count);
-    // The low word of a pair is an entry's start, the high word what it is
-    // sorted by.
-    const words = new Uint32Array(pairs.buffer);
-    const ranges = [{ from: 0, to: this.#count, depth: 0 }];
-    for (let range = ranges.pop(); range !== undefined; range = ranges.pop()) {
-      const { from, to } = range;
-      const depth = this.#commonPrefix(from, to, range.depth);
-      for (let i = from; i < to; i++) {
-        words[2 * i] = this.#starts[i];
-        words[2 * i + 1] = this.#sortWord(this.#starts[i], depth);
-      }
-      pairs.subarray(from, to).sort();
-      let runFrom = from;
-      for (let i = from; i < to; i++) {
-        this.#starts[i] = words[2 * i];
-        const word = words[2 * i + 1];
-        if (i + 1 < to && words[2 * i + 3] === word) continue;
-        // Of keys that end here, equal words are equal keys.
-        if (i > runFrom && (word & 0xff) === SORT_BYTES) {
-          ranges.push({ from: runFrom, to: i + 1, depth: depth + SORT_BYTES });
-        }
-        runFrom = i + 1;
-      }
-    }
-  }
-
-  /** How many bytes the keys of a range have in common, `depth` at least. */
-  #commonPrefix(from: number, to: number, depth: number): number {
-    const bytes = this.#bytes;
-    const first = this.#starts[from];
-    let common = getUint32(bytes, first + KEY_LENGTH);
-    for (let i = from + 1; i < to && common > depth; i++) {
-      const start = this.#starts[i];
-      common = Math.min(common, getUint32(bytes, start + KEY_LENGTH));
-      let at = depth;
-      while (
-        at < common &&
-        bytes[first + ENTRY_BYTES + at] === bytes[start + ENTRY_BYTES + at]
-      ) at++;
-      common = at;
-    }
-    return Math.max(common, depth);
-  }
-
-  /** The next bytes of a key as a number, and how many there are of them. */
-  #sortWord(start: number, depth: number): number {
-    const left = getUint32(this.#bytes, start + KEY_LENGTH) - depth;
-    const count = left < SORT_BYTES ? left : SORT_BYTES;
-    const at = start + ENTRY_BYTES + depth;
-    let word = count;
-    for (let i = 0, shift = 24; i < count; i++, shift -= 8) {
-      word |= this.#bytes[at + i] << shift;
-    }
-    return word >>> 0;
+  #order(): Uint32Array {
+    return orderOf({
+      bytes: this.#bytes,
+      starts: this.#keyStarts.subarray(0, this.#count),
+      ends: this.#keyEnds.subarray(0, this.#count),
+    });
   }
 }
 

@@ -14,10 +14,10 @@ import { HEIGHT, MAX_KEY_BYTES, POINTER, SIZE, SkipList } from "./skip_list.ts";
 const RECORD_WORDS = 5;
 
 /**
- * Two keys behind the same node at this level are near each other: there are
- * about 64 keys from one such node to the next.
+ * So many keys in a row, each behind the one before, are taken for a batch in
+ * key order: of keys in any order one in 24 is such a chance.
  */
-const NEAR_LEVEL = 3;
+const MIN_ASCENTS = 3;
 
 /** A key and its pointer, as {@linkcode SkipMap.page} returns them. */
 export interface Entry {
@@ -62,10 +62,10 @@ export class SkipMap {
   readonly #list: SkipList;
   readonly #hash: HashIndex;
   readonly #words: Uint32Array;
-  /** The node at {@linkcode NEAR_LEVEL} before the key published last. */
-  #place = 0;
-  /** Whether the key published before that was behind the same one. */
-  #isNear = false;
+  /** The node that was linked last, while nothing else changes the map. */
+  #last = 0;
+  /** How many nodes in a row were each linked behind the one before. */
+  #ascents = 0;
 
   private constructor(arena: Arena) {
     this.arena = arena;
@@ -224,29 +224,32 @@ export class SkipMap {
     previous: LogPointer,
     follows = false,
   ): boolean {
-    this.#list.probeNode(prepared);
-    const hash = this.#list.hashProbe();
-    const node = this.#hash.find(hash);
+    const list = this.#list;
+    list.probeNode(prepared);
+    const hash = list.hashProbe();
     // Where the last search ended may be gone by now, and its memory used again.
-    // To be noted here already: a key that is there needs no search, so it may
-    // be the next one that would go on from there.
-    if (!follows) this.#isNear = false;
+    // To be noted here already: a key that is there may need no search, and be
+    // the next one that would go on from there.
+    if (!follows) this.#last = 0;
+    const isAscent = this.#last !== 0 && list.compare(this.#last) < 0;
+    const isRun = isAscent && this.#ascents >= MIN_ASCENTS;
+    const node = isRun ? list.findBeforeOnwards() : this.#hash.find(hash);
     if (node === 0) {
-      if (follows && this.#isNear) this.#list.findBeforeOnwards();
-      else this.#list.findBefore();
-      const place = this.#list.before[NEAR_LEVEL];
-      this.#isNear = place === this.#place;
-      this.#place = place;
+      if (!isRun) list.findBefore();
+      this.#ascents = isAscent ? this.#ascents + 1 : 0;
+      this.#last = prepared;
       this.#link(prepared, hash);
       return false;
     }
+    // Where keys are there already, their hashes find them sooner.
+    this.#ascents = 0;
     const old = this.#words[node + POINTER];
     readRecord(this.#words, old, previous);
     // Releases the new record's words to whoever loads the pointer.
     Atomics.store(this.#words, node + POINTER, this.#words[prepared + POINTER]);
     this.arena.retire(old, RECORD_WORDS);
     this.#hash.release(hash);
-    this.#list.free(prepared);
+    list.free(prepared);
     return true;
   }
 
@@ -446,11 +449,9 @@ export class SkipMap {
   #entriesOf(nodes: readonly number[]): Entry[] {
     const keys = this.#list.keysOf(nodes);
     return nodes.map((node, i) => {
-      const pointer = emptyPointer();
       // Acquires the record, as in get().
       const record = Atomics.load(this.#words, node + POINTER);
-      readRecord(this.#words, record, pointer);
-      return { key: keys[i], pointer };
+      return { key: keys[i], pointer: pointerAt(this.#words, record) };
     });
   }
 
@@ -507,6 +508,15 @@ function readRecord(
   into.offset = words[record + 1];
   into.length = words[record + 2];
   into.sequence = words[record + 4] * 2 ** 32 + words[record + 3];
+}
+
+function pointerAt(words: Uint32Array, record: number): LogPointer {
+  return {
+    segment: words[record],
+    offset: words[record + 1],
+    length: words[record + 2],
+    sequence: words[record + 4] * 2 ** 32 + words[record + 3],
+  };
 }
 
 function writeRecord(
