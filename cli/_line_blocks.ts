@@ -1,7 +1,10 @@
 import { NEWLINE } from "../protocol/bytes.ts";
 
-/** How much is read at a time, in bytes. */
-const BLOCK_BYTES = 1024 * 1024;
+/** How much is gathered before it is given away, in bytes… */
+const BLOCK_BYTES = 8 * 1024 * 1024;
+
+/** …unless the source has had nothing more for so long, in milliseconds. */
+const PATIENCE_MS = 20;
 
 /** The longest line: any request that a server takes fits into it. */
 const MAX_LINE_BYTES = 256 * 1024 * 1024;
@@ -13,7 +16,8 @@ export interface ByteSource {
 }
 
 /**
- * Reads a text as runs of whole lines.
+ * Reads a text as runs of whole lines: long ones, but none is kept back while
+ * the source has nothing more to give.
  *
  * @param source The text.
  * @returns The runs, each valid until the next is asked for.
@@ -23,19 +27,28 @@ export async function* lineBlocks(
   source: ByteSource,
 ): AsyncGenerator<Uint8Array, void> {
   let buffer = new Uint8Array(BLOCK_BYTES);
+  // The buffer holds what was given away, whole lines, and a part of a line.
+  let given = 0;
+  let whole = 0;
   let length = 0;
   for (;;) {
-    const read = await source.read(buffer.subarray(length));
+    const reading = source.read(buffer.subarray(length));
+    if (whole > given && !(await isSoon(reading))) {
+      yield buffer.subarray(given, whole);
+      given = whole;
+    }
+    const read = await reading;
     if (read === null) break;
     const fresh = buffer.subarray(length, length + read);
     const newline = fresh.lastIndexOf(NEWLINE);
+    if (newline >= 0) whole = length + newline + 1;
     length += read;
-    if (newline >= 0) {
-      const end = length - read + newline + 1;
-      yield buffer.subarray(0, end);
-      buffer.copyWithin(0, end, length);
-      length -= end;
-    } else if (length === buffer.length) {
+    if (length < buffer.length) continue;
+    if (whole > given) yield buffer.subarray(given, whole);
+    buffer.copyWithin(0, whole, length);
+    length -= whole;
+    given = whole = 0;
+    if (length === buffer.length) {
       if (length >= MAX_LINE_BYTES) {
         throw new Error(`A line is longer than ${MAX_LINE_BYTES} bytes`);
       }
@@ -44,5 +57,16 @@ export async function* lineBlocks(
       buffer = grown;
     }
   }
-  if (length > 0) yield buffer.subarray(0, length);
+  if (length > given) yield buffer.subarray(given, length);
+}
+
+/** Whether a read succeeds before it is time to go on without it. */
+async function isSoon(reading: Promise<unknown>): Promise<boolean> {
+  const { promise: late, resolve } = Promise.withResolvers<boolean>();
+  const timer = setTimeout(() => resolve(false), PATIENCE_MS);
+  try {
+    return await Promise.race([reading.then(() => true, () => false), late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

@@ -1,5 +1,4 @@
 import { isUtf8 } from "node:buffer";
-import type { Write } from "../engine/engine.ts";
 import {
   BACKSLASH,
   CARRIAGE_RETURN,
@@ -11,6 +10,7 @@ import {
   TAB,
 } from "../protocol/bytes.ts";
 import { skipPlainText } from "../protocol/plain_text.ts";
+import { PairBlock } from "./_pair_block.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -48,6 +48,8 @@ export class LineError extends Error {
 export class PairParser {
   #format: LineFormat | undefined;
   #line = 0;
+  /** What the lines that are being read have brought. */
+  #pairs = new PairBlock(new Uint8Array(0));
   /** What is wrong with the first line that is wrong. */
   error: LineError | undefined;
 
@@ -67,57 +69,57 @@ export class PairParser {
   /**
    * Reads whole lines. Blank ones are skipped.
    *
-   * @param bytes The lines.
-   * @returns Their pairs, maybe views of `bytes`, up to the first line that is
-   * none; that one is named in {@linkcode error}.
+   * @param bytes The lines; what they spell with escapes is written over it.
+   * @returns Their pairs, in these bytes, up to the first line that is none;
+   * that one is named in {@linkcode error}.
    */
-  parse(bytes: Uint8Array): Write[] {
-    const pairs: Write[] = [];
+  parse(bytes: Uint8Array): PairBlock {
+    const pairs = new PairBlock(bytes);
+    this.#pairs = pairs;
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     const isText = isUtf8(bytes);
-    for (let from = 0; from < bytes.length;) {
+    for (let from = 0; from < bytes.length && this.error === undefined;) {
       const newline = bytes.indexOf(NEWLINE, from);
       const end = newline < 0 ? bytes.length : newline;
       this.#line++;
-      const pair = this.#parseLine(bytes, view, from, end, isText);
-      if (this.error !== undefined) return pairs;
-      if (pair !== undefined) pairs.push(pair);
+      this.#parseLine(view, from, end, isText);
       from = end + 1;
     }
     return pairs;
   }
 
   #parseLine(
-    bytes: Uint8Array,
     view: DataView,
     from: number,
     end: number,
     isText: boolean,
-  ): Write | undefined {
-    const line = () => bytes.subarray(from, end);
+  ): void {
+    const { bytes } = this.#pairs;
     if (end === from || (end === from + 1 && bytes[from] === CARRIAGE_RETURN)) {
-      return undefined;
+      return;
     }
-    if (!isText && !isUtf8(line())) return this.#fail("it is not UTF-8 text");
+    if (!isText && !isUtf8(bytes.subarray(from, end))) {
+      return this.#fail("it is not UTF-8 text");
+    }
     this.#format ??= bytes[from] === OPEN_BRACE ? "json" : "tab";
     if (this.#format === "json") {
-      return readCanonical(bytes, view, from, end) ??
-        this.#readJson(decoder.decode(line()));
+      if (!readCanonical(this.#pairs, view, from, end)) {
+        this.#readJson(from, end);
+      }
+      return;
     }
     const tab = bytes.indexOf(TAB, from);
     if (tab < 0 || tab >= end) {
       return this.#fail("expected a key, a tab and a value, found no tab");
     }
-    return {
-      key: bytes.subarray(from, tab),
-      value: bytes.subarray(tab + 1, end),
-    };
+    this.#pairs.add(from, tab, tab + 1, end);
   }
 
-  #readJson(line: string): Write | undefined {
+  #readJson(from: number, end: number): void {
+    const line = this.#pairs.bytes.subarray(from, end);
     let pair: unknown;
     try {
-      pair = JSON.parse(line);
+      pair = JSON.parse(decoder.decode(line));
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       return this.#fail(`malformed JSON: ${reason}`);
@@ -131,38 +133,42 @@ export class PairParser {
     if (!pair.key.isWellFormed() || !pair.value.isWellFormed()) {
       return this.#fail("it holds a lone surrogate, which has no UTF-8 form");
     }
-    return {
-      key: encoder.encode(pair.key),
-      value: encoder.encode(pair.value),
-    };
+    // There is room: no text is shorter in JSON than it is by itself.
+    const keyBytes = encoder.encodeInto(pair.key, line).written;
+    const rest = line.subarray(keyBytes);
+    const valueBytes = encoder.encodeInto(pair.value, rest).written;
+    const keyEnd = from + keyBytes;
+    this.#pairs.add(from, keyEnd, keyEnd, keyEnd + valueBytes);
   }
 
-  #fail(reason: string): undefined {
+  #fail(reason: string): void {
     this.error = new LineError(this.#line, reason);
-    return undefined;
   }
 }
 
-/** Reads a line as encoders usually spell it, without escapes. */
+/**
+ * Reads a line as encoders usually spell it, without escapes.
+ *
+ * @returns Whether it is such a line.
+ */
 function readCanonical(
-  bytes: Uint8Array,
+  pairs: PairBlock,
   view: DataView,
   from: number,
   end: number,
-): Write | undefined {
+): boolean {
+  const { bytes } = pairs;
   const { head, between } = bytes[from + BLANK_AT] === SPACE ? SPACED : COMPACT;
-  if (!matches(bytes, from, head)) return undefined;
+  if (!matches(bytes, from, head)) return false;
   const keyFrom = from + head.length;
   const keyEnd = stringEnd(bytes, view, keyFrom, end);
-  if (keyEnd < 0 || !matches(bytes, keyEnd, between)) return undefined;
+  if (keyEnd < 0 || !matches(bytes, keyEnd, between)) return false;
   const valueFrom = keyEnd + between.length;
   const valueEnd = stringEnd(bytes, view, valueFrom, end);
-  if (valueEnd < 0 || !matches(bytes, valueEnd, TAIL)) return undefined;
-  if (valueEnd + TAIL.length !== end) return undefined;
-  return {
-    key: bytes.subarray(keyFrom, keyEnd),
-    value: bytes.subarray(valueFrom, valueEnd),
-  };
+  if (valueEnd < 0 || !matches(bytes, valueEnd, TAIL)) return false;
+  if (valueEnd + TAIL.length !== end) return false;
+  pairs.add(keyFrom, keyEnd, valueFrom, valueEnd);
+  return true;
 }
 
 /** Where the quotation mark is that ends a string without escapes, or -1. */

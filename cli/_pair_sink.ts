@@ -1,17 +1,21 @@
-import type { KvsEngine, Write } from "../engine/engine.ts";
+import type { KvsEngine, MaybePromise, Write } from "../engine/engine.ts";
+import type { PairBlock } from "./_pair_block.ts";
 import type { Target } from "./_target.ts";
+
+/** So many pairs at a time are objects, of which none lives for long. */
+const PART_PAIRS = 4_096;
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Where pairs are set, many at a time. */
 export interface PairSink {
   /**
-   * Sets pairs. It does not keep the arrays.
+   * Sets pairs; of those of one key the last. It does not keep the bytes.
    *
    * @param pairs The pairs.
    * @throws {Error} If one that was added, now or before, could not be set.
    */
-  add(pairs: readonly Write[]): Promise<void>;
+  add(pairs: PairBlock): Promise<void>;
   /** Waits until all are set for good. */
   finish(): Promise<void>;
 }
@@ -29,24 +33,49 @@ export function sinkOf(target: Target): PairSink {
 /** Sets pairs in a store that this process has open. */
 class EngineSink implements PairSink {
   readonly #engine: Pick<KvsEngine, "write" | "sync">;
-  #synced: Promise<unknown> = Promise.resolve();
+  #syncing: Promise<void> | undefined;
+  #failure: { readonly reason: unknown } | undefined;
 
   constructor(engine: Pick<KvsEngine, "write" | "sync">) {
     this.#engine = engine;
   }
 
-  async add(pairs: readonly Write[]): Promise<void> {
-    for (const outcome of await this.#engine.write(pairs)) {
-      if (typeof outcome !== "boolean") throw outcome;
+  async add(pairs: PairBlock): Promise<void> {
+    // In key order, the place in the index of one is near that of the last; and
+    // who reads them in this order later finds them together in the log.
+    const order = pairs.keyOrder();
+    for (let from = 0; from < order.length; from += PART_PAIRS) {
+      const part: Write[] = Array.from(
+        order.subarray(from, from + PART_PAIRS),
+        (place) => pairs.at(place),
+      );
+      for (const outcome of await this.#engine.write(part)) {
+        if (typeof outcome !== "boolean") throw outcome;
+      }
     }
-    // The disk works on these while the next are being read.
-    await this.#synced;
-    this.#synced = Promise.resolve(this.#engine.sync());
-    this.#synced.catch(() => {});
+    // The disk works on these while the next are being read, and even longer:
+    // the next sync takes in whatever has come meanwhile.
+    this.#syncing ??= this.#sync();
+    this.#throwFailure();
   }
 
   async finish(): Promise<void> {
-    await this.#synced;
+    await this.#syncing;
+    this.#throwFailure();
+    await this.#engine.sync();
+  }
+
+  async #sync(): Promise<void> {
+    try {
+      await this.#engine.sync();
+    } catch (reason) {
+      this.#failure ??= { reason };
+    }
+    this.#syncing = undefined;
+  }
+
+  #throwFailure(): void {
+    if (this.#failure !== undefined) throw this.#failure.reason;
   }
 }
 
@@ -59,14 +88,19 @@ class ServerSink implements PairSink {
     this.#target = target;
   }
 
-  async add(pairs: readonly Write[]): Promise<void> {
-    const sent = pairs.map(({ key, value }) =>
-      this.#target.set(decoder.decode(key), decoder.decode(value))
-    );
-    // The server works on these while the next are being read.
-    await this.#answered;
-    this.#answered = Promise.all(sent);
-    this.#answered.catch(() => {});
+  async add(pairs: PairBlock): Promise<void> {
+    for (let from = 0; from < pairs.count; from += PART_PAIRS) {
+      const sent: MaybePromise<void>[] = [];
+      const to = Math.min(pairs.count, from + PART_PAIRS);
+      for (let place = from; place < to; place++) {
+        const { key, value } = pairs.at(place);
+        sent.push(this.#target.set(decoder.decode(key), decoder.decode(value)));
+      }
+      // The server works on these while the next are being read.
+      await this.#answered;
+      this.#answered = Promise.all(sent);
+      this.#answered.catch(() => {});
+    }
   }
 
   async finish(): Promise<void> {

@@ -66,8 +66,8 @@ async function importAll(
 ): Promise<number> {
   for await (const block of lineBlocks(source)) {
     const pairs = parser.parse(block);
-    if (pairs.length > 0) await sink.add(pairs);
-    progress.pairs += pairs.length;
+    if (pairs.count > 0) await sink.add(pairs);
+    progress.pairs += pairs.count;
     progress.done += block.length;
     if (parser.error !== undefined) break;
   }

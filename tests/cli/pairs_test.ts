@@ -1,4 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
+import { PairBlock } from "../../cli/_pair_block.ts";
 import { pairPages, type PairRange } from "../../cli/_pairs.ts";
 import { sinkOf } from "../../cli/_pair_sink.ts";
 import type { Target } from "../../cli/_target.ts";
@@ -55,6 +56,18 @@ async function pairsOf(target: Target, range: PairRange) {
   return pairs;
 }
 
+/** Pairs as they lie in a text that was read. */
+function blockOf(pairs: readonly [key: string, value: string][]): PairBlock {
+  const block = new PairBlock(encoder.encode(pairs.flat().join("")));
+  let at = 0;
+  for (const [key, value] of pairs) {
+    const keyEnd = at + key.length;
+    block.add(at, keyEnd, keyEnd, keyEnd + value.length);
+    at = keyEnd + value.length;
+  }
+  return block;
+}
+
 Deno.test("pairPages() gives the same of a server and of an engine", async () => {
   const engine = new MemoryEngine({ isAsync: true });
   const names = Array.from({ length: 60 }, (_, i) => `k${100 + i}`);
@@ -94,21 +107,35 @@ Deno.test("sinkOf() sets pairs of an engine and of a server", async () => {
   for (const isServer of [false, true]) {
     const engine = new MemoryEngine({ isAsync: true });
     const sink = sinkOf(isServer ? clientOf(engine) : engine);
-    const bytes = encoder.encode("k1v1k2v2");
-    await sink.add([
-      { key: bytes.subarray(0, 2), value: bytes.subarray(2, 4) },
-      { key: bytes.subarray(4, 6), value: bytes.subarray(6, 8) },
-    ]);
-    bytes.fill(0);
+    const pairs = blockOf([["k2", "v2"], ["k1", "v1"], ["k2", "v3"]]);
+    await sink.add(pairs);
+    pairs.bytes.fill(0);
     await sink.finish();
     assertEquals(await engine.get("k1"), "v1");
-    assertEquals(await engine.get("k2"), "v2");
+    assertEquals(await engine.get("k2"), "v3");
     assertEquals(engine.syncCount > 0, true);
   }
 });
 
+Deno.test("sinkOf() sets the last of many pairs of one key, in parts", async () => {
+  for (const isServer of [false, true]) {
+    const engine = new MemoryEngine();
+    const sink = sinkOf(isServer ? clientOf(engine) : engine);
+    // So many that those of a key do not fit into one part.
+    const numbers = Array.from({ length: 20_000 }, (_, i) => i);
+    await sink.add(
+      blockOf(numbers.map((i) => [`k${i * 7_919 % 3}`, `${10_000 + i}`])),
+    );
+    await sink.finish();
+    for (const rest of [0, 1, 2]) {
+      const last = numbers.findLast((i) => i * 7_919 % 3 === rest)!;
+      assertEquals(await engine.get(`k${rest}`), `${10_000 + last}`);
+    }
+  }
+});
+
 Deno.test("sinkOf() fails where a pair cannot be set, at the latest in the end", async () => {
-  const pair = { key: encoder.encode("k"), value: encoder.encode("v") };
+  const pairs = blockOf([["k", "v"]]);
   for (const isServer of [false, true]) {
     for (const method of ["write", "sync"] as const) {
       const engine = new MemoryEngine({ isAsync: true });
@@ -116,7 +143,7 @@ Deno.test("sinkOf() fails where a pair cannot be set, at the latest in the end",
       engine.failNext(method, new Error("no disk"));
       await assertRejects(
         async () => {
-          await sink.add([pair]);
+          await sink.add(pairs);
           await sink.finish();
         },
         Error,
