@@ -30,10 +30,10 @@ export interface PairRange {
 const PAGE_PAIRS = 5_000;
 
 /**
- * On disk as many are read at a time as will fit well into memory: the more,
- * the nearer they lie to each other in the log.
+ * On disk many are read at a time: the more, the nearer they lie to each other
+ * in the log; the fewer, the less the garbage collector has to move.
  */
-const DISK_PAGE_PAIRS = 65_536;
+const DISK_PAGE_PAIRS = 32_768;
 const DISK_PAGE_BYTES = 16 * 1024 * 1024;
 
 const encoder = new TextEncoder();

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { RECORD_HEADER_BYTES } from "./record.ts";
+import { isRecordSound, RECORD_HEADER_BYTES } from "./record.ts";
 import { readBytes, segmentPath, soundRecord } from "./segment.ts";
 import type { SegmentSource } from "./segment_files.ts";
 import type { Entry } from "./skip_map.ts";
@@ -55,15 +55,14 @@ export function readValues(
   return values;
 }
 
-/**
- * The places of entries by segment, in file order. Each stands in a number that
- * begins with the offset, so that these can be sorted as they are.
- */
-function inFileOrder(entries: readonly Entry[]): Map<number, Float64Array> {
+/** The places of entries by segment, in file order. */
+function inFileOrder(entries: readonly Entry[]): Map<number, Uint32Array> {
   const counts = new Map<number, number>();
   for (const { pointer: { segment } } of entries) {
     counts.set(segment, (counts.get(segment) ?? 0) + 1);
   }
+  // A place stands in a number that begins with the offset, so that these can
+  // be sorted as they are.
   const orders = new Map<number, Float64Array>();
   for (let place = 0; place < entries.length; place++) {
     const { segment, offset } = entries[place].pointer;
@@ -77,8 +76,20 @@ function inFileOrder(entries: readonly Entry[]): Map<number, Float64Array> {
     order[filled] = offset * 2 ** PLACE_BITS + place;
     counts.set(segment, filled + 1);
   }
-  for (const order of orders.values()) order.sort();
-  return orders;
+  return new Map(
+    orders.entries().map(([segment, order]) => [segment, placesIn(order)]),
+  );
+}
+
+function placesIn(order: Float64Array): Uint32Array {
+  order.sort();
+  const places = new Uint32Array(order.length);
+  for (let i = 0; i < order.length; i++) {
+    // What % means, without the call that it takes for such large numbers.
+    const offset = Math.floor(order[i] / 2 ** PLACE_BITS);
+    places[i] = order[i] - offset * 2 ** PLACE_BITS;
+  }
+  return places;
 }
 
 function openIfThere(
@@ -98,10 +109,10 @@ function readSegment(
   file: Deno.FsFile,
   path: string,
   entries: readonly Entry[],
-  order: Float64Array,
+  order: Uint32Array,
   visit: (place: number, value: Uint8Array) => void,
 ): void {
-  const entryAt = (i: number) => entries[order[i] % 2 ** PLACE_BITS];
+  const entryAt = (i: number) => entries[order[i]];
   const endOf = ({ pointer }: Entry) => pointer.offset + pointer.length;
   /** Values, and behind them the run that is being read. */
   let block = new Uint8Array(0);
@@ -129,18 +140,16 @@ function readSegment(
       const { key, pointer } = entryAt(first);
       const from = base + pointer.offset - offset;
       const to = from + pointer.length;
-      // Not subarray(), which takes several times as long.
-      const record = new Uint8Array(
-        block.buffer,
-        from,
-        Math.max(0, Math.min(to, base + run.length) - from),
-      );
-      soundRecord(record, pointer.length, path, pointer.offset);
+      if (to > base + run.length || !isRecordSound(block, from, to)) {
+        const record = run.subarray(from - base, to - base);
+        soundRecord(record, pointer.length, path, pointer.offset);
+      }
       const valueFrom = from + RECORD_HEADER_BYTES + key.length;
       // What is in front of it is a part of the run that is done with.
       block.copyWithin(used, valueFrom, to);
+      // Not subarray(), which takes several times as long.
       visit(
-        order[first] % 2 ** PLACE_BITS,
+        order[first],
         new Uint8Array(block.buffer, used, to - valueFrom),
       );
       used += to - valueFrom;

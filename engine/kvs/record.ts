@@ -105,17 +105,24 @@ export function decodeRecordHeader(
 /**
  * Checks a whole record against its checksum.
  *
- * @param bytes The bytes from the record's first to its last.
+ * @param bytes The bytes in which it is.
+ * @param at Where its first byte is.
+ * @param end Where its last one ends.
  * @returns Whether every byte is as it was written.
  */
-export function isRecordSound(bytes: Uint8Array): boolean {
+export function isRecordSound(
+  bytes: Uint8Array,
+  at = 0,
+  end = bytes.length,
+): boolean {
+  const from = at + 4;
   // Not subarray(), which takes several times as long.
   const behind = new Uint8Array(
     bytes.buffer,
-    bytes.byteOffset + 4,
-    bytes.length - 4,
+    bytes.byteOffset + from,
+    end - from,
   );
-  return crc32(behind) === getUint32(bytes, 0);
+  return crc32(behind) === getUint32(bytes, at);
 }
 
 /** Reads a little-endian 32-bit number. */
