@@ -4,10 +4,9 @@
  * @module
  */
 
-import project from "../../deno.json" with { type: "json" };
 import type { EngineName, SyncMode } from "../../engine/engine.ts";
 import type { PoolStrategy } from "../../pool/pool.ts";
-import { importMap, modulePath } from "./deno_flags.ts";
+import { kvsArgs, modulePath } from "./deno_flags.ts";
 import { linesOf } from "./lines.ts";
 
 /** How long a server may take to listen, and to end, in milliseconds. */
@@ -18,12 +17,6 @@ const PROBE_INTERVAL_MS = 20;
 
 /** The unit in which Linux counts processor time for programs. */
 const MS_PER_TICK = 10;
-
-/** What the tasks allow a kvs server to do. */
-const PERMISSIONS = Array.from(
-  project.tasks.serve.command.matchAll(/--allow-[^\s=]+(=('[^']*'|\S+))?/g),
-  ([flag]) => flag.replaceAll("'", ""),
-);
 
 /** How to start a kvs server. */
 export interface KvsServerPlan {
@@ -64,13 +57,11 @@ export class ChildServer implements AsyncDisposable {
   static async startKvs(plan: KvsServerPlan): Promise<ChildServer> {
     const { dir, engine, pool, threads, sync, args = [] } = plan;
     const child = new Deno.Command(Deno.execPath(), {
-      args: [
-        ...["run", "--quiet", "--no-prompt", ...importMap(), ...PERMISSIONS],
-        ...[modulePath("../../main.ts", import.meta.url), "serve"],
-        ...["--addr", "127.0.0.1:0", "--dir", dir, "--engine", engine],
-        ...["--pool", pool, "--threads", `${threads}`, "--sync", sync],
-        ...args,
-      ],
+      args: kvsArgs([
+        ...["serve", "--addr", "127.0.0.1:0", "--dir", dir],
+        ...["--engine", engine, "--pool", pool, "--threads", `${threads}`],
+        ...["--sync", sync, ...args],
+      ]),
       stdin: "null",
       stdout: "null",
       stderr: "piped",

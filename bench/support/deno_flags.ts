@@ -4,7 +4,15 @@
  * @module
  */
 
+import project from "../../deno.json" with { type: "json" };
+
 const ROOT = new URL("../../", import.meta.url);
+
+/** What the tasks allow kvs to do. */
+const PERMISSIONS = Array.from(
+  project.tasks.serve.command.matchAll(/--allow-[^\s=]+(=('[^']*'|\S+))?/g),
+  ([flag]) => flag.replaceAll("'", ""),
+);
 
 /** What this process imports, the others import from the same place. */
 export function importMap(): string[] {
@@ -12,6 +20,20 @@ export function importMap(): string[] {
   return import.meta.resolve("@std/cli/parse-args").startsWith(offline)
     ? [`--import-map=${offline}import_map.json`]
     : [];
+}
+
+/**
+ * Tells how to run kvs as a user does, with the permissions of the tasks.
+ *
+ * @param args Its arguments.
+ * @returns The arguments of Deno.
+ */
+export function kvsArgs(args: readonly string[]): string[] {
+  const main = new URL("main.ts", ROOT).href;
+  return [
+    ...["run", "--quiet", "--no-prompt", ...importMap(), ...PERMISSIONS],
+    ...[main, ...args],
+  ];
 }
 
 /** The address of a module, relative to the one that asks. */
