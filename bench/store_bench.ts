@@ -53,7 +53,12 @@ const writes = shuffled.map((key) => ({ key, value }));
 
 const index = SkipMap.attach(store.share().index);
 const files = new SegmentFiles(`${directory}/data`, () => 0);
-const cache = new RecordCache(`${directory}/data`, 32 * 2 ** 20, files);
+const cache = new RecordCache(
+  `${directory}/data`,
+  32 * 2 ** 20,
+  files,
+  (key) => index.hashOf(key),
+);
 const pointers: readonly LogPointer[] = shuffled.map((key) => {
   const pointer = emptyPointer();
   index.get(key, pointer);
@@ -61,7 +66,13 @@ const pointers: readonly LogPointer[] = shuffled.map((key) => {
 });
 const ownIndex = SkipMap.create(64 * 2 ** 20);
 keys.forEach((key, i) => ownIndex.set(key, pointers[i]));
-const record = cache.read(pointers[0]).slice();
+const hashes = shuffled.map((key) => index.hashOf(key));
+/** Nobody writes to these keys while they are read. */
+const VERSION = 0;
+const record = cache.read(pointers[0], hashes[0], VERSION).slice();
+for (let i = 0; i < shuffled.length; i++) {
+  cache.read(pointers[i], hashes[i], VERSION);
+}
 const file = Deno.openSync(`${directory}/appended`, {
   create: true,
   append: true,
@@ -81,10 +92,19 @@ function bench(
 
 const pointer = emptyPointer();
 bench("SkipMap.get()", "read", (i) => index.get(shuffled[i], pointer));
-bench("RecordCache.read()", "read", (i) => cache.read(pointers[i]));
+bench(
+  "RecordCache.read()",
+  "read",
+  (i) => cache.read(pointers[i], hashes[i], VERSION),
+);
 bench("isRecordSound()", "read", () => isRecordSound(record));
 bench(
-  "KvStore.viewBytes(), all of these",
+  "RecordCache.readCurrent(), in the place of both",
+  "read",
+  (i) => cache.readCurrent(shuffled[i], hashes[i], VERSION),
+);
+bench(
+  "KvStore.viewBytes()",
   "read",
   (i) => store.viewBytes(shuffled[i]),
 );

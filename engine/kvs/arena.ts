@@ -66,6 +66,9 @@ const ADVANCE_AFTER = 64;
 /** How long a writer with a full ring waits for readers, in milliseconds. */
 const READERS_TIMEOUT_MS = 1_000;
 
+/** Words behind all blocks, which the size of the arena does not count. */
+const TRANSIENT_WORDS = 2 ** 14;
+
 /** Plus one it still fits in a word. */
 const LAST_EPOCH = 0xffff_fffe;
 
@@ -88,14 +91,21 @@ const MAX_BYTES = 2 ** 34;
  * lock-freedom", 2004, as in crossbeam).
  */
 export class Arena {
-  /** The whole buffer. */
+  /** All but the transient ones. */
   readonly words: Uint32Array;
+  /**
+   * Words behind all blocks, a power of two of them, at first zero: for what no
+   * snapshot keeps. They come on top of the arena's size.
+   */
+  readonly transient: Uint32Array;
   readonly buffer: SharedArrayBuffer;
   #slot = 0;
 
   private constructor(buffer: SharedArrayBuffer) {
     this.buffer = buffer;
-    this.words = new Uint32Array(buffer);
+    const transientAt = buffer.byteLength - TRANSIENT_WORDS * 4;
+    this.words = new Uint32Array(buffer, 0, transientAt / 4);
+    this.transient = new Uint32Array(buffer, transientAt);
   }
 
   /**
@@ -110,7 +120,9 @@ export class Arena {
         `Index size must be from ${MIN_BYTES} to ${MAX_BYTES} bytes, found ${sizeBytes}`,
       );
     }
-    const arena = new Arena(new SharedArrayBuffer(sizeBytes - sizeBytes % 4));
+    const arena = new Arena(
+      new SharedArrayBuffer(sizeBytes - sizeBytes % 4 + TRANSIENT_WORDS * 4),
+    );
     arena.words[TOP] = FIRST_BLOCK;
     arena.words[USED_WORDS] = FIRST_BLOCK;
     arena.#claimSlot();
@@ -201,7 +213,7 @@ export class Arena {
       this.#advance();
       this.#advance();
       block = this.#reuse(sizeClass, limit);
-      if (block === 0) throw new IndexFullError(this.buffer.byteLength);
+      if (block === 0) throw new IndexFullError(words.byteLength);
     }
     if (block === 0) {
       block = words[TOP];

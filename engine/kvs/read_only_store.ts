@@ -10,9 +10,7 @@ import { Control } from "./control.ts";
 import { defaultIndexBytes, reportDamage } from "./defaults.ts";
 import { FileShrankError } from "./file_window.ts";
 import { HeldSegments } from "./held_segments.ts";
-import { emptyPointer } from "./log_pointer.ts";
-import { RECORD_HEADER_BYTES } from "./record.ts";
-import { RecordCache } from "./record_cache.ts";
+import { PointReader } from "./point_reader.ts";
 import { loadLog } from "./recovery.ts";
 import { scanIndex } from "./scan.ts";
 import type { SkipMap } from "./skip_map.ts";
@@ -26,9 +24,6 @@ export type ReadOnlyStoreOptions = Pick<
 
 /** Each try takes milliseconds, and a compaction removes a segment in more. */
 const MAX_TRIES = 1_000;
-
-const encoder = new TextEncoder();
-const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /**
  * What a store held at the moment of opening it, for reading.
@@ -55,12 +50,11 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
  */
 export class ReadOnlyStore implements Disposable {
   readonly #index: SkipMap;
-  readonly #cache: RecordCache;
-  readonly #pointer = emptyPointer();
+  readonly #reader: PointReader;
 
-  private constructor(index: SkipMap, cache: RecordCache) {
+  private constructor(index: SkipMap, reader: PointReader) {
     this.#index = index;
-    this.#cache = cache;
+    this.#reader = reader;
   }
 
   /**
@@ -101,8 +95,10 @@ export class ReadOnlyStore implements Disposable {
           );
           // What is unfinished at the end is being written, and no damage.
           for (const { damage } of scans.values()) damage.forEach(onDamage);
-          const cache = new RecordCache(directory, cacheBytes, segments);
-          return new ReadOnlyStore(index, cache);
+          return new ReadOnlyStore(
+            index,
+            new PointReader(directory, index, cacheBytes, segments),
+          );
         } catch (error) {
           segments.close();
           throw error;
@@ -134,8 +130,7 @@ export class ReadOnlyStore implements Disposable {
    * @throws {CorruptionError} If the value on disk is not what was written.
    */
   get(key: string): string | undefined {
-    const value = this.getBytes(encoder.encode(key));
-    return value && decoder.decode(value);
+    return this.#reader.get(key);
   }
 
   /**
@@ -146,10 +141,7 @@ export class ReadOnlyStore implements Disposable {
    * @throws {CorruptionError} If the value on disk is not what was written.
    */
   getBytes(key: Uint8Array): Uint8Array | undefined {
-    const pointer = this.#pointer;
-    if (!this.#index.get(key, pointer)) return undefined;
-    const valueAt = RECORD_HEADER_BYTES + key.length;
-    return this.#cache.read(pointer, valueAt).slice();
+    return this.#reader.view(key)?.slice();
   }
 
   /**
@@ -163,12 +155,12 @@ export class ReadOnlyStore implements Disposable {
    * @throws {CorruptionError} If a value on disk is not what was written.
    */
   scan(range: ScanRange): ScanPage {
-    return scanIndex(this.#index, range, this.#cache);
+    return scanIndex(this.#index, range, this.#reader.cache);
   }
 
   /** Closes the files; a second call does nothing. */
   close(): void {
-    this.#cache.close();
+    this.#reader.cache.close();
   }
 
   /** Closes the store at the end of a `using` block. */

@@ -23,6 +23,9 @@ export const RECORD_HEADER_BYTES = 20;
 /** The sequence number has 48 bits: a million writes a second for 8 years. */
 export const MAX_SEQUENCE = 2 ** 48 - 1;
 
+/** Where in a record the key's length is, in bytes. */
+export const KEY_LENGTH_AT = 12;
+
 const KIND_VALUE = 0;
 const KIND_TOMBSTONE = 1;
 
@@ -70,7 +73,7 @@ export function encodeRecord(
   into[at + 9] = high >>> 8;
   into[at + 10] = value === undefined ? KIND_TOMBSTONE : KIND_VALUE;
   into[at + 11] = 0;
-  putUint32(into, at + 12, key.length);
+  putUint32(into, at + KEY_LENGTH_AT, key.length);
   putUint32(into, at + 16, valueLength);
   into.set(key, at + RECORD_HEADER_BYTES);
   if (value !== undefined) {
@@ -97,7 +100,7 @@ export function decodeRecordHeader(
   into.sequence = getUint32(bytes, at + 4) +
     (bytes[at + 8] | bytes[at + 9] << 8) * 2 ** 32;
   into.tombstone = bytes[at + 10] === KIND_TOMBSTONE;
-  into.keyLength = getUint32(bytes, at + 12);
+  into.keyLength = getUint32(bytes, at + KEY_LENGTH_AT);
   into.valueLength = getUint32(bytes, at + 16);
   return recordLength(into.keyLength, into.valueLength);
 }

@@ -7,6 +7,7 @@
 
 import { Arena, IndexFullError } from "./arena.ts";
 import { HashIndex } from "./hash_index.ts";
+import { KeyVersions } from "./key_versions.ts";
 import { emptyPointer, type LogPointer } from "./log_pointer.ts";
 import { HEIGHT, MAX_KEY_BYTES, POINTER, SIZE, SkipList } from "./skip_list.ts";
 
@@ -59,6 +60,8 @@ export type LoadOutcome = "inserted" | "replaced" | "older";
 export class SkipMap {
   /** The memory under the map, for a snapshot of it. */
   readonly arena: Arena;
+  /** What tells who has looked a key up whether it must look again. */
+  readonly versions: KeyVersions;
   readonly #list: SkipList;
   readonly #hash: HashIndex;
   readonly #words: Uint32Array;
@@ -72,6 +75,7 @@ export class SkipMap {
     this.#words = arena.words;
     this.#list = new SkipList(arena);
     this.#hash = new HashIndex(arena, this.#list);
+    this.versions = new KeyVersions(arena.transient);
   }
 
   /**
@@ -132,9 +136,26 @@ export class SkipMap {
     return this.arena.usedWords * 4;
   }
 
+  /** Bytes of memory that the map may use. */
+  get limitBytes(): number {
+    return this.arena.words.byteLength;
+  }
+
   /** Ends this instance's use of the shared memory. */
   detach(): void {
     this.arena.detach();
+  }
+
+  /**
+   * The hash of a key: the same in all instances of a map, and another in
+   * another map.
+   *
+   * @param key The key.
+   * @returns Its hash, 32 bits.
+   */
+  hashOf(key: Uint8Array): number {
+    this.#list.probe(key);
+    return this.#list.hashProbe();
   }
 
   /**
@@ -245,8 +266,10 @@ export class SkipMap {
     this.#ascents = 0;
     const old = this.#words[node + POINTER];
     readRecord(this.#words, old, previous);
+    this.versions.beginChange(hash);
     // Releases the new record's words to whoever loads the pointer.
     Atomics.store(this.#words, node + POINTER, this.#words[prepared + POINTER]);
+    this.versions.endChange(hash);
     this.arena.retire(old, RECORD_WORDS);
     this.#hash.release(hash);
     list.free(prepared);
@@ -273,6 +296,7 @@ export class SkipMap {
     if (words[old] !== from.segment || words[old + 1] !== from.offset) {
       return false;
     }
+    // No new version: the value stays, and who has read it need not look again.
     Atomics.store(words, node + POINTER, this.#makeRecord(to, true));
     this.arena.retire(old, RECORD_WORDS);
     return true;
@@ -292,13 +316,16 @@ export class SkipMap {
     const words = this.#words;
     const record = words[node + POINTER];
     readRecord(words, record, previous);
-    this.#hash.remove(this.#list.hashProbe(), node);
+    const hash = this.#list.hashProbe();
+    this.versions.beginChange(hash);
+    this.#hash.remove(hash, node);
     // From the top down, the reverse of #link(). The node keeps its own links:
     // a reader that stands on it still gets on to the nodes behind it.
     for (let level = this.#list.heightOf(node) - 1; level >= 0; level--) {
       const link = this.#list.before[level] - 1 - level;
       Atomics.store(words, link, words[node - 1 - level]);
     }
+    this.versions.endChange(hash);
     Atomics.store(words, SIZE, words[SIZE] - 1);
     this.arena.retire(record, RECORD_WORDS);
     this.#list.retire(node);

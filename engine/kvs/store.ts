@@ -24,13 +24,11 @@ import { Compactor } from "./compactor.ts";
 import { Control } from "./control.ts";
 import { defaultIndexBytes, reportDamage } from "./defaults.ts";
 import { GroupCommit } from "./group_commit.ts";
-import { emptyPointer } from "./log_pointer.ts";
 import { LogWriter, WritesRefusedError } from "./log_writer.ts";
-import { RECORD_HEADER_BYTES } from "./record.ts";
-import { RecordCache } from "./record_cache.ts";
+import { PointReader } from "./point_reader.ts";
 import { recover } from "./recovery.ts";
 import { scanIndex } from "./scan.ts";
-import { CorruptionError, type Damage, segmentPath } from "./segment.ts";
+import type { Damage } from "./segment.ts";
 import { SegmentFiles } from "./segment_files.ts";
 import { SkipMap } from "./skip_map.ts";
 import { hasSnapshot, writeSnapshot } from "./snapshot.ts";
@@ -102,15 +100,10 @@ export interface KvsHandle extends EngineHandle {
   readonly index: SharedArrayBuffer;
 }
 
-/** Look-ups of one key that may be overtaken by compaction in a row. */
-const MAX_LOOKUPS = 1_000;
+const encoder = new TextEncoder();
 
 /** How often the instance that opened the store looks after it. */
 const HOUSEKEEPING_INTERVAL_MS = 1_000;
-
-const encoder = new TextEncoder();
-// A byte order mark is a part of the value like any other.
-const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /**
  * A durable key-value store in a directory.
@@ -144,8 +137,7 @@ export class KvStore implements KvsEngine {
   #closed: Promise<void> | undefined;
   /** Bytes of the log that the snapshot on disk covers. */
   #snapshotBytes = 0;
-  readonly #cache: RecordCache;
-  readonly #pointer = emptyPointer();
+  readonly #reader: PointReader;
 
   private constructor(
     handle: KvsHandle,
@@ -162,7 +154,7 @@ export class KvStore implements KvsEngine {
       directory,
       (segment) => control.finalBytes(segment),
     );
-    this.#cache = new RecordCache(directory, cacheBytes, files);
+    this.#reader = new PointReader(directory, index, cacheBytes, files);
     this.#writer = new LogWriter(directory, control, index, segmentBytes);
     this.#commit = new GroupCommit(directory, control);
     this.#compactor = new Compactor(handle, control);
@@ -279,8 +271,7 @@ export class KvStore implements KvsEngine {
    * @throws {CorruptionError} If the value on disk is not what was written.
    */
   get(key: string): string | undefined {
-    const value = this.viewBytes(encoder.encode(key));
-    return value && decoder.decode(value);
+    return this.#reader.get(key);
   }
 
   /**
@@ -333,22 +324,7 @@ export class KvStore implements KvsEngine {
    * @throws {CorruptionError} If the value on disk is not what was written.
    */
   viewBytes(key: Uint8Array): Uint8Array | undefined {
-    const pointer = this.#pointer;
-    for (let lookup = 0; lookup < MAX_LOOKUPS; lookup++) {
-      if (!this.#index.get(key, pointer)) return undefined;
-      try {
-        return this.#cache.read(pointer, RECORD_HEADER_BYTES + key.length);
-      } catch (error) {
-        // Compacted between the look-up and the opening: the index knows
-        // where the record is now.
-        if (!(error instanceof Deno.errors.NotFound)) throw error;
-      }
-    }
-    throw new CorruptionError(
-      segmentPath(this.#handle.directory, pointer.segment),
-      pointer.offset,
-      "segment is missing",
-    );
+    return this.#reader.view(key);
   }
 
   /**
@@ -364,7 +340,7 @@ export class KvStore implements KvsEngine {
     return scanIndex(
       this.#index,
       range,
-      this.#cache,
+      this.#reader.cache,
       (key) => this.getBytes(key),
     );
   }
@@ -424,7 +400,7 @@ export class KvStore implements KvsEngine {
       deadBytes,
       segments,
       indexUsedBytes: index.usedBytes,
-      indexLimitBytes: index.buffer.byteLength,
+      indexLimitBytes: index.limitBytes,
     };
   }
 
@@ -448,7 +424,7 @@ export class KvStore implements KvsEngine {
       }
     } finally {
       this.#writer.close();
-      this.#cache.close();
+      this.#reader.cache.close();
       await this.#commit.close();
       this.#index.detach();
       this.#owned?.close();

@@ -32,7 +32,7 @@ Deno.test("Arena.create() refuses a size out of its range", () => {
       `Index size must be from 262144 to 17179869184 bytes, found ${sizeBytes}`,
     );
   }
-  assertEquals(Arena.create(MIN_BYTES + 3).buffer.byteLength, MIN_BYTES);
+  assertEquals(Arena.create(MIN_BYTES + 3).words.byteLength, MIN_BYTES);
 });
 
 Deno.test("Arena.allocate() never gives a word to two blocks at once", () => {

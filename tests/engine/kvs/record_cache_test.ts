@@ -1,36 +1,80 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { crc32 } from "node:zlib";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { encodeRecord, recordLength } from "../../../engine/kvs/record.ts";
+import { NO_VERSION } from "../../../engine/kvs/key_versions.ts";
+import {
+  encodeRecord,
+  KEY_LENGTH_AT,
+  putUint32,
+  RECORD_HEADER_BYTES,
+  recordLength,
+} from "../../../engine/kvs/record.ts";
 import { RecordCache } from "../../../engine/kvs/record_cache.ts";
 import { CorruptionError, segmentPath } from "../../../engine/kvs/segment.ts";
 import { SegmentFiles } from "../../../engine/kvs/segment_files.ts";
-import type { LogPointer } from "../../../engine/kvs/log_pointer.ts";
+import {
+  emptyPointer,
+  type LogPointer,
+} from "../../../engine/kvs/log_pointer.ts";
 import { bytes, TempDirectory } from "./_helpers.ts";
+
+/** A cache of the records that {@linkcode writeRecords} has written. */
+class TestCache extends RecordCache implements Disposable {
+  /** Reads a record for one who does not know its key's version. */
+  readAt(pointer: LogPointer): Uint8Array {
+    return this.read(pointer, crc32(keyAt(pointer)), NO_VERSION);
+  }
+
+  /** Reads the value behind a pointer that was found at a version. */
+  readValue(pointer: LogPointer, version: number): Uint8Array {
+    const key = keyAt(pointer);
+    const valueAt = RECORD_HEADER_BYTES + key.length;
+    return this.read(pointer, crc32(key), version, valueAt);
+  }
+
+  /** Reads the value of a key, if it is known to be the newest. */
+  readNewest(key: Uint8Array, version: number): Uint8Array | undefined {
+    return this.readCurrent(key, crc32(key), version);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
 
 /** A cache whose files are closed at the end of the block. */
 function openCache(
   directory: string,
   sizeBytes: number,
   finalBytes = 0,
-): RecordCache & Disposable {
+): TestCache {
   const files = new SegmentFiles(directory, () => finalBytes);
-  const cache = new RecordCache(directory, sizeBytes, files);
-  return Object.assign(cache, { [Symbol.dispose]: () => cache.close() });
+  return new TestCache(directory, sizeBytes, files, (key) => crc32(key));
 }
 
-/** A file of records, and where they are. */
+/** The key of the record there. */
+function keyAt({ segment, sequence }: LogPointer): Uint8Array {
+  return bytes(`key ${segment} ${sequence - 1}`);
+}
+
+/**
+ * A file of records, and where they are. A number stands for a value of so many
+ * bytes.
+ */
 function writeRecords(
   directory: string,
   segment: number,
-  valueLengths: readonly number[],
+  values: readonly (number | Uint8Array)[],
 ): { pointers: LogPointer[]; records: Uint8Array[] } {
   const pointers: LogPointer[] = [];
   const records: Uint8Array[] = [];
   let offset = 16;
-  for (const [i, valueLength] of valueLengths.entries()) {
-    const key = bytes(`key ${segment} ${i}`);
-    const value = new Uint8Array(valueLength).fill(i);
-    const length = recordLength(key.length, valueLength);
+  for (const [i, given] of values.entries()) {
+    const key = keyAt({ ...emptyPointer(), segment, sequence: i + 1 });
+    const value = typeof given === "number"
+      ? new Uint8Array(given).fill(i)
+      : given;
+    const length = recordLength(key.length, value.length);
     const record = new Uint8Array(length);
     encodeRecord(record, 0, i + 1, key, value);
     pointers.push({ segment, offset, length, sequence: i + 1 });
@@ -62,7 +106,7 @@ Deno.test("RecordCache.read() returns what the file holds, whatever was read bef
       using cache = openCache(directory.path, sizeBytes, finalBytes);
       for (const [file, i] of reads) {
         const { pointers, records } = files[file];
-        assertEquals(cache.read(pointers[i]), records[i]);
+        assertEquals(cache.readAt(pointers[i]), records[i]);
       }
     }),
     { numRuns: 60 },
@@ -75,13 +119,13 @@ Deno.test("RecordCache.read() does not open a file for what it has", () => {
   const { pointers, records } = writeRecords(directory.path, 1, lengths);
   using cache = openCache(directory.path, 2 ** 20);
   const once = pointers.slice(0, 60);
-  once.forEach((pointer) => cache.read(pointer));
+  once.forEach((pointer) => cache.readAt(pointer));
   Deno.removeSync(segmentPath(directory.path, 1));
   cache.close();
   let hits = 0;
   for (const [i, pointer] of once.entries()) {
     try {
-      assertEquals(cache.read(pointer), records[i]);
+      assertEquals(cache.readAt(pointer), records[i]);
       hits++;
     } catch (error) {
       // Two records may want the same place in the table.
@@ -89,16 +133,16 @@ Deno.test("RecordCache.read() does not open a file for what it has", () => {
     }
   }
   assertEquals(hits > 55, true, `${hits} of 60 were kept`);
-  assertThrows(() => cache.read(pointers[80]), Deno.errors.NotFound);
+  assertThrows(() => cache.readAt(pointers[80]), Deno.errors.NotFound);
 });
 
 Deno.test("RecordCache.read() reads ahead while there is room, and no further than is final", () => {
   using directory = new TempDirectory();
   const lengths = new Array(300).fill(100);
   const { pointers, records } = writeRecords(directory.path, 1, lengths);
-  const isKept = (cache: RecordCache, i: number) => {
+  const isKept = (cache: TestCache, i: number) => {
     try {
-      assertEquals(cache.read(pointers[i]), records[i]);
+      assertEquals(cache.readAt(pointers[i]), records[i]);
       return true;
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
@@ -107,10 +151,10 @@ Deno.test("RecordCache.read() reads ahead while there is room, and no further th
   };
   using cache = openCache(directory.path, 2 ** 20, pointers[50].offset);
   using full = openCache(directory.path, 2 ** 15, Infinity);
-  cache.read(pointers[20]);
+  cache.readAt(pointers[20]);
   // More than it has room for.
-  for (let i = 0; i < 300; i++) full.read(pointers[i]);
-  full.read(pointers[0]);
+  for (let i = 0; i < 300; i++) full.readAt(pointers[i]);
+  full.readAt(pointers[0]);
   Deno.removeSync(segmentPath(directory.path, 1));
   cache.close();
   full.close();
@@ -127,13 +171,13 @@ Deno.test("RecordCache.read() keeps what is read again and again", () => {
   // Room for some 400 of the 2,000.
   using cache = openCache(directory.path, 400 * 144);
   for (let i = 1; i < 2_000; i++) {
-    cache.read(pointers[i]);
-    if (i % 100 === 0) assertEquals(cache.read(pointers[0]), records[0]);
+    cache.readAt(pointers[i]);
+    if (i % 100 === 0) assertEquals(cache.readAt(pointers[0]), records[0]);
   }
   Deno.removeSync(segmentPath(directory.path, 1));
   cache.close();
-  assertEquals(cache.read(pointers[0]), records[0]);
-  assertThrows(() => cache.read(pointers[1]), Deno.errors.NotFound);
+  assertEquals(cache.readAt(pointers[0]), records[0]);
+  assertThrows(() => cache.readAt(pointers[1]), Deno.errors.NotFound);
 });
 
 Deno.test("RecordCache.read() says so where the record is not sound, each time", () => {
@@ -146,10 +190,117 @@ Deno.test("RecordCache.read() says so where the record is not sound, each time",
   using cache = openCache(directory.path, 2 ** 16);
   for (let attempt = 0; attempt < 3; attempt++) {
     assertThrows(
-      () => cache.read(pointers[1]),
+      () => cache.readAt(pointers[1]),
       CorruptionError,
       `at offset ${pointers[1].offset}: record does not match its checksum`,
     );
-    cache.read(pointers[0]);
+    cache.readAt(pointers[0]);
+  }
+});
+
+Deno.test("RecordCache.readCurrent() knows what was read at the same version, and of the same key", () => {
+  using directory = new TempDirectory();
+  const { pointers } = writeRecords(directory.path, 1, [100, 0, 100, 100]);
+  using cache = openCache(directory.path, 2 ** 16, Infinity);
+  const [first, empty, unknown, changing] = pointers;
+  // Reads ahead, and so has all of them.
+  const value = cache.readValue(first, 4).slice();
+  cache.readValue(empty, 6);
+  cache.readAt(unknown);
+  cache.readValue(changing, 7);
+  assertEquals(cache.readNewest(keyAt(first), 4), value);
+  assertEquals(cache.readNewest(keyAt(empty), 6), new Uint8Array());
+  assertEquals(cache.readNewest(keyAt(first), 2), undefined);
+  assertEquals(cache.readNewest(keyAt(first), 6), undefined);
+  assertEquals(cache.readNewest(keyAt(unknown), NO_VERSION), undefined);
+  assertEquals(cache.readNewest(keyAt(unknown), 0), undefined);
+  assertEquals(cache.readNewest(keyAt(changing), 7), undefined);
+  const asFirst = (key: Uint8Array) =>
+    cache.readCurrent(key, crc32(keyAt(first)), 4);
+  const { length } = keyAt(first);
+  assertEquals(asFirst(keyAt(first)), value);
+  assertEquals(asFirst(keyAt(first).subarray(1)), undefined);
+  assertEquals(asFirst(keyAt(first).subarray(0, length - 1)), undefined);
+  assertEquals(asFirst(bytes("key 1 00")), undefined);
+  assertEquals(asFirst(bytes("kex 1 0")), undefined);
+  assertEquals(asFirst(bytes("key 1 1")), undefined);
+  // Who does not know the version leaves the one that is known.
+  cache.readAt(first);
+  assertEquals(cache.readNewest(keyAt(first), 4), value);
+  cache.readValue(first, 8);
+  assertEquals(cache.readNewest(keyAt(first), 4), undefined);
+  assertEquals(cache.readNewest(keyAt(first), 8), value);
+});
+
+Deno.test("RecordCache.readCurrent() knows what is kept, and leaves the rest to read()", () => {
+  using directory = new TempDirectory();
+  const lengths = Array.from({ length: 120 }, (_, i) => i * 37 % 150);
+  const { pointers } = writeRecords(directory.path, 1, lengths);
+  const sizes = fc.constantFrom(0, 4, 100, 3_000, 20_000, 10 ** 6);
+  const reads = fc.array(fc.nat(lengths.length - 1), {
+    maxLength: 400,
+    size: "max",
+  });
+  let hits = 0;
+  fc.assert(
+    fc.property(reads, sizes, (reads, sizeBytes) => {
+      using cache = openCache(directory.path, sizeBytes);
+      for (const i of reads) {
+        const version = i * 2;
+        const known = cache.readNewest(keyAt(pointers[i]), version);
+        if (known !== undefined) hits++;
+        assertEquals(
+          known ?? cache.readValue(pointers[i], version),
+          new Uint8Array(lengths[i]).fill(i),
+        );
+      }
+    }),
+    { numRuns: 60 },
+  );
+  assert(hits > 1_000, `${hits} hits`);
+});
+
+Deno.test("RecordCache.readCurrent() leaves what half the ring has been written since to read(), which keeps it", () => {
+  using directory = new TempDirectory();
+  const { pointers } = writeRecords(directory.path, 1, Array(400).fill(100));
+  // Room for some 400.
+  using cache = openCache(directory.path, 400 * 144);
+  const [first, ...others] = pointers;
+  cache.readValue(first, 2);
+  for (const pointer of others.slice(0, 150)) cache.readAt(pointer);
+  assert(cache.readNewest(keyAt(first), 2) !== undefined);
+  for (const pointer of others.slice(150, 250)) cache.readAt(pointer);
+  assertEquals(cache.readNewest(keyAt(first), 2), undefined);
+  cache.readValue(first, 2);
+  for (const pointer of others.slice(250)) cache.readAt(pointer);
+  assert(cache.readNewest(keyAt(first), 2) !== undefined);
+});
+
+Deno.test("RecordCache.readCurrent() does not take a value for an entry that was in its place", () => {
+  using directory = new TempDirectory();
+  const key = keyAt({ ...emptyPointer(), segment: 1, sequence: 2 });
+  const version = 2;
+  // The first record takes 28 bytes in the ring and 16 for where it lies, so
+  // the second begins at 44. Another that comes to the beginning of the ring
+  // has a value in that place that looks like the second.
+  const likeEntry = new Uint8Array(400);
+  const entryAt = 44 - 16 - recordLength("key 1 00".length, 0);
+  putUint32(likeEntry, entryAt + 8, 200);
+  putUint32(likeEntry, entryAt + 12, version);
+  putUint32(likeEntry, entryAt + 16 + KEY_LENGTH_AT, key.length);
+  likeEntry.set(key, entryAt + 16 + RECORD_HEADER_BYTES);
+  const { pointers } = writeRecords(directory.path, 1, [
+    1,
+    100,
+    ...Array(200).fill(likeEntry),
+  ]);
+  using cache = openCache(directory.path, 64 * 448);
+  cache.readAt(pointers[0]);
+  const value = cache.readValue(pointers[1], version);
+  assertEquals(value, new Uint8Array(100).fill(1));
+  for (const pointer of pointers.slice(2)) {
+    cache.readAt(pointer);
+    const known = cache.readNewest(key, version);
+    if (known !== undefined) assertEquals(known, new Uint8Array(100).fill(1));
   }
 });

@@ -5,6 +5,7 @@ import {
 } from "../../../engine/kvs/log_pointer.ts";
 import { type Entry, SkipMap } from "../../../engine/kvs/skip_map.ts";
 import { bytes, text } from "./_helpers.ts";
+import { withSteps } from "./_steps.ts";
 
 /** The keys that are there all the while: each second of these numbers. */
 const KEYS = 12;
@@ -81,33 +82,6 @@ function mapOf(withOthers: boolean): SkipMap {
     if (withOthers || n % 2 === 0) put(map, n, 1);
   }
   return map;
-}
-
-/** Calls something before each atomic load and store of this thread. */
-function withSteps(onStep: () => void, act: () => void): void {
-  const { load, store } = Atomics;
-  let busy = false;
-  const step = () => {
-    if (busy) return;
-    busy = true;
-    onStep();
-    busy = false;
-  };
-  Object.assign(Atomics, {
-    load: (array: Uint32Array, index: number) => {
-      step();
-      return load(array, index);
-    },
-    store: (array: Uint32Array, index: number, value: number) => {
-      step();
-      return store(array, index, value);
-    },
-  });
-  try {
-    act();
-  } finally {
-    Object.assign(Atomics, { load, store });
-  }
 }
 
 /**

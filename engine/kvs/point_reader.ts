@@ -1,0 +1,92 @@
+/**
+ * Reading the value of one key.
+ *
+ * @module
+ */
+
+import { emptyPointer } from "./log_pointer.ts";
+import { RECORD_HEADER_BYTES } from "./record.ts";
+import { RecordCache } from "./record_cache.ts";
+import { CorruptionError, segmentPath } from "./segment.ts";
+import type { SegmentSource } from "./segment_files.ts";
+import type { SkipMap } from "./skip_map.ts";
+
+/** Look-ups of one key that may be overtaken by compaction in a row. */
+const MAX_LOOKUPS = 1_000;
+
+const encoder = new TextEncoder();
+// A byte order mark is a part of the value like any other.
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** Reads values without a lock: each instance of a store has its own. */
+export class PointReader {
+  /** What has been read. */
+  readonly cache: RecordCache;
+  readonly #directory: string;
+  readonly #index: SkipMap;
+  readonly #pointer = emptyPointer();
+
+  /**
+   * @param directory The data directory.
+   * @param index The store's index.
+   * @param cacheBytes The memory for what was read, in bytes.
+   * @param files Where segments come from, closed with the cache.
+   */
+  constructor(
+    directory: string,
+    index: SkipMap,
+    cacheBytes: number,
+    files: SegmentSource,
+  ) {
+    this.#directory = directory;
+    this.#index = index;
+    const hashOf = (key: Uint8Array) => index.hashOf(key);
+    this.cache = new RecordCache(directory, cacheBytes, files, hashOf);
+  }
+
+  /**
+   * Looks a key up.
+   *
+   * @param key The key, as UTF-8 text.
+   * @returns The value, or `undefined` where the key is not there.
+   * @throws {CorruptionError} If the value on disk is not what was written.
+   */
+  get(key: string): string | undefined {
+    const value = this.view(encoder.encode(key));
+    return value && decoder.decode(value);
+  }
+
+  /**
+   * Looks a key up by its bytes, without a copy.
+   *
+   * @param key The key.
+   * @returns The value's bytes, not to be changed, valid until the next call,
+   * or `undefined`.
+   * @throws {CorruptionError} If the value on disk is not what was written.
+   */
+  view(key: Uint8Array): Uint8Array | undefined {
+    const index = this.#index;
+    const hash = index.hashOf(key);
+    let version = index.versions.of(hash);
+    const current = this.cache.readCurrent(key, hash, version);
+    if (current !== undefined) return current;
+    const pointer = this.#pointer;
+    const valueAt = RECORD_HEADER_BYTES + key.length;
+    for (let lookup = 0; lookup < MAX_LOOKUPS; lookup++) {
+      if (!index.get(key, pointer)) return undefined;
+      try {
+        return this.cache.read(pointer, hash, version, valueAt);
+      } catch (error) {
+        // Compacted between the look-up and the opening: the index knows
+        // where the record is now.
+        if (!(error instanceof Deno.errors.NotFound)) throw error;
+      }
+      version = index.versions.of(hash);
+    }
+    throw new CorruptionError(
+      segmentPath(this.#directory, pointer.segment),
+      pointer.offset,
+      "segment is missing",
+    );
+  }
+}
