@@ -12,6 +12,7 @@ import { RecordCache } from "../engine/kvs/record_cache.ts";
 import { SegmentFiles } from "../engine/kvs/segment_files.ts";
 import { SkipMap } from "../engine/kvs/skip_map.ts";
 import { KvStore } from "../engine/kvs/store.ts";
+import { TextBytes } from "../engine/kvs/text_bytes.ts";
 import { randomNumbers } from "./load/requests.ts";
 import { DATA } from "./support/workload.ts";
 
@@ -91,6 +92,7 @@ function bench(
 }
 
 const pointer = emptyPointer();
+const textBytes = new TextBytes();
 bench("SkipMap.get()", "read", (i) => index.get(shuffled[i], pointer));
 bench(
   "RecordCache.read()",
@@ -109,6 +111,8 @@ bench(
   (i) => store.viewBytes(shuffled[i]),
 );
 bench("KvStore.getBytes()", "read", (i) => store.getBytes(shuffled[i]));
+bench("TextEncoder.encode()", "read", (i) => encoder.encode(names[i]));
+bench("TextBytes.encode()", "read", (i) => textBytes.encode(names[i]));
 bench("KvStore.get(), text", "read", (i) => store.get(names[i]));
 
 const room = new Uint8Array(4096);

@@ -10,11 +10,11 @@ import { RecordCache } from "./record_cache.ts";
 import { CorruptionError, segmentPath } from "./segment.ts";
 import type { SegmentSource } from "./segment_files.ts";
 import type { SkipMap } from "./skip_map.ts";
+import { TextBytes } from "./text_bytes.ts";
 
 /** Look-ups of one key that may be overtaken by compaction in a row. */
 const MAX_LOOKUPS = 1_000;
 
-const encoder = new TextEncoder();
 // A byte order mark is a part of the value like any other.
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
@@ -25,6 +25,7 @@ export class PointReader {
   readonly #directory: string;
   readonly #index: SkipMap;
   readonly #pointer = emptyPointer();
+  readonly #keyBytes = new TextBytes();
 
   /**
    * @param directory The data directory.
@@ -52,7 +53,7 @@ export class PointReader {
    * @throws {CorruptionError} If the value on disk is not what was written.
    */
   get(key: string): string | undefined {
-    const value = this.view(encoder.encode(key));
+    const value = this.view(this.#keyBytes.encode(key));
     return value && decoder.decode(value);
   }
 

@@ -32,6 +32,7 @@ import type { Damage } from "./segment.ts";
 import { SegmentFiles } from "./segment_files.ts";
 import { SkipMap } from "./skip_map.ts";
 import { hasSnapshot, writeSnapshot } from "./snapshot.ts";
+import { TextBytes } from "./text_bytes.ts";
 
 /** Options of {@linkcode KvStore.open}. */
 export interface KvStoreOptions {
@@ -100,8 +101,6 @@ export interface KvsHandle extends EngineHandle {
   readonly index: SharedArrayBuffer;
 }
 
-const encoder = new TextEncoder();
-
 /** How often the instance that opened the store looks after it. */
 const HOUSEKEEPING_INTERVAL_MS = 1_000;
 
@@ -138,6 +137,8 @@ export class KvStore implements KvsEngine {
   /** Bytes of the log that the snapshot on disk covers. */
   #snapshotBytes = 0;
   readonly #reader: PointReader;
+  readonly #keyBytes = new TextBytes();
+  readonly #valueBytes = new TextBytes();
 
   private constructor(
     handle: KvsHandle,
@@ -285,8 +286,8 @@ export class KvStore implements KvsEngine {
    */
   set(key: string, value: string): MaybePromise<void> {
     return this.#writeOne({
-      key: encoder.encode(key),
-      value: encoder.encode(value),
+      key: this.#keyBytes.encode(key),
+      value: this.#valueBytes.encode(value),
     }, () => {});
   }
 
@@ -299,7 +300,7 @@ export class KvStore implements KvsEngine {
    */
   remove(key: string): MaybePromise<boolean> {
     return this.#writeOne(
-      { key: encoder.encode(key), value: undefined },
+      { key: this.#keyBytes.encode(key), value: undefined },
       (found) => found,
     );
   }
