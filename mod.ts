@@ -30,7 +30,13 @@
 
 // Engines.
 export * from "./engine/engine.ts";
-export { attachEngine, type EngineOptions, openEngine } from "./engine/open.ts";
+export {
+  attachEngine,
+  type EngineOptions,
+  openEngine,
+  openSnapshot,
+  type SnapshotOptions,
+} from "./engine/open.ts";
 export { type DataDirectoryOptions, ENGINE_NAMES } from "./engine/directory.ts";
 export { scanEntries } from "./engine/scan.ts";
 export {

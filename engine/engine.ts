@@ -98,6 +98,26 @@ export interface ScanPage {
   readonly more: boolean;
 }
 
+/**
+ * What a store held at one moment, whatever is written, removed or compacted
+ * later. It closes at the end of an `await using` block.
+ */
+export interface EngineSnapshot extends AsyncDisposable {
+  /**
+   * Reads a page of entries in the order of their keys. All pages are of one
+   * moment.
+   *
+   * @param range Which entries, and how many at most.
+   * @returns The page. The next one is behind its last key: see
+   * {@linkcode ScanRange.after}.
+   * @throws {RangeError} If a bound on entries or bytes is less than 1.
+   * @throws {Error} If the snapshot is closed or has failed.
+   */
+  scan(range: ScanRange): Promise<ScanPage>;
+  /** Gives back what it holds; what is being read fails. */
+  close(): Promise<void>;
+}
+
 /** What a compaction did. */
 export interface CompactionReport {
   /** Bytes the data took on disk before. */

@@ -56,7 +56,7 @@ export function boundsOf(range: ScanRange): ScanBounds {
  * Goes through the entries of a range, page by page; what a page promises of
  * keys that come and go holds for the whole.
  *
- * @param engine The store.
+ * @param engine The store, or a snapshot of it.
  * @param range Which entries; all by default. Its `limit` is for the whole,
  * its `maxBytes` for each page.
  * @returns The entries in the order of their keys.

@@ -16,8 +16,8 @@
 export interface WorkerScope<Received, Sent> {
   /** Called with each message. */
   onmessage: ((event: MessageEvent<Received>) => unknown) | null;
-  /** Sends a message to the thread that made the Worker. */
-  postMessage(message: Sent): void;
+  /** Sends a message to the thread that made the Worker, or gives it away. */
+  postMessage(message: Sent, transfer?: Transferable[]): void;
   /** Ends the Worker once it has nothing more to do. */
   close(): void;
 }

@@ -1,5 +1,5 @@
 /**
- * The segments of a store that another process writes to.
+ * The segments of a store that others write to.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import type { SegmentSource } from "./segment_files.ts";
 export interface HeldSegment {
   /** The file id. */
   readonly id: number;
-  /** Its size in bytes when all were held; it may have grown since. */
+  /** How much of it counts, in bytes; it may have grown since. */
   readonly sizeBytes: number;
   /** The file, open for reading. */
   readonly file: Deno.FsFile;
@@ -26,14 +26,14 @@ export class HeldSegments implements SegmentSource, Disposable {
   readonly list: readonly HeldSegment[];
   readonly #files: Map<number, Deno.FsFile>;
 
-  private constructor(files: Map<number, Deno.FsFile>) {
+  private constructor(
+    files: Map<number, Deno.FsFile>,
+    sizeOf: (id: number, file: Deno.FsFile) => number,
+  ) {
     this.#files = files;
-    // Only now, in order of file id: nothing is appended to a segment once the
-    // next one to be written is there. So what counts is what had been written
-    // up to one moment.
     this.list = Array.from(files, ([id, file]) => ({
       id,
-      sizeBytes: file.statSync().size,
+      sizeBytes: sizeOf(id, file),
       file,
     }));
   }
@@ -52,24 +52,41 @@ export class HeldSegments implements SegmentSource, Disposable {
    * @throws {Error} If a file cannot be opened.
    */
   static tryOpen(directory: string): HeldSegments | undefined {
-    const files = new Map<number, Deno.FsFile>();
-    let isWhole = false;
-    try {
-      for (const id of listSegments(directory)) {
-        files.set(id, Deno.openSync(segmentPath(directory, id)));
-      }
+    return hold((files) => {
+      openAll(directory, listSegments(directory), files);
       // A listing during which a segment was copied and removed may have missed
       // the original and the copy. File ids are never used twice: what is there
       // now and was there before has been there all the while.
       const now = listSegments(directory);
-      isWhole = now.length === files.size && now.every((id) => files.has(id));
-      return isWhole ? new HeldSegments(files) : undefined;
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return undefined;
-      throw error;
-    } finally {
-      if (!isWhole) closeAll(files);
-    }
+      if (now.length !== files.size || !now.every((id) => files.has(id))) {
+        return undefined;
+      }
+      // Only now, in order of file id: nothing is appended to a segment once
+      // the next one to be written is there. So what counts is what had been
+      // written up to one moment.
+      return new HeldSegments(files, (_, file) => file.statSync().size);
+    });
+  }
+
+  /**
+   * Opens segments of which the owner of the log has said that they are all of
+   * it at one moment.
+   *
+   * @param directory The data directory.
+   * @param segments The segments, in order of file id.
+   * @returns The segments, or `undefined` where a compaction has removed one
+   * since.
+   * @throws {Error} If a file cannot be opened.
+   */
+  static tryOpenThese(
+    directory: string,
+    segments: readonly Pick<HeldSegment, "id" | "sizeBytes">[],
+  ): HeldSegments | undefined {
+    const sizes = new Map(segments.map(({ id, sizeBytes }) => [id, sizeBytes]));
+    return hold((files) => {
+      openAll(directory, sizes.keys(), files);
+      return new HeldSegments(files, (id) => sizes.get(id)!);
+    });
   }
 
   /** @inheritdoc */
@@ -92,6 +109,33 @@ export class HeldSegments implements SegmentSource, Disposable {
   /** Closes all files at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.close();
+  }
+}
+
+/** Opens files, and closes them again unless something comes of it. */
+function hold(
+  open: (files: Map<number, Deno.FsFile>) => HeldSegments | undefined,
+): HeldSegments | undefined {
+  const files = new Map<number, Deno.FsFile>();
+  let held: HeldSegments | undefined;
+  try {
+    held = open(files);
+    return held;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  } finally {
+    if (held === undefined) closeAll(files);
+  }
+}
+
+function openAll(
+  directory: string,
+  ids: Iterable<number>,
+  files: Map<number, Deno.FsFile>,
+): void {
+  for (const id of ids) {
+    files.set(id, Deno.openSync(segmentPath(directory, id)));
   }
 }
 

@@ -9,6 +9,9 @@ import { ClassicLevel } from "classic-level";
 /** A LevelDB database of bytes. */
 export type LevelDatabase = ClassicLevel<Uint8Array, Uint8Array>;
 
+/** What a database held at one moment. */
+export type LevelDatabaseSnapshot = ReturnType<LevelDatabase["snapshot"]>;
+
 /**
  * Opens a database, or joins the threads of this process that have it open.
  *

@@ -6,7 +6,7 @@
 
 import type { ScanEntry, ScanPage, ScanRange } from "../engine.ts";
 import { boundsOf } from "../scan.ts";
-import type { LevelDatabase } from "./database.ts";
+import type { LevelDatabase, LevelDatabaseSnapshot } from "./database.ts";
 
 /** How many entries LevelDB hands over at a time at most… */
 const PIECE_ENTRIES = 1_000;
@@ -18,12 +18,14 @@ const PIECE_BYTES = 128 * 1024;
  *
  * @param db The database.
  * @param range Which entries, and how many.
+ * @param snapshot The moment; the present one by default.
  * @returns The page.
  * @throws {RangeError} If a bound on entries or bytes is less than 1.
  */
 export async function scanDatabase(
   db: LevelDatabase,
   range: ScanRange,
+  snapshot?: LevelDatabaseSnapshot,
 ): Promise<ScanPage> {
   const { start, end, reverse, keysOnly, limit, maxBytes } = boundsOf(range);
   const entries: ScanEntry[] = [];
@@ -34,6 +36,7 @@ export async function scanDatabase(
     reverse,
     values: !keysOnly,
     limit: Number.isFinite(limit) ? limit : -1,
+    ...(snapshot && { snapshot }),
     highWaterMarkBytes: Math.min(PIECE_BYTES, maxBytes),
   });
   try {
