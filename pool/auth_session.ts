@@ -106,6 +106,11 @@ export class AuthSession implements Session {
     this.#session.forgetAnswers();
   }
 
+  /** @inheritdoc */
+  close(): void {
+    this.#session.close();
+  }
+
   #enter(stranger: Stranger): void {
     this.#session = this.#makeSession();
     this.#stranger = undefined;
@@ -201,6 +206,8 @@ class Stranger implements Session {
   forgetAnswers(): void {
     this.#answers.clear();
   }
+
+  close(): void {}
 
   /** Takes the bytes behind the token. */
   takeRest(): Uint8Array<ArrayBuffer> {

@@ -254,6 +254,7 @@ export class Connection implements TransportUser {
     clearTimeout(this.#lingerTimer);
     this.#limiter.hold(this.#unreadBytes, 0);
     this.#hold(0);
+    this.#session.close();
     this.#transport.close();
     this.#onEnd(this, error);
   }

@@ -78,6 +78,9 @@ export class RemoteSession implements Session {
     this.#answers = NO_BYTES;
   }
 
+  /** @inheritdoc */
+  close(): void {}
+
   async #runBatch(): Promise<boolean> {
     const result = await this.#board.run(this.#batch);
     this.#answers = result.answers;

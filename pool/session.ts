@@ -49,6 +49,11 @@ export interface Session {
   answers(): Uint8Array;
   /** Says that the answers have left, and lets go of the memory they took. */
   forgetAnswers(): void;
+  /**
+   * Says that the connection has ended, once: lets go of what is held for it.
+   * What is still running may go on; its answers go nowhere.
+   */
+  close(): void;
 }
 
 /** A session whose requests run on this thread. */
@@ -141,4 +146,7 @@ export class LocalSession implements Session {
     this.#answers = undefined;
     if (this.#spare.length < MAX_SPARE_ANSWERS) this.#spare.push(answers);
   }
+
+  /** @inheritdoc */
+  close(): void {}
 }

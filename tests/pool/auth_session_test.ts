@@ -22,6 +22,7 @@ class Echo implements Session {
   readonly phase = "idle";
   readonly heldBytes = 0;
   isEnded = false;
+  isClosed = false;
   readonly #room = new Uint8Array(8);
   #unread: number[] = [];
   #answers = new Uint8Array(0);
@@ -52,6 +53,10 @@ class Echo implements Session {
 
   forgetAnswers(): void {
     this.#answers = new Uint8Array(0);
+  }
+
+  close(): void {
+    this.isClosed = true;
   }
 }
 
@@ -118,6 +123,9 @@ Deno.test("AuthSession hands what follows the token to the session", async () =>
     assertEquals(made[0].isEnded, false);
     session.end();
     assertEquals([made.length, made[0].isEnded], [1, true]);
+    assertEquals(made[0].isClosed, false);
+    session.close();
+    assertEquals(made[0].isClosed, true);
   }
 });
 

@@ -14,6 +14,7 @@ class FakeSession implements Session {
   isBroken = false;
   readonly phase = "idle";
   readonly heldBytes = 0;
+  closings = 0;
   readonly #input = new Uint8Array(1024);
   readonly #run: () => void | Promise<void>;
   #length = 0;
@@ -45,6 +46,10 @@ class FakeSession implements Session {
 
   forgetAnswers(): void {
     this.#length = 0;
+  }
+
+  close(): void {
+    this.closings++;
   }
 }
 
@@ -230,6 +235,40 @@ test("ConnectionSet.close() waits no longer than told", (withConnections) => {
     assertEquals(await answer, null);
   });
 });
+
+test("ConnectionSet closes a session once, however its connection ends", (withConnections) => {
+  const sessions: FakeSession[] = [];
+  const made = () => {
+    const session: FakeSession = new FakeSession(() => {
+      if (sessions.length === 2) throw new Error("Out of order");
+      session.isBroken = sessions.length === 3;
+    });
+    sessions.push(session);
+    return session;
+  };
+  return withConnections(made, async (set, connect) => {
+    const ended = await connect();
+    assertEquals(await echo(ended, "a"), "a");
+    assertEquals(sessions[0].closings, 0);
+    ended.close();
+    await closed(sessions[0]);
+    await echo(await connect(), "throws");
+    await closed(sessions[1]);
+    const broken = await connect();
+    await echo(broken, "breaks");
+    broken.close();
+    await closed(sessions[2]);
+    assertEquals(await echo(await connect(), "idle"), "idle");
+    await set.close(1_000);
+    assertEquals(sessions.map(({ closings }) => closings), [1, 1, 1, 1]);
+  });
+});
+
+async function closed(session: FakeSession): Promise<void> {
+  while (session.closings === 0) {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}
 
 /** A session that gives back the first read, and understands no more. */
 function makeBroken(): Session {
