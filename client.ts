@@ -326,6 +326,58 @@ export class KvsClient implements Disposable, AsyncDisposable {
   }
 
   /**
+   * Makes scans, keys and pages of this client show the store as it is now,
+   * whatever is written later, until {@linkcode releaseSnapshot}, another
+   * snapshot or the end of the connection. Other requests show the present.
+   *
+   * What was acknowledged before the call is in it. With engine kvs the server
+   * takes about a second for a million keys, and as much memory as its index
+   * again; it has a limit of two snapshots at a time.
+   *
+   * @param options See {@linkcode RequestOptions}.
+   * @throws {KvsError} If the server refuses or fails.
+   * @throws {ConnectionError} If the connection is lost before the answer.
+   * @throws The reason of the signal, if it aborts; there may be a snapshot
+   * then or not.
+   *
+   * @example
+   * ```ts
+   * import { KvsClient, KvsServer, KvStore } from "@kvs/kvs";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using store = KvStore.open(Deno.makeTempDirSync());
+   * await using server = await KvsServer.start(store, { addr: "127.0.0.1:0" });
+   * await using client = await KvsClient.connect(server.addr);
+   * await client.set("k", "before");
+   * await client.snapshot();
+   * await client.set("k", "after");
+   * for await (const [key, value] of client.scan()) {
+   *   assertEquals([key, value], ["k", "before"]);
+   * }
+   * await client.releaseSnapshot();
+   * ```
+   */
+  snapshot({ signal }: RequestOptions = {}): Promise<void> {
+    return this.#channel.request({ Snapshot: {} }, (answer) => {
+      if (okOf(answer) !== null) throw unexpected("Snapshot", answer);
+    }, signal);
+  }
+
+  /**
+   * Makes scans show the present again, and gives back what the snapshot took.
+   *
+   * @param options See {@linkcode RequestOptions}.
+   * @throws {KvsError} If the server refuses or fails.
+   * @throws {ConnectionError} If the connection is lost before the answer.
+   * @throws The reason of the signal, if it aborts.
+   */
+  releaseSnapshot({ signal }: RequestOptions = {}): Promise<void> {
+    return this.#channel.request({ Snapshot: { release: true } }, (answer) => {
+      if (okOf(answer) !== null) throw unexpected("Snapshot", answer);
+    }, signal);
+  }
+
+  /**
    * Makes the server give the space of dead data back to its disk.
    *
    * @param options See {@linkcode RequestOptions}.

@@ -43,14 +43,14 @@ export const SOURCE_HELP =
 /** What a command that only reads needs of a store. */
 export type Source =
   & Pick<KvsEngine, "get" | "close">
-  & (Pick<KvsEngine, "scan"> | Pick<KvsClient, "scanPage">);
+  & (Pick<KvsEngine, "scan"> | Pick<KvsClient, "scanPage" | "snapshot">);
 
 /** What a command needs of a store, be it behind a server or on disk. */
 export type Target =
   & Pick<KvsEngine, "get" | "set" | "remove" | "close">
   & (
     | Pick<KvsEngine, "name" | "scan" | "write" | "sync" | "compact" | "stats">
-    | Pick<KvsClient, "scanPage" | "compact" | "stats">
+    | Pick<KvsClient, "scanPage" | "snapshot" | "compact" | "stats">
   );
 
 /**

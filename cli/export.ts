@@ -1,3 +1,4 @@
+import { KvsError } from "../protocol/client_error.ts";
 import { parseCommandArgs } from "./_args.ts";
 import type { Command } from "./_command.ts";
 import { printPairs } from "./_pair_writer.ts";
@@ -17,10 +18,9 @@ export const exportPairs: Command = {
 
 Usage: kvs export [OPTIONS]
 
-With --dir the pairs are those of one moment, the one when the command began,
-with --read-only beside a server too. Through a server (--addr) they are not:
-each key that is there all the while is printed once, with a value that it had
-meanwhile; one that others set or remove meanwhile may be printed or not.
+The pairs are those of one moment, the one when the command began, whatever is
+written meanwhile. Through a server (--addr) of engine kvs the first ones come
+when it has loaded an index for them, about a second for a million keys.
 
 Options:
 ${SOURCE_HELP}  -h, --help        show this help
@@ -40,6 +40,7 @@ Examples:
     const isShown = Deno.stderr.isTerminal() && !Deno.stdout.isTerminal();
     await withSource(parsed, (source) =>
       withProgress(async (progress) => {
+        if ("snapshot" in source) await holdMoment(source);
         progress.total = sizeOf(source);
         await printPairs(pairPages(source, {}), "json", (count) => {
           progress.pairs += count;
@@ -49,6 +50,18 @@ Examples:
     return 0;
   },
 };
+
+/** Has a server show one moment from here on. */
+async function holdMoment(
+  source: Extract<Source, { snapshot: unknown }>,
+): Promise<void> {
+  try {
+    await source.snapshot();
+  } catch (error) {
+    if (!(error instanceof KvsError)) throw error;
+    throw new KvsError(`Cannot take a snapshot: ${error.message}`);
+  }
+}
 
 /** The number of pairs, where that is known without counting; else 0. */
 function sizeOf(source: Source): number {

@@ -12,6 +12,7 @@ export const COUNTED = [
   "set",
   "remove",
   "scan",
+  "snapshot",
   "compact",
   "stats",
   "auth",

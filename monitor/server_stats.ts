@@ -57,6 +57,7 @@ export interface ServerStats {
     readonly set: number;
     readonly remove: number;
     readonly scan: number;
+    readonly snapshot: number;
     readonly compact: number;
     readonly stats: number;
     readonly auth: number;
@@ -106,6 +107,7 @@ const SHAPE: Shape = {
     set: 0,
     remove: 0,
     scan: 0,
+    snapshot: 0,
     compact: 0,
     stats: 0,
     auth: 0,

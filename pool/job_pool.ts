@@ -5,6 +5,7 @@
  * @module
  */
 
+import { openSnapshot } from "../engine/open.ts";
 import { Counters } from "../monitor/counters.ts";
 import { type Access, guarded, listen } from "./access.ts";
 import { ConnectionSet } from "./connection_set.ts";
@@ -13,6 +14,7 @@ import { Limiter } from "./limiter.ts";
 import { allLimits } from "./limits.ts";
 import type { PoolOptions, ThreadPool } from "./pool.ts";
 import { RemoteSession } from "./remote_session.ts";
+import { ConnectionSnapshot, Snapshots } from "./snapshots.ts";
 import type { TransportListener } from "./transport.ts";
 import { Usage } from "./usage.ts";
 
@@ -21,6 +23,7 @@ export class JobPool implements ThreadPool {
   readonly failed: Promise<never>;
   readonly #runner: JobRunner;
   readonly #connections: ConnectionSet;
+  readonly #snapshots: Snapshots;
   readonly #access: Access;
   #listener: TransportListener | undefined;
   #accepting: Promise<void> | undefined;
@@ -30,19 +33,31 @@ export class JobPool implements ThreadPool {
    * @param options See {@linkcode PoolOptions}.
    */
   constructor(runner: JobRunner, options: PoolOptions) {
-    const { threads, limits, access, monitor, log } = options;
+    const { engine, threads, limits, access, monitor, log } = options;
     const counters = new Counters(monitor.counters, threads);
     this.#runner = runner;
     this.#access = access;
     this.failed = runner.failed;
+    const usage = new Usage(monitor.usage, 0);
+    const snapshots = new Snapshots(
+      usage,
+      (signal) => openSnapshot(engine, { signal }),
+    );
+    this.#snapshots = snapshots;
     this.#connections = new ConnectionSet(
       guarded(
-        () => new RemoteSession(runner.board, limits),
+        () =>
+          new RemoteSession(
+            runner.board,
+            limits,
+            new ConnectionSnapshot(snapshots),
+            counters,
+          ),
         access,
         counters,
       ),
       log,
-      new Limiter(allLimits(limits), new Usage(monitor.usage, 0), counters),
+      new Limiter(allLimits(limits), usage, counters),
     );
   }
 
@@ -63,6 +78,7 @@ export class JobPool implements ThreadPool {
     await this.#accepting;
     const deadline = performance.now() + timeoutMs;
     await this.#connections.close(timeoutMs / 2);
+    await this.#snapshots.close();
     await this.#runner.stop(deadline - performance.now());
   }
 }

@@ -5,16 +5,26 @@
  */
 
 import type { MaybePromise } from "../engine/engine.ts";
+import type { Counters } from "../monitor/counters.ts";
+import { AnswerBuffer } from "../protocol/answer_buffer.ts";
+import type { ProtocolError } from "../protocol/protocol_error.ts";
+import type { KvsRequest } from "../protocol/request.ts";
 import {
   RequestBuffer,
   type RequestLimits,
 } from "../protocol/request_buffer.ts";
+import { answerScan, answerSnapshot } from "../protocol/snapshot_scope.ts";
 import type { JobBoard } from "./job_board.ts";
 import type { Session, SessionPhase } from "./session.ts";
+import type { ConnectionSnapshot } from "./snapshots.ts";
 
 const NO_BYTES = new Uint8Array(0);
 
-/** A session whose batches go to a {@linkcode JobBoard}. */
+/**
+ * A session whose batches go to a {@linkcode JobBoard}. What is about the
+ * connection's snapshot is run on this thread, one request after another: it
+ * only waits for the snapshot.
+ */
 export class RemoteSession implements Session {
   readonly #board: JobBoard;
   readonly #requests: RequestBuffer;
@@ -22,14 +32,30 @@ export class RemoteSession implements Session {
   #batch: Uint8Array = NO_BYTES;
   #answers: Uint8Array = NO_BYTES;
   #isBroken = false;
+  readonly #snapshot: ConnectionSnapshot;
+  readonly #counters: Counters;
+  /** Whether the request behind the batch is for this thread. */
+  #isOwnNext = false;
+  readonly #isOwn = ({ kind }: KvsRequest | ProtocolError): boolean =>
+    this.#isOwnNext = kind === "snapshot" ||
+      kind === "scan" && this.#snapshot.current !== undefined;
 
   /**
    * @param board Where batches go.
    * @param limits How large requests may be.
+   * @param snapshot The snapshot of the connection.
+   * @param counters Counts what runs on this thread.
    */
-  constructor(board: JobBoard, limits: RequestLimits) {
+  constructor(
+    board: JobBoard,
+    limits: RequestLimits,
+    snapshot: ConnectionSnapshot,
+    counters: Counters,
+  ) {
     this.#board = board;
     this.#requests = new RequestBuffer(limits);
+    this.#snapshot = snapshot;
+    this.#counters = counters;
   }
 
   /** @inheritdoc */
@@ -64,8 +90,12 @@ export class RemoteSession implements Session {
 
   /** @inheritdoc */
   run(): MaybePromise<boolean> {
-    if (this.#batch.length === 0) this.#batch = this.#requests.takeWhole();
-    return this.#batch.length > 0 && this.#runBatch();
+    if (this.#batch.length === 0) {
+      this.#isOwnNext = false;
+      this.#batch = this.#requests.takeWhole(this.#isOwn);
+    }
+    if (this.#batch.length > 0) return this.#runBatch();
+    return this.#isOwnNext && this.#runOwn();
   }
 
   /** @inheritdoc */
@@ -79,7 +109,9 @@ export class RemoteSession implements Session {
   }
 
   /** @inheritdoc */
-  close(): void {}
+  close(): void {
+    this.#snapshot.close();
+  }
 
   async #runBatch(): Promise<boolean> {
     const result = await this.#board.run(this.#batch);
@@ -88,6 +120,23 @@ export class RemoteSession implements Session {
     const left = this.#batch.subarray(result.consumedBytes);
     // An empty view would keep the whole of a large batch in memory.
     this.#batch = result.isBroken || left.length === 0 ? NO_BYTES : left;
-    return this.#batch.length > 0;
+    return this.#batch.length > 0 || this.#isOwnNext && !result.isBroken;
+  }
+
+  async #runOwn(): Promise<boolean> {
+    const request = this.#requests.next();
+    const { current } = this.#snapshot;
+    const answers = new AnswerBuffer();
+    if (request?.kind === "snapshot") {
+      await answerSnapshot(this.#snapshot, request.isRelease, answers);
+    } else if (request?.kind === "scan" && current !== undefined) {
+      await answerScan(current, request.range, answers);
+    } else {
+      throw new Error(`Not for this thread: ${request?.kind}`);
+    }
+    this.#counters.add(request.kind);
+    this.#counters.add("errors", answers.errors);
+    this.#answers = answers.bytes();
+    return true;
   }
 }

@@ -5,7 +5,7 @@
  */
 
 import type { EngineHandle, KvsEngine } from "../engine/engine.ts";
-import { attachEngine } from "../engine/open.ts";
+import { attachEngine, openSnapshot } from "../engine/open.ts";
 import { workerScope } from "../engine/worker_scope.ts";
 import type { LogLevel } from "../monitor/log.ts";
 import { Monitor, type MonitorHandle } from "../monitor/monitor.ts";
@@ -22,6 +22,7 @@ import { SocketListener } from "./epoll/socket_listener.ts";
 import { SocketLoop } from "./epoll/socket_loop.ts";
 import { JoinedWrites } from "./joined_writes.ts";
 import { LocalSession } from "./session.ts";
+import { ConnectionSnapshot, Snapshots } from "./snapshots.ts";
 import type { TransportListener } from "./transport.ts";
 import type { WorkerMessage } from "./worker_set.ts";
 
@@ -51,6 +52,7 @@ let listener: TransportListener | undefined;
 let loop: SocketLoop | undefined;
 let looping: Promise<void> | undefined;
 let connections: ConnectionSet | undefined;
+let snapshots: Snapshots | undefined;
 let accepting: Promise<void> | undefined;
 
 worker.onmessage = async ({ data }) => {
@@ -74,16 +76,29 @@ async function start(request: StartRequest): Promise<void> {
   const monitor = new Monitor(request.monitor, request.worker);
   const spare: AnswerBuffer[] = [];
   const writer = new JoinedWrites(attached);
+  const usage = new Usage(request.monitor.usage, request.worker);
+  const ofConnections = snapshots = new Snapshots(
+    usage,
+    (signal) => openSnapshot(request.engine, { signal }),
+  );
   connections = new ConnectionSet(
     guarded(
-      () => new LocalSession(attached, request.limits, monitor, spare, writer),
+      () =>
+        new LocalSession(
+          attached,
+          request.limits,
+          monitor,
+          spare,
+          writer,
+          new ConnectionSnapshot(ofConnections),
+        ),
       request.access,
       monitor.counters,
     ),
     log,
     new Limiter(
       allLimits(request.limits),
-      new Usage(request.monitor.usage, request.worker),
+      usage,
       monitor.counters,
     ),
   );
@@ -108,6 +123,7 @@ async function stop(): Promise<void> {
   // Only when no accept holds it any more is the port free for others.
   await accepting;
   await connections?.close(GRACE_MS);
+  await snapshots?.close();
   loop?.stop();
   await looping;
   // Cuts a compaction short, should one be running.

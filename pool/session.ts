@@ -10,6 +10,7 @@ import { AnswerBuffer } from "../protocol/answer_buffer.ts";
 import { execute } from "../protocol/execute.ts";
 import { RequestBuffer } from "../protocol/request_buffer.ts";
 import type { ServerLimits } from "./limits.ts";
+import type { ConnectionSnapshot } from "./snapshots.ts";
 
 const NO_BYTES = new Uint8Array(0);
 
@@ -64,6 +65,7 @@ export class LocalSession implements Session {
   readonly #requests: RequestBuffer;
   readonly #maxUnreadBytes: number | undefined;
   readonly #spare: AnswerBuffer[];
+  readonly #snapshot: ConnectionSnapshot | undefined;
   /** Only while there are answers: most sessions have none most of the time. */
   #answers: AnswerBuffer | undefined;
 
@@ -74,6 +76,7 @@ export class LocalSession implements Session {
    * @param spare Where sessions of this thread with the same limits find and
    * leave what they need while they answer.
    * @param writer Takes the writes, for instance to join them with others'.
+   * @param snapshot The snapshot of the connection; without it there is none.
    */
   constructor(
     engine: KvsEngine,
@@ -81,6 +84,7 @@ export class LocalSession implements Session {
     monitor: Monitor,
     spare: AnswerBuffer[] = [],
     writer: Pick<KvsEngine, "write"> = engine,
+    snapshot?: ConnectionSnapshot,
   ) {
     this.#engine = engine;
     this.#writer = writer;
@@ -88,6 +92,7 @@ export class LocalSession implements Session {
     this.#requests = new RequestBuffer(limits);
     this.#maxUnreadBytes = limits.maxUnreadBytes;
     this.#spare = spare;
+    this.#snapshot = snapshot;
   }
 
   /** @inheritdoc */
@@ -130,6 +135,7 @@ export class LocalSession implements Session {
       this.#answers,
       this.#monitor,
       this.#writer,
+      this.#snapshot,
     );
   }
 
@@ -148,5 +154,7 @@ export class LocalSession implements Session {
   }
 
   /** @inheritdoc */
-  close(): void {}
+  close(): void {
+    this.#snapshot?.close();
+  }
 }

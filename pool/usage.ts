@@ -6,10 +6,11 @@
 
 const CONNECTIONS = 0;
 const BUFFERS_KIB = 1;
-const MEMBER_WORDS = 2;
+const SNAPSHOTS = 2;
+const MEMBER_WORDS = 3;
 
 /**
- * Counts connections and the memory of their buffers. Each Worker counts its
+ * Counts connections, the memory of their buffers, and their snapshots. Each Worker counts its
  * own, so that what one of them had is forgotten with it when it dies.
  */
 export class Usage {
@@ -27,6 +28,7 @@ export class Usage {
     this.#at = member * MEMBER_WORDS;
     Atomics.store(this.#words, this.#at + CONNECTIONS, 0);
     Atomics.store(this.#words, this.#at + BUFFERS_KIB, 0);
+    Atomics.store(this.#words, this.#at + SNAPSHOTS, 0);
   }
 
   /**
@@ -71,6 +73,16 @@ export class Usage {
    */
   addBufferBytes(bytes: number): number {
     return this.#add(BUFFERS_KIB, bytes / 1024) * 1024;
+  }
+
+  /**
+   * Counts snapshots of this Worker's connections.
+   *
+   * @param count How many came, or with a minus went.
+   * @returns How many there are of all Workers.
+   */
+  addSnapshots(count: number): number {
+    return this.#add(SNAPSHOTS, count);
   }
 
   #add(what: number, count: number): number {

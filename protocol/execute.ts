@@ -7,7 +7,6 @@
 import type {
   KvsEngine,
   MaybePromise,
-  ScanRange,
   Write,
   WriteOutcome,
 } from "../engine/engine.ts";
@@ -18,6 +17,12 @@ import type { AnswerBuffer } from "./answer_buffer.ts";
 import type { ProtocolError } from "./protocol_error.ts";
 import type { KvsRequest } from "./request.ts";
 import type { RequestBuffer } from "./request_buffer.ts";
+import {
+  answerScan,
+  answerSnapshot,
+  messageOf,
+  type SnapshotScope,
+} from "./snapshot_scope.ts";
 
 /** Writes that go to the engine together are at most so many… */
 const MAX_STAGED_WRITES = 1024;
@@ -45,6 +50,8 @@ const MAX_PENDING_LOOKUPS = 16;
  * @param monitor Counts the requests of the batch once it has ended, and tells
  * of the server.
  * @param writer Takes the writes, where the engine is not to itself.
+ * @param scope Where the snapshot of the connection is; without one requests
+ * for it are refused.
  * @returns Whether to call again once the answers have left, since the batch
  * ended early and there may be more whole requests.
  *
@@ -80,8 +87,9 @@ export function execute(
   answers: AnswerBuffer,
   monitor: Monitor,
   writer: Pick<KvsEngine, "write"> = engine,
+  scope?: SnapshotScope,
 ): MaybePromise<boolean> {
-  const batch = new Batch(engine, answers, monitor, writer);
+  const batch = new Batch(engine, answers, monitor, writer, scope);
   for (;;) {
     const request = batch.isFull ? undefined : requests.next();
     const pending = request === undefined ? batch.finish() : batch.run(request);
@@ -122,6 +130,7 @@ class Batch implements BatchCounts {
   readonly #writer: Pick<KvsEngine, "write">;
   readonly #answers: AnswerBuffer;
   readonly #monitor: Monitor;
+  readonly #scope: SnapshotScope | undefined;
   readonly #beganMs: number;
   /** Errors that are not this batch's, or are none. */
   #otherErrors: number;
@@ -136,7 +145,9 @@ class Batch implements BatchCounts {
     answers: AnswerBuffer,
     monitor: Monitor,
     writer: Pick<KvsEngine, "write">,
+    scope: SnapshotScope | undefined,
   ) {
+    this.#scope = scope;
     this.#engine = engine;
     this.#writer = writer;
     this.#answers = answers;
@@ -169,7 +180,17 @@ class Batch implements BatchCounts {
     this.#monitor.counters.add(request.kind);
     switch (request.kind) {
       case "scan":
-        return after(this.#emptyQueues(), () => this.#scan(request.range));
+        return after(this.#emptyQueues(), () =>
+          answerScan(
+            this.#scope?.current ?? this.#engine,
+            request.range,
+            this.#answers,
+          ));
+      case "snapshot":
+        return after(
+          this.#emptyQueues(),
+          () => answerSnapshot(this.#scope, request.isRelease, this.#answers),
+        );
       case "compact":
         return after(this.#emptyQueues(), () => this.#compact());
       case "stats":
@@ -298,19 +319,6 @@ class Batch implements BatchCounts {
     this.#writesBytes = 0;
   }
 
-  #scan(range: ScanRange): MaybePromise<void> {
-    try {
-      const page = this.#engine.scan(range);
-      if (!(page instanceof Promise)) return this.#answers.page(page);
-      return page.then(
-        (page) => this.#answers.page(page),
-        (error) => this.#answers.err(messageOf(error)),
-      );
-    } catch (error) {
-      this.#answers.err(messageOf(error));
-    }
-  }
-
   async #compact(): Promise<void> {
     try {
       const { bytesBefore, bytesAfter } = await this.#engine.compact();
@@ -354,8 +362,4 @@ function after(
   next: () => MaybePromise<void>,
 ): MaybePromise<void> {
   return first instanceof Promise ? first.then(next) : next();
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

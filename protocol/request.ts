@@ -31,6 +31,11 @@ export type KvsRequest =
     readonly value: undefined;
   }
   | { readonly kind: "scan"; readonly range: ScanRange }
+  | {
+    readonly kind: "snapshot";
+    /** Whether the connection's snapshot is to go, rather than to be taken. */
+    readonly isRelease: boolean;
+  }
   | { readonly kind: "compact" }
   | { readonly kind: "stats" }
   | { readonly kind: "auth"; readonly token: Uint8Array };
@@ -54,6 +59,10 @@ const READERS: ReadonlyMap<string, (fields: Fields) => KvsRequest> = new Map<
     value: undefined,
   })],
   ["Scan", readScan],
+  ["Snapshot", (fields) => ({
+    kind: "snapshot",
+    isRelease: fields.flag("release"),
+  })],
   ["Compact", () => ({ kind: "compact" })],
   ["Stats", () => ({ kind: "stats" })],
   ["Auth", (fields) => ({ kind: "auth", token: fields.text("token") })],

@@ -157,14 +157,25 @@ export class RequestBuffer {
    * Takes all requests that are whole, unread, to be run somewhere else by a
    * buffer with the same limits and these bytes, all at once, for its stream.
    *
+   * @param isOwn Says which request to stop at; {@linkcode next} gives it.
    * @returns Their bytes, valid until the next call of {@linkcode space};
-   * none where more bytes are needed.
+   * none where more bytes are needed, or the next request is one to stop at.
    */
-  takeWhole(): Uint8Array {
-    const { start } = this.#input;
-    while (this.next() !== undefined);
+  takeWhole(
+    isOwn: (request: KvsRequest | ProtocolError) => boolean = () => false,
+  ): Uint8Array {
+    const input = this.#input;
+    const { start } = input;
+    for (;;) {
+      const end = input.start;
+      const request = this.next();
+      if (request === undefined) break;
+      if (!isOwn(request)) continue;
+      input.start = end;
+      break;
+    }
     // Where more bytes are needed, next() may only have skipped blanks.
-    return this.#input.bytes.subarray(start, this.#input.start);
+    return input.bytes.subarray(start, input.start);
   }
 
   /**
@@ -208,8 +219,9 @@ export class RequestBuffer {
   #checked(request: KvsRequest, lengthBytes: number) {
     if (lengthBytes > this.#maxRequestBytes) return this.#break(lengthBytes);
     if (
-      request.kind === "scan" || request.kind === "compact" ||
-      request.kind === "stats" || request.kind === "auth"
+      request.kind === "scan" || request.kind === "snapshot" ||
+      request.kind === "compact" || request.kind === "stats" ||
+      request.kind === "auth"
     ) return request;
     if (request.key.length > this.#maxKeyBytes) {
       return tooLong("Key", request.key.length, this.#maxKeyBytes);

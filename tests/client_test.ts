@@ -255,8 +255,8 @@ Deno.test("KvsClient gives up on what is no kvs server", async () => {
 });
 
 Deno.test("KvsClient refuses an answer of the wrong kind", async () => {
-  await using server = script(4, async (conn) => {
-    await send(conn, encoder.encode('{"Ok":1}\n'.repeat(4)));
+  await using server = script(6, async (conn) => {
+    await send(conn, encoder.encode('{"Ok":1}\n'.repeat(6)));
     await conn.read(new Uint8Array(1));
   });
   using client = await KvsClient.connect(server.addr);
@@ -265,12 +265,14 @@ Deno.test("KvsClient refuses an answer of the wrong kind", async () => {
     client.set("k", "v"),
     client.remove("k"),
     client.compact(),
+    client.snapshot(),
+    client.releaseSnapshot(),
   ]);
   assertEquals(
     results.map((result) =>
       result.status === "rejected" && result.reason.message
     ),
-    ["Get", "Set", "Remove", "Compact"].map((name) =>
+    ["Get", "Set", "Remove", "Compact", "Snapshot", "Snapshot"].map((name) =>
       `Unexpected answer to ${name}: {"ok":1}`
     ),
   );
@@ -368,6 +370,17 @@ Deno.test("KvsClient.scan() stops at a signal", async () => {
     const entries of [client.scan({}, { signal }), client.keys({}, { signal })]
   ) {
     await assertRejects(() => entries.next(), RangeError, "enough");
+  }
+});
+
+Deno.test("KvsClient.snapshot() and releaseSnapshot() stop at a signal", async () => {
+  await using server = script(Infinity, async () => {});
+  using client = await KvsClient.connect(server.addr);
+  for (const take of [client.snapshot, client.releaseSnapshot]) {
+    const controller = new AbortController();
+    const taking = take.call(client, { signal: controller.signal });
+    controller.abort(new RangeError("enough"));
+    await assertRejects(() => taking, RangeError, "enough");
   }
 });
 

@@ -48,6 +48,7 @@ for (const pool of POOL_STRATEGIES) {
           set: 5,
           remove: 5,
           scan: 1,
+          snapshot: 0,
           compact: 1,
           stats: 1,
           auth: 0,

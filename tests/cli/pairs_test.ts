@@ -18,6 +18,7 @@ function clientOf(engine: MemoryEngine, asked: unknown[] = []): Target {
     remove: (key) => engine.remove(key),
     compact: () => engine.compact(),
     close: () => engine.close(),
+    snapshot: (): Promise<never> => Promise.reject(new Error("Not asked for")),
     stats: (): Promise<never> => Promise.reject(new Error("Not asked for")),
     async scanPage(range) {
       asked.push(range);

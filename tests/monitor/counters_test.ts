@@ -17,6 +17,7 @@ Deno.test("Counters add up over all threads", () => {
     set: 22,
     remove: 33,
     scan: 3,
+    snapshot: 0,
     compact: 0,
     stats: 0,
     auth: 0,

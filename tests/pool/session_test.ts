@@ -3,10 +3,12 @@ import { JobBoard } from "../../pool/job_board.ts";
 import { JobExecutor } from "../../pool/job_executor.ts";
 import { RemoteSession } from "../../pool/remote_session.ts";
 import { LocalSession, type Session } from "../../pool/session.ts";
+import { ConnectionSnapshot } from "../../pool/snapshots.ts";
 import type { AnswerBuffer } from "../../protocol/answer_buffer.ts";
 import type { RequestLimits } from "../../protocol/request_buffer.ts";
 import { MemoryEngine } from "../_memory_engine.ts";
 import { aloneMonitor } from "../_monitor.ts";
+import { SnapshotTaker } from "./_snapshot_taker.ts";
 
 const monitor = aloneMonitor();
 
@@ -19,28 +21,29 @@ interface Kind {
   readonly make: (
     engine: MemoryEngine,
     limits: RequestLimits,
+    snapshot: ConnectionSnapshot,
   ) => { session: Session; end: () => void };
 }
 
 const KINDS: readonly Kind[] = [
   {
     name: "LocalSession",
-    make: (engine, limits) => ({
-      session: new LocalSession(engine, limits, monitor),
+    make: (engine, limits, snapshot) => ({
+      session: new LocalSession(engine, limits, monitor, [], engine, snapshot),
       end: () => {},
     }),
   },
   {
     name: "RemoteSession",
     // Jobs of one piece run on this thread as well as on another.
-    make: (engine, limits) => {
+    make: (engine, limits, snapshot) => {
       const board: JobBoard = new JobBoard(
         4,
         (slot) => executor.run(slot),
       );
       const executor = new JobExecutor(engine, board.slots, limits, monitor);
       return {
-        session: new RemoteSession(board, limits),
+        session: new RemoteSession(board, limits, snapshot, monitor.counters),
         end: () => board.close(),
       };
     },
@@ -73,17 +76,26 @@ async function run(session: Session): Promise<string> {
 for (const { name, make } of KINDS) {
   const test = (
     what: string,
-    body: (session: Session, engine: MemoryEngine) => Promise<void>,
+    body: (
+      session: Session,
+      engine: MemoryEngine,
+      taker: SnapshotTaker,
+    ) => Promise<void>,
     limits: RequestLimits = {},
     isAsync = false,
   ) =>
     Deno.test(`${name} ${what}`, async () => {
       const engine = new MemoryEngine({ isAsync });
-      const { session, end } = make(engine, limits);
+      const taker = new SnapshotTaker(engine);
+      const { session, end } = make(
+        engine,
+        limits,
+        new ConnectionSnapshot(taker.snapshots),
+      );
       // A wait in shared memory alone does not keep the event loop.
       const timer = setInterval(() => {}, 1_000);
       try {
-        await body(session, engine);
+        await body(session, engine, taker);
       } finally {
         end();
         clearInterval(timer);
@@ -148,6 +160,69 @@ for (const { name, make } of KINDS) {
     );
     assertEquals(session.isBroken, true);
   }, { maxRequestBytes: 100 });
+
+  const scan = '{"Scan":{}}\n';
+  const take = '{"Snapshot":{}}\n';
+  const release = '{"Snapshot":{"release":true}}\n';
+  const put = (value: string) => `{"Set":{"key":"a","value":"${value}"}}\n`;
+  const page = (...entries: string[][]) =>
+    `${JSON.stringify({ Ok: { entries, more: false } })}\n`;
+
+  test(
+    "shows scans the snapshot, and other requests the present",
+    async (session, _, taker) => {
+      assertEquals(
+        await answers(
+          session,
+          `${put("1")}${take}${put("2")}${scan}{"Get":{"key":"a"}}\n{"Ge`,
+        ),
+        `${OK}${OK}${OK}${page(["a", "1"])}{"Ok":"2"}\n`,
+      );
+      assertEquals(
+        await answers(session, `t":{"key":"a"}}\n${scan}${take}${scan}${scan}`),
+        `{"Ok":"2"}\n${page(["a", "1"])}${OK}${page(["a", "2"]).repeat(2)}`,
+      );
+      assertEquals([taker.opened, taker.open], [2, 1]);
+      assertEquals(
+        await answers(session, `${put("3")}${release}${release}${scan}`),
+        `${OK}${OK}${OK}${page(["a", "3"])}`,
+      );
+      assertEquals(taker.open, 0);
+    },
+  );
+
+  test(
+    "answers a snapshot that fails with an error, and has none",
+    async (session, _, taker) => {
+      await answers(session, put("1") + take + put("2"));
+      taker.failure = new Error("No memory");
+      assertEquals(
+        await answers(session, take + scan + put("3")),
+        `{"Err":"No memory"}\n${page(["a", "2"])}${OK}`,
+      );
+      assertEquals(taker.open, 0);
+    },
+  );
+
+  test("runs what is in front of bytes that cannot be framed", async (session) => {
+    assertEquals(
+      await answers(session, `${take}${put("1")}${scan}GET / HTTP/1.1\n`),
+      `${OK}${OK}${page()}{"Err":"This port does not speak HTTP"}\n`,
+    );
+    assertEquals(session.isBroken, true);
+  });
+
+  test("closes its snapshot with the connection", async (session, _, taker) => {
+    await answers(session, take);
+    assertEquals(taker.open, 1);
+    session.close();
+    assertEquals(taker.open, 0);
+    assertEquals(
+      await answers(session, take),
+      '{"Err":"Connection is closed"}\n',
+    );
+    assertEquals([taker.opened, taker.open], [1, 0]);
+  });
 
   test("goes on after an engine's error", async (session, engine) => {
     engine.failNext("getBytes", new Error("Out of order"));

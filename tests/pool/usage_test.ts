@@ -12,6 +12,9 @@ Deno.test("Usage counts over all Workers", () => {
   assertEquals(first.addBufferBytes(2 ** 33), 2 ** 33);
   assertEquals(last.addBufferBytes(1024), 2 ** 33 + 1024);
   assertEquals(last.addBufferBytes(-1024), 2 ** 33);
+  assertEquals(first.addSnapshots(1), 1);
+  assertEquals(last.addSnapshots(1), 2);
+  assertEquals(first.addSnapshots(-1), 1);
 });
 
 Deno.test("Usage forgets what a Worker had that is replaced", () => {
@@ -21,9 +24,11 @@ Deno.test("Usage forgets what a Worker had that is replaced", () => {
   const dead = new Usage(buffer, 1);
   dead.addConnections(10);
   dead.addBufferBytes(10_240);
+  dead.addSnapshots(1);
   const next = new Usage(buffer, 1);
   assertEquals(next.addConnections(1), 2);
   assertEquals(next.addBufferBytes(1024), 1024);
+  assertEquals(next.addSnapshots(1), 1);
 });
 
 Deno.test("Usage.read() tells what all Workers have", () => {

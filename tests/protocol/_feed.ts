@@ -58,6 +58,8 @@ export function shown(request: KvsRequest | ProtocolError): string {
         JSON.stringify({ ...Object.fromEntries(texts), ...rest })
       }`;
     }
+    case "snapshot":
+      return `snapshot ${request.isRelease}`;
     case "compact":
     case "stats":
       return request.kind;

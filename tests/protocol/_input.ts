@@ -27,6 +27,7 @@ const RARE = [
   '{"Scan":{"prefix":"a","limit":3,"reverse":true,"keys":true}}',
   '{"Scan":{"start":"a","end":"b","after":"a"}}',
   '{"Auth":{"token":"sesame"}}',
+  '{"Snapshot":{"release":true}}',
   '{"Compact":{}}',
   '{"Stats":{}}',
 ];

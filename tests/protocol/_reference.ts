@@ -26,6 +26,7 @@ const REQUESTS: Readonly<Record<string, Readonly<Record<string, Kind>>>> = {
     reverse: "flag",
     keys: "flag",
   },
+  Snapshot: { release: "flag" },
   Compact: {},
   Stats: {},
   Auth: { token: "text" },

@@ -207,7 +207,7 @@ Deno.test("execute() answers as a Map would, on any engine, in any pieces", asyn
           } else {
             expected.push({
               err:
-                'Unknown request "nonsense"; expected Set, Get, Remove, Scan, Compact, Stats or Auth',
+                'Unknown request "nonsense"; expected Set, Get, Remove, Scan, Snapshot, Compact, Stats or Auth',
             });
           }
         }

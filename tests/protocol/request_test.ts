@@ -30,6 +30,8 @@ Deno.test("decodeRequest() decodes each request as encoders spell it", () => {
   assertEquals(decode('{"Remove": {"key": "k"}}'), "remove k");
   assertEquals(decode('{"Compact":{}}'), "compact");
   assertEquals(decode('{"Compact": {}}'), "compact");
+  assertEquals(decode('{"Snapshot":{}}'), "snapshot false");
+  assertEquals(decode('{"Snapshot": {"release": true}}'), "snapshot true");
   assertEquals(decode('{"Auth":{"token":"t \\u00e9"}}'), "auth t é");
 });
 
@@ -134,6 +136,14 @@ Deno.test("decodeRequest() names the field that is wrong", () => {
     ],
     ['{"Compact":{"x":1}}', 'Compact: unknown field "x"; expected none'],
     [
+      '{"Snapshot":{"x":1}}',
+      'Snapshot: unknown field "x"; expected "release"',
+    ],
+    [
+      '{"Snapshot":{"release":1}}',
+      'Snapshot: field "release" must be a boolean, found number',
+    ],
+    [
       '{"Scan":{"x":1}}',
       'Scan: unknown field "x"; expected "prefix", "start", "end", "after", "limit", "reverse" and "keys"',
     ],
@@ -184,14 +194,14 @@ Deno.test("decodeRequest() names what it expects for an unknown request", () => 
   for (const name of ["Foo", "get", "", "toString", "__proto__"]) {
     assertEquals(
       refusal(`{"${name}":{"key":"k"}}`),
-      `Unknown request "${name}"; expected Set, Get, Remove, Scan, Compact, Stats or Auth`,
+      `Unknown request "${name}"; expected Set, Get, Remove, Scan, Snapshot, Compact, Stats or Auth`,
     );
   }
   assertEquals(
     refusal(`{"${"x".repeat(1000)}":{}}`),
     `Unknown request "${
       "x".repeat(64)
-    }"…; expected Set, Get, Remove, Scan, Compact, Stats or Auth`,
+    }"…; expected Set, Get, Remove, Scan, Snapshot, Compact, Stats or Auth`,
   );
 });
 
@@ -199,7 +209,7 @@ Deno.test("decodeRequest() refuses what is not one request in an object", () => 
   const cases = [
     [
       "{}",
-      "A request must not be empty; expected Set, Get, Remove, Scan, Compact, Stats or Auth",
+      "A request must not be empty; expected Set, Get, Remove, Scan, Snapshot, Compact, Stats or Auth",
     ],
     ["[]", "A request must be an object, found array"],
     ['"Get"', "A request must be an object, found string"],

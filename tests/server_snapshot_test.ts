@@ -1,0 +1,127 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { KvsClient } from "../client.ts";
+import { ENGINE_NAMES } from "../engine/directory.ts";
+import { POOL_STRATEGIES } from "../pool/pool.ts";
+import { turn } from "../pool/turn.ts";
+import { withEngine } from "./_server.ts";
+
+const TOO_MANY = "Too many snapshots are open, the limit is 2";
+
+/** Files of a log that are open for reading though they are removed. */
+function removedAndRead(dir: string): string[] {
+  const root = Deno.realPathSync(dir);
+  return [...Deno.readDirSync("/proc/self/fd")].flatMap(({ name }) => {
+    try {
+      const link = `/proc/self/fd/${name}`;
+      const path = Deno.readLinkSync(link);
+      const isGone = path.startsWith(root) && path.endsWith(".log (deleted)");
+      // What an instance has written to it keeps open until it writes again.
+      const isRead = (Deno.lstatSync(link).mode! & 0o400) !== 0;
+      return isGone && isRead ? [path] : [];
+    } catch {
+      // The one of this listing.
+      return [];
+    }
+  });
+}
+
+/** Waits without a timer, which Deno 2.7 may not fire beside LevelDB. */
+async function pause(ms: number): Promise<void> {
+  const endMs = performance.now() + ms;
+  do await turn(); while (performance.now() < endMs);
+}
+
+/** Takes a snapshot as soon as another connection's has gone. */
+async function takeWhenFree(client: KvsClient): Promise<void> {
+  for (;;) {
+    try {
+      return await client.snapshot();
+    } catch (error) {
+      assert(error instanceof Error && error.message === TOO_MANY, `${error}`);
+      await pause(5);
+    }
+  }
+}
+
+for (const pool of POOL_STRATEGIES) {
+  for (const engineName of ENGINE_NAMES) {
+    Deno.test(`KvsServer shows a connection its snapshot (${pool}, ${engineName})`, (t) =>
+      withEngine(async (engine, start, dir) => {
+        await using server = await start({ pool });
+        const clients = await Promise.all(
+          Array.from({ length: 4 }, () => KvsClient.connect(server.addr)),
+        );
+        const [writer, one, two, three] = clients;
+        const valuesOf = async (client: KvsClient) =>
+          (await Array.fromAsync(client.scan())).map(([, value]) => value);
+
+        await t.step("with all that was acknowledged before", async () => {
+          const keys = Array.from({ length: 2_500 }, (_, i) => `k${i}`);
+          await Promise.all(keys.map((key) => writer.set(key, "1")));
+          await one.snapshot();
+          const late = keys.map((key, i) =>
+            i % 2 === 0 ? writer.remove(key) : writer.set(key, "2")
+          );
+          await Promise.all([...late, writer.set("late", "2")]);
+          await writer.compact();
+          assertEquals(await valuesOf(one), Array(2_500).fill("1"));
+          assertEquals(await valuesOf(two), Array(1_251).fill("2"));
+          assertEquals(await one.get("late"), "2");
+          assertEquals((await Array.fromAsync(one.keys())).length, 2_500);
+        });
+
+        await t.step("with what is in front of it in one write", async () => {
+          const [, , , before, , after] = await Promise.all([
+            two.set("a", "1"),
+            two.snapshot(),
+            two.set("a", "2"),
+            two.scanPage({ prefix: "a" }),
+            two.releaseSnapshot(),
+            two.scanPage({ prefix: "a" }),
+          ]);
+          assertEquals(before.entries, [["a", "1"]]);
+          assertEquals(after.entries, [["a", "2"]]);
+        });
+
+        await t.step("but no more than there may be", async () => {
+          await two.snapshot();
+          await assertRejects(() => three.snapshot(), Error, TOO_MANY);
+          assertEquals((await valuesOf(three)).length, 1_252);
+          // One that takes another needs no room.
+          await two.snapshot();
+          one.close();
+          await takeWhenFree(three);
+          await two.releaseSnapshot();
+          await takeWhenFree(two);
+          const stats = await writer.stats();
+          assert(stats.operations.snapshot >= 8);
+          assert(stats.errors >= 1);
+        });
+
+        await t.step("and lets go of it with the connection", async () => {
+          await writer.set("a", "3");
+          await writer.compact();
+          const isHeld = () => removedAndRead(dir).length > 0;
+          assertEquals(isHeld(), engineName === "kvs");
+          two.close();
+          three.close();
+          // Nothing tells when a Worker has ended.
+          while (isHeld()) await pause(20);
+        });
+
+        await t.step("or the server", async () => {
+          await takeWhenFree(writer);
+          const last = await KvsClient.connect(server.addr);
+          await engine.set("a", "5");
+          const taking = last.snapshot().catch(() => {});
+          const startMs = performance.now();
+          await server.stop();
+          assert(performance.now() - startMs < 4_000);
+          await taking;
+          last.close();
+          writer.close();
+          assertEquals(await engine.get("a"), "5");
+        });
+      }, engineName));
+  }
+}
