@@ -93,7 +93,12 @@ function load(
       `Snapshot has ${index.size} keys instead of ${keys}; see 'kvs check'`,
     );
   }
-  const cache = new RecordCache(directory, 0, held);
+  const cache = new RecordCache(
+    directory,
+    0,
+    held,
+    (key) => index.hashOf(key),
+  );
   scan = (range) => scanIndex(index, range, cache);
   return true;
 }

@@ -116,7 +116,8 @@ Deno.test("StoreSnapshot is whole at any step of a compaction", () => {
       Control.create(),
       SMALL.indexBytes,
     );
-    const found = scanIndex(index, WHOLE, new RecordCache("", 0, held));
+    const cache = new RecordCache("", 0, held, (key) => index.hashOf(key));
+    const found = scanIndex(index, WHOLE, cache);
     assertEquals(mapOf(found), log.entries(), `Step ${steps}`);
     steps++;
   };
