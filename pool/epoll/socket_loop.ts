@@ -27,8 +27,8 @@ const MAX_EVENTS = 128;
 const DOZE_MS = 1;
 /** How long it sleeps there at most, lest that outlive a Worker that dies. */
 const IDLE_MS = 1_000;
-/** How often the Worker's event loop goes round while sockets are busy. */
-const ROUNDS_PER_TURN = 4;
+/** How long the Worker's event loop stands still at most, or a round, in ms. */
+const TURN_INTERVAL_MS = 4;
 /** Microtasks that an answer takes on its way, at most, if nothing blocks it. */
 const MAX_HOPS = 32;
 
@@ -144,17 +144,23 @@ export class SocketLoop {
 
   /** Goes round until it is closed. */
   async run(): Promise<void> {
-    for (let round = 1; !this.#isStopping; round++) {
+    let turnedMs = performance.now();
+    while (!this.#isStopping) {
       const canDoze = this.busy === 0 && this.#again.length === 0;
       const count = this.#wait(canDoze ? DOZE_MS : 0);
       if (count === 0 && this.#again.length === 0) {
         await this.#idle();
+        turnedMs = performance.now();
         continue;
       }
       this.#dispatch(count);
       this.#goOn();
       for (let hop = 0; hop < MAX_HOPS && this.busy > 0; hop++) await null;
-      if (this.busy > 0 || round % ROUNDS_PER_TURN === 0) await turn();
+      const nowMs = performance.now();
+      if (this.busy > 0 || nowMs - turnedMs >= TURN_INTERVAL_MS) {
+        await turn();
+        turnedMs = nowMs;
+      }
     }
     this.close(this.#wake);
     this.close(this.#epoll);
