@@ -133,7 +133,12 @@ export class Socket implements Transport, Watched, Sender {
   #watch(): void {
     if (this.#isWatched) return;
     this.#isWatched = true;
-    this.#loop.watch(this);
+    try {
+      this.#loop.watch(this);
+    } catch (error) {
+      // The system has no memory for one more, which concerns no other.
+      this.#user?.failed(error);
+    }
   }
 
   /** Waits for the loop from here on. */
