@@ -53,6 +53,7 @@ function open() {
     },
     shutdown: { parameters: ["i32", "i32"], result: "i32" },
     socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
+    strerror: { parameters: ["i32"], result: "pointer" },
     __errno_location: { parameters: [], result: "pointer" },
   });
 }
@@ -100,13 +101,24 @@ export class Libc {
   }
 
   /**
+   * Says in words what an {@linkcode errno} means.
+   *
+   * @param errno The number.
+   */
+  reason(errno: number): string {
+    const text = this.calls.strerror(errno);
+    const words = text === null ? "system error" : readText(text);
+    return `${words} (os error ${errno})`;
+  }
+
+  /**
    * Makes an error of a call that failed.
    *
    * @param what What could not be done, to follow "Cannot".
    */
   error(what: string): Error {
     const { errno } = this;
-    const message = `Cannot ${what}: system error ${errno}`;
+    const message = `Cannot ${what}: ${this.reason(errno)}`;
     return errno === EADDRINUSE
       ? new Deno.errors.AddrInUse(message)
       : new Error(message);
@@ -116,4 +128,8 @@ export class Libc {
   close(): void {
     this.#library.close();
   }
+}
+
+function readText(text: Deno.PointerObject): string {
+  return new Deno.UnsafePointerView(text).getCString();
 }

@@ -112,7 +112,7 @@ export class SocketListener implements TransportListener, Watched {
     else if (errno === EINTR || errno === ECONNABORTED) this.#loop.again(this);
     else {
       // Whoever asks again has the next try.
-      this.#accept?.reject(libc.error("accept a connection"));
+      this.#accept?.reject(new Error(libc.reason(errno)));
       this.#accept = undefined;
     }
   }
