@@ -176,9 +176,7 @@ export class KvsClient implements Disposable, AsyncDisposable {
     value: string,
     { signal }: RequestOptions = {},
   ): Promise<void> {
-    return this.#channel.request({ Set: { key, value } }, (answer) => {
-      if (okOf(answer) !== null) throw unexpected("Set", answer);
-    }, signal);
+    return this.#channel.request({ Set: { key, value } }, done("Set"), signal);
   }
 
   /**
@@ -358,9 +356,7 @@ export class KvsClient implements Disposable, AsyncDisposable {
    * ```
    */
   snapshot({ signal }: RequestOptions = {}): Promise<void> {
-    return this.#channel.request({ Snapshot: {} }, (answer) => {
-      if (okOf(answer) !== null) throw unexpected("Snapshot", answer);
-    }, signal);
+    return this.#channel.request({ Snapshot: {} }, done("Snapshot"), signal);
   }
 
   /**
@@ -372,9 +368,8 @@ export class KvsClient implements Disposable, AsyncDisposable {
    * @throws The reason of the signal, if it aborts.
    */
   releaseSnapshot({ signal }: RequestOptions = {}): Promise<void> {
-    return this.#channel.request({ Snapshot: { release: true } }, (answer) => {
-      if (okOf(answer) !== null) throw unexpected("Snapshot", answer);
-    }, signal);
+    const request = { Snapshot: { release: true } };
+    return this.#channel.request(request, done("Snapshot"), signal);
   }
 
   /**
@@ -437,9 +432,14 @@ export class KvsClient implements Disposable, AsyncDisposable {
 }
 
 function authenticate(channel: Channel, token: string): Promise<void> {
-  return channel.request({ Auth: { token } }, (answer) => {
-    if (okOf(answer) !== null) throw unexpected("Auth", answer);
-  });
+  return channel.request({ Auth: { token } }, done("Auth"));
+}
+
+/** What takes the answer to a request that gives nothing. */
+function done(request: string): (answer: Answer) => void {
+  return (answer) => {
+    if (okOf(answer) !== null) throw unexpected(request, answer);
+  };
 }
 
 function okOf(answer: Answer): unknown {

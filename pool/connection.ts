@@ -4,7 +4,7 @@
  * @module
  */
 
-import { AnswerBuffer } from "../protocol/answer_buffer.ts";
+import { errLine } from "../protocol/answer_buffer.ts";
 import type { Limiter } from "./limiter.ts";
 import type { Session, SessionPhase } from "./session.ts";
 import type { Transport, TransportUser } from "./transport.ts";
@@ -203,10 +203,8 @@ export class Connection implements TransportUser {
 
   /** Sends a last message. */
   #tell(message: string): void {
-    const answers = new AnswerBuffer();
-    answers.err(message);
     this.#stage = "telling";
-    this.#transport.send(answers.bytes());
+    this.#transport.send(errLine(message));
   }
 
   /**

@@ -5,7 +5,7 @@
  */
 
 import type { Log } from "../monitor/log.ts";
-import { AnswerBuffer } from "../protocol/answer_buffer.ts";
+import { errLine } from "../protocol/answer_buffer.ts";
 import { Connection } from "./connection.ts";
 import type { Limiter } from "./limiter.ts";
 import type { Session } from "./session.ts";
@@ -109,11 +109,9 @@ export class ConnectionSet {
 function refuse(transport: Transport, message: string): void {
   // Telling it behind a handshake would take as much as serving it.
   if (transport.hasHandshake) return transport.close();
-  const answers = new AnswerBuffer();
-  answers.err(message);
   const close = () => transport.close();
   transport.open({
-    opened: () => transport.send(answers.bytes()),
+    opened: () => transport.send(errLine(message)),
     received: close,
     sent: close,
     failed: close,

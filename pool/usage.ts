@@ -10,8 +10,9 @@ const SNAPSHOTS = 2;
 const MEMBER_WORDS = 3;
 
 /**
- * Counts connections, the memory of their buffers, and their snapshots. Each Worker counts its
- * own, so that what one of them had is forgotten with it when it dies.
+ * Counts connections, the memory of their buffers, and their snapshots. Each
+ * Worker counts its own, so that what one of them had is forgotten with it when
+ * it dies.
  */
 export class Usage {
   readonly #words: Int32Array;

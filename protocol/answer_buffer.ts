@@ -179,3 +179,15 @@ export class AnswerBuffer {
     json.copy(old.subarray(kept));
   }
 }
+
+/**
+ * Spells an error that answers no request.
+ *
+ * @param message What is wrong.
+ * @returns The line `{"Err":…}`.
+ */
+export function errLine(message: string): Uint8Array {
+  const answers = new AnswerBuffer();
+  answers.err(message);
+  return answers.bytes();
+}
