@@ -7,7 +7,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { KvsClient } from "../../client.ts";
-import { ServerProcess } from "./_kvs.ts";
+import { kvs, ServerProcess } from "./_kvs.ts";
 
 const KEYS = 300;
 
@@ -77,6 +77,35 @@ export class Churn implements AsyncDisposable {
       this.acknowledgedRound = round;
       await compacted;
     }
+  }
+}
+
+/**
+ * Exports until the store has been seen to change thrice, and checks that each
+ * export is of one moment, and no earlier than what came before it.
+ *
+ * @param churn Changes the store.
+ * @param source The arguments that say where it is.
+ * @param onRound Called with the round that an export is of.
+ */
+export async function exportMoments(
+  churn: Churn,
+  source: readonly string[],
+  onRound: (round: number) => Promise<void> = () => Promise.resolve(),
+): Promise<void> {
+  let lastRound = 0;
+  let changes = 0;
+  for (let tries = 0; changes < 3; tries++) {
+    assert(tries < 50, `Only ${changes} changes in ${tries} tries`);
+    const { acknowledgedRound } = churn;
+    const exported = await kvs(["export", ...source]);
+    assertEquals([exported.code, exported.stderr], [0, ""]);
+    const round = roundOf(exported.stdout);
+    assert(round >= acknowledgedRound, `${round} after ${acknowledgedRound}`);
+    assert(round >= lastRound, `Round ${round} after ${lastRound}`);
+    if (round > lastRound) changes++;
+    lastRound = round;
+    await onRound(round);
   }
 }
 

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { makeCertificate } from "../_certificate.ts";
 import { kvs, ServerProcess } from "./_kvs.ts";
 import { get, oneShot } from "./_tcp.ts";
+import { test as testInRoot } from "./_targets.ts";
 
 const TOKEN = "open sesame 🦕";
 
@@ -10,15 +11,10 @@ function test(
   name: string,
   body: (root: string, tokenFile: string) => Promise<void>,
 ): void {
-  Deno.test(name, async () => {
-    const root = Deno.makeTempDirSync({ prefix: "kvs_access_" });
+  testInRoot(name, (root) => {
     const tokenFile = `${root}/token`;
     Deno.writeTextFileSync(tokenFile, `${TOKEN}\n`, { mode: 0o600 });
-    try {
-      await body(root, tokenFile);
-    } finally {
-      Deno.removeSync(root, { recursive: true });
-    }
+    return body(root, tokenFile);
   });
 }
 

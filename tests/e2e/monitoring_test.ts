@@ -3,18 +3,7 @@ import { VERSION } from "../../version.ts";
 import { parseExposition } from "../monitor/_exposition_parser.ts";
 import { kvs, ServerProcess } from "./_kvs.ts";
 import { get, oneShot, set } from "./_tcp.ts";
-
-/** Runs a test with a directory for its files. */
-function test(name: string, body: (root: string) => Promise<void>): void {
-  Deno.test(name, async () => {
-    const root = Deno.makeTempDirSync({ prefix: "kvs_monitoring_" });
-    try {
-      await body(root);
-    } finally {
-      Deno.removeSync(root, { recursive: true });
-    }
-  });
-}
+import { test } from "./_targets.ts";
 
 test("kvs serve --metrics serves a page for Prometheus", async (root) => {
   await using server = await ServerProcess.start(

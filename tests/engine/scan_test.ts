@@ -1,45 +1,23 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { Buffer } from "node:buffer";
 import fc from "fast-check";
-import { ENGINE_NAMES } from "../../engine/directory.ts";
 import type { KvsEngine, ScanEntry, ScanRange } from "../../engine/engine.ts";
-import { openEngine } from "../../engine/open.ts";
 import { boundsOf, scanEntries, scanPages } from "../../engine/scan.ts";
 import { MemoryEngine } from "../_memory_engine.ts";
+import { testEngines } from "./_engines.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** Runs a test with each engine. */
-function testEngines(
-  name: string,
-  body: (engine: KvsEngine) => Promise<void>,
-): void {
-  for (const engine of ENGINE_NAMES) {
-    Deno.test(`${name} (${engine})`, async () => {
-      const path = Deno.makeTempDirSync({ prefix: "kvs_scan_" });
-      const store = await openEngine(path, {
-        engine,
-        create: true,
-        sync: "no",
-        kvs: { segmentBytes: 64 * 1024, onDamage: () => {} },
-      });
-      try {
-        await body(store);
-      } finally {
-        await store.close();
-        Deno.removeSync(path, { recursive: true });
-      }
-    });
-  }
-}
+/** How stores of engine kvs are opened here. */
+const KVS = { segmentBytes: 64 * 1024, onDamage: () => {} };
 
 /** Runs a test with each engine, and with the one that other tests use. */
 function testEach(
   name: string,
   body: (engine: KvsEngine) => Promise<void>,
 ): void {
-  testEngines(name, body);
+  testEngines(name, KVS, body);
   Deno.test(`${name} (memory)`, () => body(new MemoryEngine()));
 }
 
@@ -216,6 +194,7 @@ testEach(
 
 testEngines(
   "scanEntries() sees once each key that stays, beside writes and compactions",
+  KVS,
   async (engine) => {
     const value = "v".repeat(200);
     const names = Array.from({ length: 3_000 }, (_, i) => `k${10_000 + i}`);

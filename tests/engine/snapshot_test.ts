@@ -1,36 +1,15 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { ENGINE_NAMES } from "../../engine/directory.ts";
 import type { EngineSnapshot, KvsEngine } from "../../engine/engine.ts";
-import { openEngine, openSnapshot } from "../../engine/open.ts";
+import { openSnapshot } from "../../engine/open.ts";
 import { scanEntries } from "../../engine/scan.ts";
 import { turn } from "../../pool/turn.ts";
+import { testEngines } from "./_engines.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** Runs a test with each engine, whose segments are small. */
-function testEngines(
-  name: string,
-  body: (engine: KvsEngine) => Promise<void>,
-): void {
-  for (const engine of ENGINE_NAMES) {
-    Deno.test(`${name} (${engine})`, async () => {
-      const path = Deno.makeTempDirSync({ prefix: "kvs_snapshot_" });
-      const store = await openEngine(path, {
-        engine,
-        create: true,
-        sync: "no",
-        kvs: { segmentBytes: 16 * 1024, compactAtBytes: Infinity },
-      });
-      try {
-        await body(store);
-      } finally {
-        await store.close();
-        Deno.removeSync(path, { recursive: true });
-      }
-    });
-  }
-}
+/** How stores of engine kvs are opened here. */
+const KVS = { segmentBytes: 16 * 1024, compactAtBytes: Infinity };
 
 function write(engine: KvsEngine, model: Map<string, string | undefined>) {
   return engine.write(Array.from(model, ([key, value]) => ({
@@ -56,6 +35,7 @@ const names = Array.from({ length: 600 }, (_, i) => `k${1_000 + i}`);
 
 testEngines(
   "openSnapshot() shows what was there, whatever comes later",
+  KVS,
   async (engine) => {
     await write(engine, new Map(names.map((name) => [name, `old ${name}`])));
     await write(
@@ -91,6 +71,7 @@ testEngines(
 
 testEngines(
   "openSnapshot() shows one moment of a store that is written and compacted",
+  KVS,
   async (engine) => {
     // Each round sets all keys in order, some at a time, and removes them
     // before, so that tombstones come and go.
@@ -143,6 +124,7 @@ testEngines(
 
 testEngines(
   "openSnapshot() opens an empty store, and several times",
+  KVS,
   async (engine) => {
     await using empty = await openSnapshot(engine.share());
     await engine.set("k", "1");
@@ -157,6 +139,7 @@ testEngines(
 
 testEngines(
   "openSnapshot() gives up when its signal aborts",
+  KVS,
   async (engine) => {
     await engine.set("k", "1");
     const reason = new Error("Not wanted any more");
@@ -177,7 +160,7 @@ testEngines(
   },
 );
 
-testEngines("EngineSnapshot.close() ends it", async (engine) => {
+testEngines("EngineSnapshot.close() ends it", KVS, async (engine) => {
   await engine.set("k", "1");
   const snapshot = await openSnapshot(engine.share());
   await snapshot.close();
