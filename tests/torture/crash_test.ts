@@ -108,7 +108,15 @@ async function runAndKill(task: CrashTask, random: Random): Promise<void> {
     stderr: "piped",
   }).spawn();
   const stderr = new Response(child.stderr).text();
-  const timeout = setTimeout(() => child.kill("SIGKILL"), TIMEOUT_MS);
+  // A process that has ended by itself cannot be killed: its status tells how.
+  const kill = () => {
+    try {
+      child.kill("SIGKILL");
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error;
+    }
+  };
+  const timeout = setTimeout(kill, TIMEOUT_MS);
   const stdin = child.stdin.getWriter();
   let output = "";
   try {
@@ -118,7 +126,7 @@ async function runAndKill(task: CrashTask, random: Random): Promise<void> {
     if (choice === 0) {
       // While it starts and opens the store, or soon after.
       await sleep(random.below(400));
-      child.kill("SIGKILL");
+      kill();
     }
     const decoder = new TextDecoder();
     for await (const chunk of child.stdout) {
@@ -133,7 +141,7 @@ async function runAndKill(task: CrashTask, random: Random): Promise<void> {
           if (choice === 1) continue;
           await sleep(random.below(60));
         }
-        child.kill("SIGKILL");
+        kill();
       }
     }
     const { signal, code } = await child.status;
