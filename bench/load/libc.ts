@@ -9,6 +9,8 @@
  */
 
 const AF_INET = 2;
+const IPPROTO_IP = 0;
+const IP_BIND_ADDRESS_NO_PORT = 24;
 const SOCK_STREAM = 1;
 const SOCK_CLOEXEC = 0o2000000;
 const IPPROTO_TCP = 6;
@@ -30,6 +32,9 @@ const EVENT_DATA_AT = EVENT_BYTES - 8;
 /** Events taken at a time. */
 const MAX_EVENTS = 256;
 
+/** The value of a socket's option that is switched on. */
+const ON = new Uint8Array(new Int32Array([1]).buffer);
+
 function load() {
   if (Deno.build.os !== "linux") {
     throw new Error(
@@ -44,6 +49,7 @@ function load() {
       parameters: ["i32", "i32", "i32", "buffer", "u32"],
       result: "i32",
     },
+    bind: { parameters: ["i32", "buffer", "u32"], result: "i32" },
     connect: { parameters: ["i32", "buffer", "u32"], result: "i32" },
     send: { parameters: ["i32", "buffer", "u32", "i32"], result: "i32" },
     recv: { parameters: ["i32", "buffer", "u32", "i32"], result: "i32" },
@@ -82,14 +88,32 @@ export class Libc {
    * Connects to a port of 127.0.0.1.
    *
    * @param port The port.
+   * @param source The last byte of the address to connect from, 127.0.0.x. To
+   * the same port, only so many connections a second can be made from one
+   * address: each keeps its local port for a second after its end.
    * @returns The socket's descriptor.
    */
-  connect(port: number): number {
+  connect(port: number, source = 1): number {
     const symbols = this.#symbols;
     const fd = symbols.socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0) throw this.#error("make a socket");
-    const on = new Uint8Array(new Int32Array([1]).buffer);
-    symbols.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, on, on.length);
+    symbols.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, ON, ON.length);
+    if (source !== 1) {
+      // Else it would be bound to a port at once, for any destination.
+      symbols.setsockopt(
+        fd,
+        IPPROTO_IP,
+        IP_BIND_ADDRESS_NO_PORT,
+        ON,
+        ON.length,
+      );
+      const from = loopback(0, source);
+      if (symbols.bind(fd, from, from.length) < 0) {
+        const error = this.#error("choose an address to connect from");
+        symbols.close(fd);
+        throw error;
+      }
+    }
     const address = loopback(port);
     if (symbols.connect(fd, address, address.length) < 0) {
       const error = this.#error(`connect to port ${port}`);
@@ -256,12 +280,12 @@ export class Poller {
   }
 }
 
-/** `struct sockaddr_in` of a port of 127.0.0.1. */
-function loopback(port: number): Uint8Array<ArrayBuffer> {
+/** `struct sockaddr_in` of a port of 127.0.0.x. */
+function loopback(port: number, host = 1): Uint8Array<ArrayBuffer> {
   const address = new Uint8Array(16);
   const view = new DataView(address.buffer);
   view.setUint16(0, AF_INET, true);
   view.setUint16(2, port);
-  address.set([127, 0, 0, 1], 4);
+  address.set([127, 0, 0, host], 4);
   return address;
 }

@@ -11,6 +11,9 @@ import type { LoadPlan } from "./plan.ts";
 import { ReplyReader } from "./reply_reader.ts";
 import type { Requests } from "./requests.ts";
 
+/** Connections come from so many addresses, 127.0.0.1 and those behind it. */
+const MAX_SOURCES = 250;
+
 /**
  * Connects, sends a request, shuts down its half, reads to the end, closes,
  * and does it again, so many times at once as the plan has connections.
@@ -76,7 +79,8 @@ export class OneShotLoad {
     const batches = this.#batches;
     if (this.#next === batches.length) this.#next = 0;
     this.#sinceMs[connection] = performance.now();
-    const fd = this.#libc.connect(this.#port);
+    const source = 1 + connection % MAX_SOURCES;
+    const fd = this.#libc.connect(this.#port, source);
     this.#fds[connection] = fd;
     this.#libc.send(fd, batches[this.#next++]);
     this.#libc.endSending(fd);
