@@ -9,7 +9,6 @@ import { attachEngine, openSnapshot } from "../engine/open.ts";
 import { workerScope } from "../engine/worker_scope.ts";
 import type { LogLevel } from "../monitor/log.ts";
 import { Monitor, type MonitorHandle } from "../monitor/monitor.ts";
-import type { AnswerBuffer } from "../protocol/answer_buffer.ts";
 import { allLimits, type ServerLimits } from "./limits.ts";
 import { Limiter } from "./limiter.ts";
 import { Usage } from "./usage.ts";
@@ -23,6 +22,7 @@ import { SocketLoop } from "./epoll/socket_loop.ts";
 import { JoinedWrites } from "./joined_writes.ts";
 import { LocalSession } from "./session.ts";
 import { ConnectionSnapshot, Snapshots } from "./snapshots.ts";
+import { SpareAnswers } from "./spare_answers.ts";
 import type { TransportListener } from "./transport.ts";
 import type { WorkerMessage } from "./worker_set.ts";
 
@@ -74,7 +74,7 @@ async function start(request: StartRequest): Promise<void> {
   listener = open(request);
   const attached = engine;
   const monitor = new Monitor(request.monitor, request.worker);
-  const spare: AnswerBuffer[] = [];
+  const spare = new SpareAnswers(request.limits.maxUnreadBytes);
   const writer = new JoinedWrites(attached);
   const usage = new Usage(request.monitor.usage, request.worker);
   const ofConnections = snapshots = new Snapshots(

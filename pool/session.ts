@@ -6,16 +6,14 @@
 
 import type { KvsEngine, MaybePromise } from "../engine/engine.ts";
 import type { Monitor } from "../monitor/monitor.ts";
-import { AnswerBuffer } from "../protocol/answer_buffer.ts";
+import type { AnswerBuffer } from "../protocol/answer_buffer.ts";
 import { execute } from "../protocol/execute.ts";
 import { RequestBuffer } from "../protocol/request_buffer.ts";
 import type { ServerLimits } from "./limits.ts";
 import type { ConnectionSnapshot } from "./snapshots.ts";
+import { SpareAnswers } from "./spare_answers.ts";
 
 const NO_BYTES = new Uint8Array(0);
-
-/** What sessions of one thread leave each other, at most. */
-const MAX_SPARE_ANSWERS = 16;
 
 /** What a session waits for, once it has run what it has. */
 export type SessionPhase =
@@ -63,18 +61,17 @@ export class LocalSession implements Session {
   readonly #writer: Pick<KvsEngine, "write">;
   readonly #monitor: Monitor;
   readonly #requests: RequestBuffer;
-  readonly #maxUnreadBytes: number | undefined;
-  readonly #spare: AnswerBuffer[];
+  readonly #spare: SpareAnswers;
   readonly #snapshot: ConnectionSnapshot | undefined;
   /** Only while there are answers: most sessions have none most of the time. */
   #answers: AnswerBuffer | undefined;
 
   /**
    * @param engine Runs the requests.
-   * @param limits How large they may be, and their answers.
+   * @param limits How large they may be.
    * @param monitor Watches them.
-   * @param spare Where sessions of this thread with the same limits find and
-   * leave what they need while they answer.
+   * @param spare Lends what is needed to answer, best to all sessions of this
+   * thread.
    * @param writer Takes the writes, for instance to join them with others'.
    * @param snapshot The snapshot of the connection; without it there is none.
    */
@@ -82,7 +79,7 @@ export class LocalSession implements Session {
     engine: KvsEngine,
     limits: ServerLimits,
     monitor: Monitor,
-    spare: AnswerBuffer[] = [],
+    spare = new SpareAnswers(limits.maxUnreadBytes),
     writer: Pick<KvsEngine, "write"> = engine,
     snapshot?: ConnectionSnapshot,
   ) {
@@ -90,7 +87,6 @@ export class LocalSession implements Session {
     this.#writer = writer;
     this.#monitor = monitor;
     this.#requests = new RequestBuffer(limits);
-    this.#maxUnreadBytes = limits.maxUnreadBytes;
     this.#spare = spare;
     this.#snapshot = snapshot;
   }
@@ -127,8 +123,7 @@ export class LocalSession implements Session {
 
   /** @inheritdoc */
   run(): MaybePromise<boolean> {
-    this.#answers ??= this.#spare.pop() ??
-      new AnswerBuffer(this.#maxUnreadBytes);
+    this.#answers ??= this.#spare.take();
     return execute(
       this.#engine,
       this.#requests,
@@ -148,9 +143,8 @@ export class LocalSession implements Session {
   forgetAnswers(): void {
     const answers = this.#answers;
     if (answers === undefined) return;
-    answers.clear();
     this.#answers = undefined;
-    if (this.#spare.length < MAX_SPARE_ANSWERS) this.#spare.push(answers);
+    this.#spare.give(answers);
   }
 
   /** @inheritdoc */

@@ -67,6 +67,11 @@ export class AnswerBuffer {
     return this.#json.length;
   }
 
+  /** How much memory it takes, in bytes. */
+  get heldBytes(): number {
+    return this.#json.heldBytes;
+  }
+
   /**
    * Gives the answers to whoever sends them.
    *

@@ -62,6 +62,11 @@ export class JsonBytes {
     return this.#length;
   }
 
+  /** How much memory it takes, in bytes. */
+  get heldBytes(): number {
+    return this.#bytes.length;
+  }
+
   /**
    * Takes back the end of the text.
    *
