@@ -92,11 +92,9 @@ export function execute(
   const batch = new Batch(engine, answers, monitor, writer, scope);
   for (;;) {
     const request = batch.isFull ? undefined : requests.next();
-    const pending = request === undefined ? batch.finish() : batch.run(request);
-    if (pending instanceof Promise) {
-      return goOn(batch, requests, pending, request === undefined);
-    }
-    if (request === undefined) return batch.end();
+    if (request === undefined) return batch.finish();
+    const pending = batch.run(request);
+    if (pending instanceof Promise) return goOn(batch, requests, pending);
   }
 }
 
@@ -105,16 +103,13 @@ async function goOn(
   batch: Batch,
   requests: RequestBuffer,
   pending: Promise<void>,
-  isFinishing: boolean,
 ): Promise<boolean> {
   await pending;
-  let isDone = isFinishing;
-  while (!isDone) {
+  for (;;) {
     const request = batch.isFull ? undefined : requests.next();
-    isDone = request === undefined;
-    await (request === undefined ? batch.finish() : batch.run(request));
+    if (request === undefined) return await batch.finish();
+    await batch.run(request);
   }
-  return batch.end();
 }
 
 /**
@@ -206,16 +201,23 @@ class Batch implements BatchCounts {
     }
   }
 
-  finish(): MaybePromise<void> {
-    return after(this.#emptyQueues(), () => this.#sync());
-  }
-
   /**
-   * Has it counted: its answers may leave.
+   * Waits for what is under way, and has the batch counted: its answers may
+   * leave then.
    *
    * @returns Whether it ended early.
    */
-  end(): boolean {
+  finish(): MaybePromise<boolean> {
+    // One step behind the writes, since each costs a promise.
+    return after(this.#emptyQueues(), () => {
+      const synced = this.#sync();
+      return synced instanceof Promise
+        ? synced.then(() => this.#end())
+        : this.#end();
+    });
+  }
+
+  #end(): boolean {
     this.#monitor.counters.end(this.#beganMs, this);
     return this.isFull;
   }
@@ -357,9 +359,9 @@ class Batch implements BatchCounts {
 }
 
 /** Does one thing after another, at once where nothing has to be waited for. */
-function after(
+function after<T>(
   first: MaybePromise<void>,
-  next: () => MaybePromise<void>,
-): MaybePromise<void> {
+  next: () => MaybePromise<T>,
+): MaybePromise<T> {
   return first instanceof Promise ? first.then(next) : next();
 }

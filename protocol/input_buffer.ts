@@ -64,7 +64,8 @@ export class InputBuffer {
     }
     this.start = 0;
     this.end = length;
-    return this.bytes.subarray(length);
+    // Mostly nothing is left over, and making a view is not free.
+    return length === 0 ? this.bytes : this.bytes.subarray(length);
   }
 
   /**
