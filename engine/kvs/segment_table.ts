@@ -17,8 +17,12 @@ const ROW_MIN_SEQUENCE_LOW = 5;
 const ROW_MIN_SEQUENCE_HIGH = 6;
 const ROW_FLAGS = 7;
 
+/** How many rows, from the first, have ever been used: in front of them. */
+const USED_ROWS = 0;
+const FIRST_ROW = 1;
+
 /** Words of shared memory that a {@linkcode SegmentTable} takes. */
-export const SEGMENT_TABLE_WORDS = MAX_SEGMENTS * ROW_WORDS;
+export const SEGMENT_TABLE_WORDS = FIRST_ROW + MAX_SEGMENTS * ROW_WORDS;
 
 /** In place of an id: the row was used, and looking must go on behind it. */
 const FREED = 0xffff_ffff;
@@ -90,6 +94,8 @@ export class SegmentTable {
     for (let i = 0; i < MAX_SEGMENTS; i++) {
       const row = this.#row(id + i);
       if (words[row + ROW_ID] !== 0 && words[row + ROW_ID] !== FREED) continue;
+      // First, so that whoever looks without the lock misses no other segment.
+      this.#use(row);
       words.fill(0, row, row + ROW_WORDS);
       words[row + ROW_ID] = id;
       words[row + ROW_SIZE] = sizeBytes;
@@ -172,7 +178,8 @@ export class SegmentTable {
   /** All segments as they stand, in order of file id. */
   list(): SegmentState[] {
     const states: SegmentState[] = [];
-    for (let i = 0; i < MAX_SEGMENTS; i++) {
+    const used = this.#usedRows;
+    for (let i = 0; i < used; i++) {
       const id = this.#words[this.#row(i) + ROW_ID];
       if (id !== 0 && id !== FREED) states.push(this.#state(this.#row(i)));
     }
@@ -183,7 +190,8 @@ export class SegmentTable {
   totals(): SegmentTotals {
     const words = this.#words;
     const totals = { segments: 0, sizeBytes: 0, deadBytes: 0 };
-    for (let i = 0; i < MAX_SEGMENTS; i++) {
+    const used = this.#usedRows;
+    for (let i = 0; i < used; i++) {
       const row = this.#row(i);
       if (words[row + ROW_ID] === 0 || words[row + ROW_ID] === FREED) continue;
       totals.segments++;
@@ -228,6 +236,17 @@ export class SegmentTable {
   }
 
   #row(n: number): number {
-    return this.#at + n % MAX_SEGMENTS * ROW_WORDS;
+    return this.#at + FIRST_ROW + n % MAX_SEGMENTS * ROW_WORDS;
+  }
+
+  /** It never shrinks, so every segment that was there before is below. */
+  get #usedRows(): number {
+    return Atomics.load(this.#words, this.#at + USED_ROWS);
+  }
+
+  #use(row: number): void {
+    const used = (row - this.#at - FIRST_ROW) / ROW_WORDS + 1;
+    if (used <= this.#usedRows) return;
+    Atomics.store(this.#words, this.#at + USED_ROWS, used);
   }
 }
