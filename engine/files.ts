@@ -77,6 +77,16 @@ export function replaceFile(
 }
 
 /**
+ * Lists what is in a directory.
+ *
+ * @param directory The directory.
+ * @returns The names of its files, directories and links.
+ */
+export function fileNames(directory: string): Set<string> {
+  return new Set(Array.from(Deno.readDirSync(directory), ({ name }) => name));
+}
+
+/**
  * Tells whether there is something of a name.
  *
  * @param path The path.

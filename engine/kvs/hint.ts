@@ -31,9 +31,14 @@ import { type ScanResult, scanSegment, segmentPath } from "./segment.ts";
 const MAGIC = new TextEncoder().encode("KVSHNT\x01\x00");
 const HEADER_BYTES = 24;
 
+/** The name of a segment's hint file. */
+export function hintName(id: number): string {
+  return `${id}.hint`;
+}
+
 /** The path of a segment's hint file. */
 export function hintPath(directory: string, id: number): string {
-  return `${directory}/${id}.hint`;
+  return `${directory}/${hintName(id)}`;
 }
 
 /**

@@ -4,9 +4,9 @@
  * @module
  */
 
-import { fileExists, syncDirectory } from "../files.ts";
+import { fileNames, syncDirectory } from "../files.ts";
 import type { Control } from "./control.ts";
-import { hintPath, loadHint } from "./hint.ts";
+import { hintName, loadHint } from "./hint.ts";
 import { HintEntries } from "./hint_entries.ts";
 import { IndexLoader } from "./index_loader.ts";
 import { RECORD_HEADER_BYTES } from "./record.ts";
@@ -22,7 +22,7 @@ import {
 } from "./segment.ts";
 import { DAMAGED, HINTED } from "./segment_table.ts";
 import { SkipMap } from "./skip_map.ts";
-import { loadSnapshot } from "./snapshot.ts";
+import { loadSnapshot, SNAPSHOT_NAME } from "./snapshot.ts";
 
 /** A segment whose records go into the index. */
 export interface SegmentToLoad {
@@ -111,12 +111,11 @@ export function loadLog(
   indexBytes: number,
 ): LoadedLog {
   const sizes = new Map(segments.map(({ id, sizeBytes }) => [id, sizeBytes]));
-  const snapshot = loadSnapshot(
-    directory,
-    control,
-    indexBytes,
-    (id) => sizes.get(id),
-  );
+  // Cheaper than to try and open each.
+  const names = fileNames(directory);
+  const snapshot = names.has(SNAPSHOT_NAME)
+    ? loadSnapshot(directory, control, indexBytes, (id) => sizes.get(id))
+    : undefined;
   const snapshotBytes = control.segments.list()
     .reduce((sum, segment) => sum + segment.sizeBytes, 0);
   const index = snapshot ?? SkipMap.create(indexBytes);
@@ -126,16 +125,15 @@ export function loadLog(
   const scans = new Map<number, ScanResult>();
   for (const segment of segments) {
     const { id, sizeBytes } = segment;
+    const hasHint = names.has(hintName(id));
     control.reserveFileIds(id);
     if (!control.segments.has(id)) {
       control.segments.add(id, 0);
-      if (loadHint(directory, id, sizeBytes, loader)) {
+      if (hasHint && loadHint(directory, id, sizeBytes, loader)) {
         control.segments.setSize(id, sizeBytes);
       }
     }
-    if (fileExists(hintPath(directory, id))) {
-      control.segments.setFlags(id, HINTED);
-    }
+    if (hasHint) control.segments.setFlags(id, HINTED);
     const known = control.segments.get(id).sizeBytes;
     if (known === sizeBytes && known >= SEGMENT_HEADER_BYTES) continue;
     scans.set(id, replay(directory, segment, control, loader, unsound));

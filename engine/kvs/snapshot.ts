@@ -24,7 +24,8 @@ import type { Damage } from "./segment.ts";
 import type { SegmentState } from "./segment_table.ts";
 import { SkipMap } from "./skip_map.ts";
 
-const FILE_NAME = "INDEX";
+/** The name of the snapshot's file. */
+export const SNAPSHOT_NAME = "INDEX";
 const MAGIC = new TextEncoder().encode("KVSIDX\x01\x00");
 const HEADER_BYTES = 32;
 /** Id, size, dead bytes, dead records, tombstones, least sequence, flags. */
@@ -59,7 +60,7 @@ export function writeSnapshot(
   view.setUint32(16, words.length, true);
   view.setFloat64(24, control.sequence, true);
   segments.forEach((segment, i) => writeRow(view, i, segment));
-  replaceFile(`${directory}/${FILE_NAME}`, (file) => {
+  replaceFile(`${directory}/${SNAPSHOT_NAME}`, (file) => {
     writeAll(file, head);
     let crc = crc32(head.subarray(12));
     // The file operations do not take shared memory: copied piece by piece.
@@ -103,7 +104,7 @@ export function loadSnapshot(
   indexBytes: number,
   sizeOf: (id: number) => number | undefined,
 ): SkipMap | undefined {
-  using file = openIfExists(`${directory}/${FILE_NAME}`);
+  using file = openIfExists(`${directory}/${SNAPSHOT_NAME}`);
   if (file === undefined) return undefined;
   const head = readPiece(file, new Uint8Array(HEADER_BYTES));
   if (head.length < HEADER_BYTES) return undefined;
@@ -138,7 +139,7 @@ export function loadSnapshot(
 
 /** Whether a snapshot is there, sound or not. */
 export function hasSnapshot(directory: string): boolean {
-  return fileExists(`${directory}/${FILE_NAME}`);
+  return fileExists(`${directory}/${SNAPSHOT_NAME}`);
 }
 
 /**
@@ -149,7 +150,7 @@ export function hasSnapshot(directory: string): boolean {
  */
 export function snapshotDamage(directory: string): Damage[] {
   if (!hasSnapshot(directory)) return [];
-  const path = `${directory}/${FILE_NAME}`;
+  const path = `${directory}/${SNAPSHOT_NAME}`;
   using file = Deno.openSync(path);
   const length = file.statSync().size;
   const head = readPiece(file, new Uint8Array(HEADER_BYTES));
@@ -170,7 +171,7 @@ export function snapshotDamage(directory: string): Damage[] {
 
 /** Removes the snapshot: a segment of it is about to go. */
 export function removeSnapshot(directory: string): void {
-  removeIfExists(`${directory}/${FILE_NAME}`);
+  removeIfExists(`${directory}/${SNAPSHOT_NAME}`);
 }
 
 function writeRow(view: DataView, row: number, segment: SegmentState): void {

@@ -1,6 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import {
   fileExists,
+  fileNames,
   parentDirectory,
   removeIfExists,
   syncDirectory,
@@ -56,6 +57,22 @@ Deno.test("parentDirectory() names the directory above", () => {
       ["../data", "../"],
     ]
   ) assertEquals(parentDirectory(path), parent, path);
+});
+
+Deno.test("fileNames() lists files, directories and links", () => {
+  const directory = Deno.makeTempDirSync({ prefix: "kvs_files_" });
+  try {
+    assertEquals(fileNames(directory), new Set());
+    Deno.writeTextFileSync(`${directory}/file`, "");
+    Deno.mkdirSync(`${directory}/directory`);
+    Deno.symlinkSync(`${directory}/nowhere`, `${directory}/link`);
+    assertEquals(
+      fileNames(directory),
+      new Set(["file", "directory", "link"]),
+    );
+  } finally {
+    Deno.removeSync(directory, { recursive: true });
+  }
 });
 
 Deno.test("removeIfExists() removes a file, and fileExists() sees it", () => {
