@@ -24,7 +24,8 @@ import {
   type ThreadPool,
 } from "./pool/pool.ts";
 import { formatAddr, parseAddr } from "./protocol/addr.ts";
-import { checkedToken, hashToken } from "./protocol/token.ts";
+import { checkedToken } from "./protocol/token.ts";
+import { hashToken } from "./protocol/token_hash.ts";
 
 /** Options of {@linkcode KvsServer.start}. */
 export interface KvsServerOptions {

@@ -8,7 +8,7 @@ import type { MaybePromise } from "../engine/engine.ts";
 import type { Counters } from "../monitor/counters.ts";
 import { AnswerBuffer } from "../protocol/answer_buffer.ts";
 import { RequestBuffer } from "../protocol/request_buffer.ts";
-import { isToken } from "../protocol/token.ts";
+import { isToken } from "../protocol/token_hash.ts";
 import type { Session, SessionPhase } from "./session.ts";
 
 const NO_BYTES = new Uint8Array(0);

@@ -3,7 +3,7 @@ import { totalsOf } from "../../monitor/counters.ts";
 import { Monitor, shareMonitor } from "../../monitor/monitor.ts";
 import { AuthSession } from "../../pool/auth_session.ts";
 import type { Session } from "../../pool/session.ts";
-import { hashToken } from "../../protocol/token.ts";
+import { hashToken } from "../../protocol/token_hash.ts";
 import { aloneMonitor } from "../_monitor.ts";
 
 const encoder = new TextEncoder();
