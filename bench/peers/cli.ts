@@ -26,7 +26,7 @@ export interface CliResult {
 const COMPILE_FLAGS = Array.from(
   // Up to where the task runs a command of its own.
   project.tasks.compile.command.split("$(")[0].matchAll(
-    /--(?:no-prompt|allow-[^\s=]+(?:=(?:'[^']*'|\S+))?|include \S+)/g,
+    /--(?:no-code-cache|no-prompt|allow-[^\s=]+(?:=(?:'[^']*'|\S+))?|include \S+)/g,
   ),
   ([flag]) => flag.replaceAll("'", "").split(" "),
 ).flat();
