@@ -10,13 +10,10 @@ import { RecordCache } from "./record_cache.ts";
 import { CorruptionError, segmentPath } from "./segment.ts";
 import type { SegmentSource } from "./segment_files.ts";
 import type { SkipMap } from "./skip_map.ts";
-import { TextBytes } from "./text_bytes.ts";
+import { decodeText, TextBytes } from "./text_bytes.ts";
 
 /** Look-ups of one key that may be overtaken by compaction in a row. */
 const MAX_LOOKUPS = 1_000;
-
-// A byte order mark is a part of the value like any other.
-const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Reads values without a lock: each instance of a store has its own. */
 export class PointReader {
@@ -53,8 +50,14 @@ export class PointReader {
    * @throws {CorruptionError} If the value on disk is not what was written.
    */
   get(key: string): string | undefined {
-    const value = this.view(this.#keyBytes.encode(key));
-    return value && decoder.decode(value);
+    const index = this.#index;
+    const keyBytes = this.#keyBytes.encode(key);
+    const hash = index.hashOf(keyBytes);
+    const version = index.versions.of(hash);
+    const current = this.cache.readCurrentText(keyBytes, hash, version);
+    if (current !== undefined) return current;
+    const value = this.#lookUp(keyBytes, hash, version);
+    return value && decodeText(value);
   }
 
   /**
@@ -68,9 +71,18 @@ export class PointReader {
   view(key: Uint8Array): Uint8Array | undefined {
     const index = this.#index;
     const hash = index.hashOf(key);
-    let version = index.versions.of(hash);
-    const current = this.cache.readCurrent(key, hash, version);
-    if (current !== undefined) return current;
+    const version = index.versions.of(hash);
+    return this.cache.readCurrent(key, hash, version) ??
+      this.#lookUp(key, hash, version);
+  }
+
+  /** Looks a key up in the index; its version was loaded before. */
+  #lookUp(
+    key: Uint8Array,
+    hash: number,
+    version: number,
+  ): Uint8Array | undefined {
+    const index = this.#index;
     const pointer = this.#pointer;
     const valueAt = RECORD_HEADER_BYTES + key.length;
     for (let lookup = 0; lookup < MAX_LOOKUPS; lookup++) {

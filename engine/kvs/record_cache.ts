@@ -86,6 +86,22 @@ export class RecordCache {
   }
 
   /**
+   * Like {@linkcode readCurrent}, but gives the value as text.
+   *
+   * @param key The key.
+   * @param hash Its hash.
+   * @param version Its version, loaded after all that the caller knows of.
+   * @returns The value; `undefined` where the index must be asked.
+   */
+  readCurrentText(
+    key: Uint8Array,
+    hash: number,
+    version: number,
+  ): string | undefined {
+    return this.#ring.findCurrentText(key, hash, version);
+  }
+
+  /**
    * Reads a record, from memory if it is there, else from the file.
    *
    * @param pointer Where the record lies.

@@ -4,9 +4,11 @@
  * @module
  */
 
+import { Buffer } from "node:buffer";
 import { isStable, NO_VERSION } from "./key_versions.ts";
 import type { LogPointer } from "./log_pointer.ts";
 import { getUint32, KEY_LENGTH_AT, RECORD_HEADER_BYTES } from "./record.ts";
+import { decodeTextAt } from "./text_bytes.ts";
 
 // An entry in the ring, in words: where the record lies, its length, a version
 // of its key in which it was the newest, then the record itself.
@@ -37,6 +39,8 @@ const ALIGNMENT = 4;
  */
 export class RecordRing {
   readonly #bytes: Uint8Array;
+  /** The same memory, as text is decoded from it. */
+  readonly #buffer: Buffer;
   readonly #words: Uint32Array;
   /**
    * For each hash where its entry begins, counted in all bytes ever written:
@@ -55,6 +59,7 @@ export class RecordRing {
   constructor(sizeBytes: number) {
     const size = sizeBytes - sizeBytes % ALIGNMENT;
     this.#bytes = new Uint8Array(size);
+    this.#buffer = Buffer.from(this.#bytes.buffer);
     this.#words = new Uint32Array(this.#bytes.buffer);
     let places = WAYS;
     while (places * 2 * BYTES_PER_PLACE <= size) places *= 2;
@@ -86,27 +91,31 @@ export class RecordRing {
     hash: number,
     version: number,
   ): Uint8Array | undefined {
-    if (!isStable(version)) return undefined;
-    const bytes = this.#bytes;
-    const size = bytes.length;
-    const bucket = this.#bucketOf(hash);
-    for (let way = 0; way < WAYS; way++) {
-      const entry = this.#table[bucket + (hash + way & WAYS - 1)];
-      // Older ones are to be moved to the front.
-      if (this.#written - entry > size / 2) continue;
-      const at = this.#ringOffset(entry);
-      if (this.#words[at / ALIGNMENT + VERSION] !== version) continue;
-      const record = at + ENTRY_HEADER_BYTES;
-      const keyAt = record + RECORD_HEADER_BYTES;
-      if (
-        getUint32(bytes, record + KEY_LENGTH_AT) === key.length &&
-        isEqualAt(bytes, keyAt, key)
-      ) {
-        const length = this.#words[at / ALIGNMENT + LENGTH];
-        return bytes.subarray(keyAt + key.length, record + length);
-      }
-    }
-    return undefined;
+    const keyAt = this.#currentKeyAt(key, hash, version);
+    if (keyAt < 0) return undefined;
+    return this.#bytes.subarray(keyAt + key.length, this.#endOf(keyAt));
+  }
+
+  /**
+   * Like {@linkcode findCurrent}, but gives the value as text.
+   *
+   * @param key The key.
+   * @param hash Its hash.
+   * @param version Its version, loaded after all that the caller knows of.
+   * @returns The value; `undefined` where the index must be asked.
+   */
+  findCurrentText(
+    key: Uint8Array,
+    hash: number,
+    version: number,
+  ): string | undefined {
+    const keyAt = this.#currentKeyAt(key, hash, version);
+    if (keyAt < 0) return undefined;
+    return decodeTextAt(
+      this.#buffer,
+      keyAt + key.length,
+      this.#endOf(keyAt),
+    );
   }
 
   /**
@@ -157,6 +166,37 @@ export class RecordRing {
   ): void {
     const place = this.#place(hash, segment, offset, record.length);
     if (this.#foundAt < 0) this.#put(place, segment, offset, version, record);
+  }
+
+  /**
+   * Where in the ring a key is whose record is known to be the newest, or -1.
+   */
+  #currentKeyAt(key: Uint8Array, hash: number, version: number): number {
+    if (!isStable(version)) return -1;
+    const bytes = this.#bytes;
+    const size = bytes.length;
+    const bucket = this.#bucketOf(hash);
+    for (let way = 0; way < WAYS; way++) {
+      const entry = this.#table[bucket + (hash + way & WAYS - 1)];
+      // Older ones are to be moved to the front.
+      if (this.#written - entry > size / 2) continue;
+      const at = this.#ringOffset(entry);
+      if (this.#words[at / ALIGNMENT + VERSION] !== version) continue;
+      const record = at + ENTRY_HEADER_BYTES;
+      const keyAt = record + RECORD_HEADER_BYTES;
+      if (
+        getUint32(bytes, record + KEY_LENGTH_AT) === key.length &&
+        isEqualAt(bytes, keyAt, key)
+      ) return keyAt;
+    }
+    return -1;
+  }
+
+  /** Where in the ring the record ends whose key is there. */
+  #endOf(keyAt: number): number {
+    const record = keyAt - RECORD_HEADER_BYTES;
+    const word = (record - ENTRY_HEADER_BYTES) / ALIGNMENT;
+    return record + this.#words[word + LENGTH];
   }
 
   /**

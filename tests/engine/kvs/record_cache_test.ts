@@ -32,9 +32,12 @@ class TestCache extends RecordCache implements Disposable {
     return this.read(pointer, crc32(key), version, valueAt);
   }
 
-  /** Reads the value of a key, if it is known to be the newest. */
+  /** Reads the value of a key, if it is known to be the newest, both ways. */
   readNewest(key: Uint8Array, version: number): Uint8Array | undefined {
-    return this.readCurrent(key, crc32(key), version);
+    const value = this.readCurrent(key, crc32(key), version);
+    const text = value && new TextDecoder().decode(value);
+    assertEquals(this.readCurrentText(key, crc32(key), version), text);
+    return value;
   }
 
   [Symbol.dispose](): void {
