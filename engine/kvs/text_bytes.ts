@@ -26,6 +26,8 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
  */
 export class TextBytes {
   readonly #room = new Uint8Array(ROOM_BYTES);
+  /** The beginning of the room, in each length that has been asked for. */
+  readonly #views: Uint8Array[] = [];
 
   /**
    * Encodes a text.
@@ -38,7 +40,7 @@ export class TextBytes {
       return encoder.encode(text);
     }
     const { written } = encoder.encodeInto(text, this.#room);
-    return this.#room.subarray(0, written);
+    return this.#views[written] ??= this.#room.subarray(0, written);
   }
 }
 

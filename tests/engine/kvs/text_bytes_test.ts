@@ -30,6 +30,8 @@ Deno.test("TextBytes.encode() uses its memory again for short text, and not for 
   const short = encoder.encode("short");
   const long = encoder.encode("x".repeat(10_000));
   assertEquals(encoder.encode("again").buffer, short.buffer);
+  assertEquals(short, bytes("again"));
+  assertEquals(encoder.encode("ag"), bytes("ag"));
   assertEquals(long, bytes("x".repeat(10_000)));
 });
 
