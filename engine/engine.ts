@@ -28,6 +28,14 @@ export interface Write {
   readonly value: Uint8Array | undefined;
 }
 
+/** Like {@linkcode Write}, in text, which the store encodes as UTF-8. */
+export interface TextWrite {
+  /** The key. */
+  readonly key: string;
+  /** The new value; `undefined` removes the key. */
+  readonly value: string | undefined;
+}
+
 /**
  * What became of one write of a batch: `true` for a set and for a removal that
  * found its key, `false` for a removal of a missing key, an error for a write

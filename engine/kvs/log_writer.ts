@@ -4,13 +4,14 @@
  * @module
  */
 
-import type { Write, WriteOutcome } from "../engine.ts";
+import type { TextWrite, Write, WriteOutcome } from "../engine.ts";
 import { writeAll } from "../files.ts";
 import type { Control } from "./control.ts";
 import { emptyPointer, type LogPointer } from "./log_pointer.ts";
 import { encodeRecord, MAX_SEQUENCE, recordLength } from "./record.ts";
 import { createSegment, SEGMENT_HEADER_BYTES, segmentPath } from "./segment.ts";
 import type { SkipMap } from "./skip_map.ts";
+import { TextBytes } from "./text_bytes.ts";
 
 /** Records are gathered up to this size, in bytes, before they are written. */
 const GATHER_BYTES = 1 << 20;
@@ -41,6 +42,8 @@ export class LogWriter {
   readonly #prepared: number[] = [];
   readonly #pointer: LogPointer = emptyPointer();
   readonly #previous: LogPointer = emptyPointer();
+  readonly #keyText = new TextBytes();
+  readonly #valueText = new TextBytes();
   #ticket: number;
 
   /**
@@ -70,18 +73,22 @@ export class LogWriter {
   /**
    * Appends a batch and makes it visible.
    *
-   * @param batch The writes, in order.
+   * @param batch The writes, in order, each in bytes or in text.
    * @returns What became of each.
    */
-  write(batch: readonly Write[]): WriteOutcome[] {
+  write(batch: readonly (Write | TextWrite)[]): WriteOutcome[] {
     const outcomes: WriteOutcome[] = new Array(batch.length);
     const lock = this.#control.writeLock;
     lock.lock();
     try {
       for (let i = 0; i < batch.length; i++) {
-        const { key, value } = batch[i];
         try {
           if (this.#control.refusesWrites) throw new WritesRefusedError();
+          const key = bytesOf(batch[i].key, this.#keyText);
+          const given = batch[i].value;
+          const value = given === undefined
+            ? undefined
+            : bytesOf(given, this.#valueText);
           outcomes[i] = value === undefined
             ? this.#remove(key, outcomes)
             : this.#gather(key, value, i, outcomes);
@@ -275,6 +282,11 @@ export class WritesRefusedError extends Error {
       "Store refuses writes since the disk failed to keep one; reads go on. See the log, then restart",
     );
   }
+}
+
+/** The bytes of a key or value, valid until the room is used again. */
+function bytesOf(given: Uint8Array | string, room: TextBytes): Uint8Array {
+  return given instanceof Uint8Array ? given : room.encode(given);
 }
 
 function asError(error: unknown): Error {

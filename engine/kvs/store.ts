@@ -17,6 +17,7 @@ import type {
   ScanRange,
   StoreStats,
   SyncMode,
+  TextWrite,
   Write,
   WriteOutcome,
 } from "../engine.ts";
@@ -32,7 +33,6 @@ import type { Damage } from "./segment.ts";
 import { SegmentFiles } from "./segment_files.ts";
 import { SkipMap } from "./skip_map.ts";
 import { hasSnapshot, writeSnapshot } from "./snapshot.ts";
-import { TextBytes } from "./text_bytes.ts";
 
 /** Options of {@linkcode KvStore.open}. */
 export interface KvStoreOptions {
@@ -137,8 +137,6 @@ export class KvStore implements KvsEngine {
   /** Bytes of the log that the snapshot on disk covers. */
   #snapshotBytes = 0;
   readonly #reader: PointReader;
-  readonly #keyBytes = new TextBytes();
-  readonly #valueBytes = new TextBytes();
 
   private constructor(
     handle: KvsHandle,
@@ -285,10 +283,7 @@ export class KvStore implements KvsEngine {
    * @throws {Error} If the disk fails, or did so before.
    */
   set(key: string, value: string): MaybePromise<void> {
-    return this.#writeOne({
-      key: this.#keyBytes.encode(key),
-      value: this.#valueBytes.encode(value),
-    }, () => {});
+    return this.#writeOne({ key, value }, () => {});
   }
 
   /**
@@ -300,7 +295,7 @@ export class KvStore implements KvsEngine {
    */
   remove(key: string): MaybePromise<boolean> {
     return this.#writeOne(
-      { key: this.#keyBytes.encode(key), value: undefined },
+      { key, value: undefined },
       (found) => found,
     );
   }
@@ -350,10 +345,11 @@ export class KvStore implements KvsEngine {
    * Applies writes in order, in one append. They are visible then, but only as
    * durable as the last {@linkcode sync} made them.
    *
-   * @param batch The writes; their arrays are not kept.
+   * @param batch The writes, each in bytes or in text; their arrays are not
+   * kept.
    * @returns For each write, in order, what became of it.
    */
-  write(batch: readonly Write[]): WriteOutcome[] {
+  write(batch: readonly (Write | TextWrite)[]): WriteOutcome[] {
     return this.#writer.write(batch);
   }
 
@@ -453,7 +449,10 @@ export class KvStore implements KvsEngine {
     }
   }
 
-  #writeOne<T>(write: Write, answer: (found: boolean) => T): MaybePromise<T> {
+  #writeOne<T>(
+    write: TextWrite,
+    answer: (found: boolean) => T,
+  ): MaybePromise<T> {
     const [outcome] = this.#writer.write([write]);
     if (typeof outcome !== "boolean") throw outcome;
     const synced = this.sync();

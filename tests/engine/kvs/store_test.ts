@@ -138,6 +138,34 @@ Deno.test("KvStore.write() applies a batch in order and tells what became of eac
   await store.close();
 });
 
+Deno.test("KvStore.write() takes text and bytes in one batch", async () => {
+  using directory = new TempDirectory();
+  const store = openStore(directory.path);
+  const long = "€".repeat(5_000);
+  assertEquals(
+    store.write([
+      { key: "Schlüssel", value: "Wert" },
+      { key: bytes("Schlüssel"), value: bytes("another") },
+      { key: "Schlüssel", value: "the last" },
+      { key: "removed", value: "x" },
+      { key: "removed", value: undefined },
+      { key: "removed", value: undefined },
+      { key: "empty", value: "" },
+      { key: long, value: "of a long key" },
+      { key: "", value: long },
+    ]),
+    [true, true, true, true, true, false, true, true, true],
+  );
+  await store.close();
+  await using reopened = openStore(directory.path);
+  assertEquals(reopened.size, 4);
+  assertEquals(reopened.getBytes(bytes("Schlüssel")), bytes("the last"));
+  assertEquals(reopened.get("removed"), undefined);
+  assertEquals(reopened.get("empty"), "");
+  assertEquals(reopened.get(long), "of a long key");
+  assertEquals(reopened.get(""), long);
+});
+
 Deno.test("KvStore.attach() sees every change at once, and changes what others see", async () => {
   using directory = new TempDirectory();
   const store = openStore(directory.path);
