@@ -84,15 +84,13 @@ export async function openEmbedded(
 
 function openKvs(dir: string, isDurable: boolean): EmbeddedStore {
   const store = KvStore.open(dir, { sync: isDurable ? "always" : "no" });
-  const encoder = new TextEncoder();
   return {
     get: (key) => store.get(key),
     set: (key, value) => store.set(key, value),
     setAll(pairs) {
-      const outcomes = store.write(pairs.map(([key, value]) => ({
-        key: encoder.encode(key),
-        value: encoder.encode(value),
-      })));
+      const outcomes = store.write(
+        pairs.map(([key, value]) => ({ key, value })),
+      );
       const failure = outcomes.find((outcome) => outcome instanceof Error);
       if (failure !== undefined) throw failure;
       return store.sync();
