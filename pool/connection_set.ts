@@ -15,6 +15,9 @@ import type { Transport, TransportListener } from "./transport.ts";
 /** How long to wait before accepting goes on after a failure to, in ms. */
 const ACCEPT_RETRY_MS = 50;
 
+/** How often to say that connections are not served, in milliseconds. */
+const WARN_INTERVAL_MS = 60_000;
+
 /** The connections of one listener, served on this thread. */
 export class ConnectionSet {
   readonly #makeSession: () => Session;
@@ -22,6 +25,7 @@ export class ConnectionSet {
   readonly #limiter: Limiter;
   readonly #connections = new Set<Connection>();
   #isClosing = false;
+  #warnedMs = -Infinity;
   /** Called once the last connection has ended. */
   #onEmpty: (() => void) | undefined;
 
@@ -57,7 +61,7 @@ export class ConnectionSet {
         if (this.#isClosing || error instanceof Deno.errors.BadResource) return;
         // Out of file descriptors, or the peer is gone already: neither is a
         // reason to stop listening.
-        this.#log("warn", `Cannot accept a connection: ${error}`);
+        this.#warn(`Cannot accept connections: ${error}`);
         await new Promise((resolve) => setTimeout(resolve, ACCEPT_RETRY_MS));
       }
     }
@@ -81,10 +85,11 @@ export class ConnectionSet {
   }
 
   #serve(transport: Transport): void {
-    const refusal = this.#limiter.admit((message) =>
-      this.#log("warn", message)
-    );
-    if (refusal !== undefined) return refuse(transport, refusal);
+    const refusal = this.#limiter.admit();
+    if (refusal !== undefined) {
+      this.#warn(`Refusing connections: ${refusal}`);
+      return refuse(transport, refusal);
+    }
     const connection = new Connection(
       transport,
       this.#makeSession(),
@@ -93,6 +98,14 @@ export class ConnectionSet {
     );
     this.#connections.add(connection);
     connection.start();
+  }
+
+  /** Says what may be so for long, and not over and over. */
+  #warn(message: string): void {
+    const { nowMs } = this.#limiter;
+    if (nowMs - this.#warnedMs < WARN_INTERVAL_MS) return;
+    this.#warnedMs = nowMs;
+    this.#log("warn", message);
   }
 
   readonly #onEnd = (connection: Connection, error?: unknown) => {

@@ -18,9 +18,6 @@ const LOOKS_PER_TIMEOUT = 4;
 const MIN_TICK_MS = 10;
 const MAX_TICK_MS = 1_000;
 
-/** How often to say that connections are refused, in milliseconds. */
-const LOG_INTERVAL_MS = 60_000;
-
 /**
  * Says when connections of one Worker have used up what they may. Time goes in
  * ticks: one timer for all connections, and none of them looks at a clock. A
@@ -38,7 +35,6 @@ export class Limiter {
   readonly #counters: Counters;
   readonly #tickMs: number;
   #timer: ReturnType<typeof setInterval> | undefined;
-  #loggedMs = -Infinity;
 
   /**
    * @param limits The limits.
@@ -81,10 +77,9 @@ export class Limiter {
   /**
    * Counts a new connection, if there may be one more.
    *
-   * @param log Told from time to time if there may not.
    * @returns What to tell the client if not.
    */
-  admit(log: (message: string) => void): string | undefined {
+  admit(): string | undefined {
     const { maxConnections } = this.#limits;
     if (this.#usage.addConnections(1) <= maxConnections) {
       this.#counters.add("connections");
@@ -92,10 +87,6 @@ export class Limiter {
     }
     this.#counters.add("refused");
     this.release();
-    if (this.nowMs - this.#loggedMs >= LOG_INTERVAL_MS) {
-      this.#loggedMs = this.nowMs;
-      log(`Refusing connections beyond the limit of ${maxConnections}`);
-    }
     return `Too many connections, the limit is ${maxConnections}`;
   }
 

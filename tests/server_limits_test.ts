@@ -93,7 +93,10 @@ testPools("refuses connections beyond the limit, and no others", {
   });
   for (const client of clients) await client.get("k");
   assert(log.length >= 1 && log.length <= 2, "Once for each Worker");
-  assertEquals(log[0], "warn: Refusing connections beyond the limit of 5");
+  assertEquals(
+    log[0],
+    "warn: Refusing connections: Too many connections, the limit is 5",
+  );
   for (const client of clients) client.close();
 });
 
