@@ -104,20 +104,6 @@ export class Control {
     return this.#words[ACTIVE_SIZE];
   }
 
-  /**
-   * Up to where the bytes of a segment are final: whole records that nothing
-   * changes any more. An append that fails is cut off, and others take its
-   * place. Without the lock, for a segment that the index has led to.
-   *
-   * @param segment The segment's file id.
-   * @returns The size in bytes; `Infinity` for all of it.
-   */
-  finalBytes(segment: number): number {
-    // In this order: should another become active in between, the size is that
-    // one's, and all of this segment is final.
-    return this.activeSegment === segment ? this.activeSize : Infinity;
-  }
-
   /** The sequence number of the last write. */
   get sequence(): number {
     return this.#words[SEQUENCE_HIGH] * 2 ** 32 + this.#words[SEQUENCE_LOW];

@@ -96,11 +96,6 @@ export class HeldSegments implements SegmentSource, Disposable {
     return file;
   }
 
-  /** None of them: the process that writes may cut an end off again. */
-  finalBytes(): number {
-    return 0;
-  }
-
   /** @inheritdoc */
   close(): void {
     closeAll(this.#files);

@@ -7,24 +7,14 @@
 import { readValues } from "./bulk_read.ts";
 import { NO_VERSION } from "./key_versions.ts";
 import type { LogPointer } from "./log_pointer.ts";
-import {
-  decodeRecordHeader,
-  isRecordSound,
-  RECORD_HEADER_BYTES,
-  type RecordHeader,
-} from "./record.ts";
+import { RECORD_HEADER_BYTES } from "./record.ts";
 import { RecordRing } from "./record_ring.ts";
 import { readBytes, segmentPath, soundRecord } from "./segment.ts";
 import type { SegmentSource } from "./segment_files.ts";
 import type { Entry } from "./skip_map.ts";
 
-/**
- * How much is read at a time while the ring fills, in bytes: a store that has
- * just been opened would otherwise go to the file for each of its records.
- */
-const AHEAD_BYTES = 8 * 1024;
-
-/** What is kept to read records into, in bytes. */
+/** What is kept to read records into, in bytes: at first, and at most. */
+const SCRATCH_BYTES = 8 * 1024;
 const MAX_SCRATCH_BYTES = 2 ** 20;
 
 /** So many records at a time are worth keeping; more go past the cache. */
@@ -45,8 +35,7 @@ export class RecordCache {
   readonly #files: SegmentSource;
   readonly #hashOf: (key: Uint8Array) => number;
   readonly #ring: RecordRing;
-  #scratch = new Uint8Array(AHEAD_BYTES);
-  readonly #header = {} as RecordHeader;
+  #scratch = new Uint8Array(SCRATCH_BYTES);
 
   /**
    * @param directory The data directory.
@@ -160,37 +149,14 @@ export class RecordCache {
 
   #load(segment: number, offset: number, length: number): Uint8Array {
     const file = this.#files.open(segment);
-    const wanted = Math.max(length, this.#aheadBytes(segment, offset));
     let room = this.#scratch;
-    if (wanted > room.length) {
-      room = new Uint8Array(wanted);
+    if (length > room.length) {
+      room = new Uint8Array(length);
       // A huge one must not take its size for ever.
-      if (wanted <= MAX_SCRATCH_BYTES) this.#scratch = room;
+      if (length <= MAX_SCRATCH_BYTES) this.#scratch = room;
     }
-    const bytes = readBytes(file, offset, room.subarray(0, wanted));
-    const record = bytes.subarray(0, length);
-    soundRecord(record, length, segmentPath(this.#directory, segment), offset);
-    this.#keepRecords(segment, offset + length, bytes.subarray(length));
-    return record;
-  }
-
-  /** How much to read from a place on, for what is behind the record there. */
-  #aheadBytes(segment: number, offset: number): number {
-    // Once the ring is full, a neighbour would push out what has been read.
-    if (!this.#ring.hasRoomFor(AHEAD_BYTES)) return 0;
-    return Math.min(AHEAD_BYTES, this.#files.finalBytes(segment) - offset);
-  }
-
-  /** Keeps the whole and sound records at the beginning of some bytes. */
-  #keepRecords(segment: number, offset: number, bytes: Uint8Array): void {
-    for (let at = 0; at + RECORD_HEADER_BYTES <= bytes.length;) {
-      const length = decodeRecordHeader(bytes, at, this.#header);
-      const record = bytes.subarray(at, at + length);
-      if (record.length < length || !isRecordSound(record)) return;
-      const keyEnd = RECORD_HEADER_BYTES + this.#header.keyLength;
-      const hash = this.#hashOf(record.subarray(RECORD_HEADER_BYTES, keyEnd));
-      this.#ring.keep(segment, offset + at, hash, NO_VERSION, record);
-      at += length;
-    }
+    const record = readBytes(file, offset, room.subarray(0, length));
+    const path = segmentPath(this.#directory, segment);
+    return soundRecord(record, length, path, offset);
   }
 }

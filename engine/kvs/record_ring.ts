@@ -69,15 +69,6 @@ export class RecordRing {
   }
 
   /**
-   * Whether so many bytes would overwrite nothing.
-   *
-   * @param sizeBytes How many, in bytes.
-   */
-  hasRoomFor(sizeBytes: number): boolean {
-    return this.#written <= this.#bytes.length * 3 - sizeBytes;
-  }
-
-  /**
    * Finds a key's value if it is here and known to be the newest.
    *
    * @param key The key.

@@ -22,14 +22,6 @@ export interface SegmentSource {
    * @throws {Deno.errors.NotFound} If the segment is gone.
    */
   open(segment: number): Deno.FsFile;
-  /**
-   * Up to where the bytes of a segment are whole records that nothing changes
-   * any more.
-   *
-   * @param segment Its file id.
-   * @returns The size in bytes; `Infinity` for all of it.
-   */
-  finalBytes(segment: number): number;
   /** Closes all files. */
   close(): void;
 }
@@ -44,16 +36,10 @@ export class SegmentFiles implements SegmentSource {
   readonly #directory: string;
   readonly #files = new Map<number, Deno.FsFile>();
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** @inheritdoc */
-  readonly finalBytes: (segment: number) => number;
 
-  /**
-   * @param directory The data directory.
-   * @param finalBytes See {@linkcode SegmentSource.finalBytes}.
-   */
-  constructor(directory: string, finalBytes: (segment: number) => number) {
+  /** @param directory The data directory. */
+  constructor(directory: string) {
     this.#directory = directory;
-    this.finalBytes = finalBytes;
   }
 
   /** @inheritdoc */

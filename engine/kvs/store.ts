@@ -149,10 +149,7 @@ export class KvStore implements KvsEngine {
     this.#index = index;
     this.#owned = owned;
     const { directory, segmentBytes, cacheBytes } = handle;
-    const files = new SegmentFiles(
-      directory,
-      (segment) => control.finalBytes(segment),
-    );
+    const files = new SegmentFiles(directory);
     this.#reader = new PointReader(directory, index, cacheBytes, files);
     this.#writer = new LogWriter(directory, control, index, segmentBytes);
     this.#commit = new GroupCommit(directory, control);

@@ -60,7 +60,7 @@ Deno.test("readValues() reads values of any size in any order, and keeps them ap
         : random.below(i % 50 === 0 ? 300_000 : 900),
   );
   const entries = writeSegments(temporary.path, lengths, random);
-  const files = new SegmentFiles(temporary.path, () => Infinity);
+  const files = new SegmentFiles(temporary.path);
   const order = shuffled(entries.length, random);
   const values = readValues(
     temporary.path,
@@ -85,7 +85,7 @@ Deno.test("readValues() leaves out what was in a segment that is gone", () => {
     new Random(7),
   );
   Deno.removeSync(segmentPath(temporary.path, 2));
-  const files = new SegmentFiles(temporary.path, () => Infinity);
+  const files = new SegmentFiles(temporary.path);
   const values = readValues(temporary.path, files, entries);
   files.close();
   const gone = entries.map(({ pointer }) => pointer.segment === 2);
@@ -103,7 +103,7 @@ Deno.test("readValues() names the first record that is not what was written", ()
   const last = entries.findLast(({ pointer }) => pointer.segment === 1)!;
   const path = segmentPath(temporary.path, 1);
   const { offset, length } = last.pointer;
-  const files = new SegmentFiles(temporary.path, () => Infinity);
+  const files = new SegmentFiles(temporary.path);
   const failsWith = (reason: string) =>
     assertThrows(
       () => readValues(temporary.path, files, entries),

@@ -12,7 +12,7 @@ class TestReader extends PointReader implements Disposable {
 
   constructor(log: TempLog, cacheBytes = 2 ** 20) {
     const index = SkipMap.attach(log.index.buffer);
-    const files = new SegmentFiles(log.directory, () => 0);
+    const files = new SegmentFiles(log.directory);
     super(log.directory, index, cacheBytes, files);
     this.#index = index;
   }

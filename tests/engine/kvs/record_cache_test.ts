@@ -46,12 +46,8 @@ class TestCache extends RecordCache implements Disposable {
 }
 
 /** A cache whose files are closed at the end of the block. */
-function openCache(
-  directory: string,
-  sizeBytes: number,
-  finalBytes = 0,
-): TestCache {
-  const files = new SegmentFiles(directory, () => finalBytes);
+function openCache(directory: string, sizeBytes: number): TestCache {
+  const files = new SegmentFiles(directory);
   return new TestCache(directory, sizeBytes, files, (key) => crc32(key));
 }
 
@@ -103,10 +99,9 @@ Deno.test("RecordCache.read() returns what the file holds, whatever was read bef
   );
   // From none to more than all of the small ones.
   const sizes = fc.constantFrom(0, 4, 100, 3_000, 20_000, 10 ** 6);
-  const finals = fc.constantFrom(0, 5_000, 70_000, Infinity);
   fc.assert(
-    fc.property(reads, sizes, finals, (reads, sizeBytes, finalBytes) => {
-      using cache = openCache(directory.path, sizeBytes, finalBytes);
+    fc.property(reads, sizes, (reads, sizeBytes) => {
+      using cache = openCache(directory.path, sizeBytes);
       for (const [file, i] of reads) {
         const { pointers, records } = files[file];
         assertEquals(cache.readAt(pointers[i]), records[i]);
@@ -137,34 +132,6 @@ Deno.test("RecordCache.read() does not open a file for what it has", () => {
   }
   assertEquals(hits > 55, true, `${hits} of 60 were kept`);
   assertThrows(() => cache.readAt(pointers[80]), Deno.errors.NotFound);
-});
-
-Deno.test("RecordCache.read() reads ahead while there is room, and no further than is final", () => {
-  using directory = new TempDirectory();
-  const lengths = new Array(300).fill(100);
-  const { pointers, records } = writeRecords(directory.path, 1, lengths);
-  const isKept = (cache: TestCache, i: number) => {
-    try {
-      assertEquals(cache.readAt(pointers[i]), records[i]);
-      return true;
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-      return false;
-    }
-  };
-  using cache = openCache(directory.path, 2 ** 20, pointers[50].offset);
-  using full = openCache(directory.path, 2 ** 15, Infinity);
-  cache.readAt(pointers[20]);
-  // More than it has room for.
-  for (let i = 0; i < 300; i++) full.readAt(pointers[i]);
-  full.readAt(pointers[0]);
-  Deno.removeSync(segmentPath(directory.path, 1));
-  cache.close();
-  full.close();
-  const kept = pointers.flatMap((_, i) => isKept(cache, i) ? [i] : []);
-  assertEquals(kept, Array.from({ length: 30 }, (_, i) => 20 + i));
-  assertEquals(isKept(full, 0), true);
-  assertEquals(isKept(full, 1), false);
 });
 
 Deno.test("RecordCache.read() keeps what is read again and again", () => {
@@ -204,9 +171,8 @@ Deno.test("RecordCache.read() says so where the record is not sound, each time",
 Deno.test("RecordCache.readCurrent() knows what was read at the same version, and of the same key", () => {
   using directory = new TempDirectory();
   const { pointers } = writeRecords(directory.path, 1, [100, 0, 100, 100]);
-  using cache = openCache(directory.path, 2 ** 16, Infinity);
+  using cache = openCache(directory.path, 2 ** 16);
   const [first, empty, unknown, changing] = pointers;
-  // Reads ahead, and so has all of them.
   const value = cache.readValue(first, 4).slice();
   cache.readValue(empty, 6);
   cache.readAt(unknown);

@@ -19,7 +19,7 @@ function readByte(file: Deno.FsFile): number {
 Deno.test("SegmentFiles.open() gives the file that is open, also when it is gone", () => {
   using directory = new TempDirectory();
   makeSegments(directory.path, 2);
-  const files = new SegmentFiles(directory.path, () => Infinity);
+  const files = new SegmentFiles(directory.path);
   const first = files.open(1);
   assertEquals(readByte(files.open(2)), 2);
   Deno.removeSync(segmentPath(directory.path, 1));
@@ -32,7 +32,7 @@ Deno.test("SegmentFiles.open() gives the file that is open, also when it is gone
 Deno.test("SegmentFiles.open() has few files open at a time", () => {
   using directory = new TempDirectory();
   makeSegments(directory.path, 40);
-  const files = new SegmentFiles(directory.path, () => Infinity);
+  const files = new SegmentFiles(directory.path);
   const first = files.open(1);
   for (let id = 1; id <= 40; id++) assertEquals(readByte(files.open(id)), id);
   assertEquals(files.open(1) === first, false);
@@ -42,7 +42,7 @@ Deno.test("SegmentFiles.open() has few files open at a time", () => {
 Deno.test("SegmentFiles closes files after a second", async () => {
   using directory = new TempDirectory();
   makeSegments(directory.path, 1);
-  const files = new SegmentFiles(directory.path, () => Infinity);
+  const files = new SegmentFiles(directory.path);
   const file = files.open(1);
   await new Promise((resolve) => setTimeout(resolve, 1_500));
   assertThrows(() => readByte(file), Deno.errors.BadResource);
