@@ -4,7 +4,7 @@
  * @module
  */
 
-import { TempDirectory } from "./_helpers.ts";
+import { MEMORY, TempDirectory } from "./_helpers.ts";
 
 /** A call of a function that changes or syncs files, or opens one. */
 export interface FileStep {
@@ -324,6 +324,8 @@ export interface Crash<T> {
  * @param expect What is to be expected at the moment it is called.
  * @param run What to run.
  * @param check Checks one crash; its copy of the directory is its to change.
+ * @param every Of how many crashes one is checked; prime to the number of
+ * kinds, so that each kind has its turn.
  * @returns How many crashes were checked.
  */
 export async function crashAtEachStep<T>(
@@ -332,17 +334,20 @@ export async function crashAtEachStep<T>(
   expect: () => T,
   run: () => void | Promise<void>,
   check: (crash: Crash<T>) => void | Promise<void>,
+  every = 1,
 ): Promise<number> {
-  using copies = new TempDirectory();
+  using copies = new TempDirectory(MEMORY);
   const crashes: Crash<T>[] = [];
   {
     using disk = new FaultyDisk(directory);
     let changes = -1;
+    let possible = 0;
     const crash = (step?: FileStep) => {
       // Two crashes with nothing between them leave the same.
       if (step !== undefined && disk.changes === changes) return;
       changes = disk.changes;
       for (const kind of kinds) {
+        if (possible++ % every !== 0) continue;
         const copy = `${copies.path}/${crashes.length}`;
         disk.copy(kind, copy);
         crashes.push({ step, kind, directory: copy, expected: expect() });

@@ -20,9 +20,30 @@ export function latin1(bytes: Uint8Array): string {
   return result;
 }
 
+/**
+ * Where files are kept in memory, if the system has such a place: for tests
+ * that make thousands of them and ask nothing of a disk.
+ */
+export const MEMORY = isDirectory("/dev/shm") ? "/dev/shm" : undefined;
+
+function isDirectory(path: string): boolean {
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch {
+    return false;
+  }
+}
+
 /** A directory that goes when the block that made it ends. */
 export class TempDirectory implements Disposable {
-  readonly path = Deno.realPathSync(Deno.makeTempDirSync({ prefix: "kvs_" }));
+  readonly path: string;
+
+  /** @param parent Where to make it; by default where temporary files go. */
+  constructor(parent?: string) {
+    this.path = Deno.realPathSync(
+      Deno.makeTempDirSync({ dir: parent, prefix: "kvs_" }),
+    );
+  }
 
   [Symbol.dispose](): void {
     Deno.removeSync(this.path, { recursive: true });

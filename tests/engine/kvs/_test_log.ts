@@ -20,7 +20,7 @@ import {
   soundRecord,
 } from "../../../engine/kvs/segment.ts";
 import { SkipMap } from "../../../engine/kvs/skip_map.ts";
-import { bytes, TempDirectory, text } from "./_helpers.ts";
+import { bytes, MEMORY, TempDirectory, text } from "./_helpers.ts";
 
 /** A write of a test: a removal has no value. */
 export type KeyValue = readonly [key: string, value?: string];
@@ -197,12 +197,15 @@ export class TestLog implements Disposable {
   }
 }
 
-/** A {@linkcode TestLog} in a directory of its own, which goes with it. */
+/**
+ * A {@linkcode TestLog} in a directory of its own, in memory, which goes with
+ * it.
+ */
 export class TempLog extends TestLog {
   readonly #temporary: TempDirectory;
 
   constructor(options?: TestLogOptions) {
-    const temporary = new TempDirectory();
+    const temporary = new TempDirectory(MEMORY);
     super(temporary.path, options);
     this.#temporary = temporary;
   }

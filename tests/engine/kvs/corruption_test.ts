@@ -6,87 +6,17 @@ import {
 } from "../../../engine/kvs/segment.ts";
 import { writeSnapshot } from "../../../engine/kvs/snapshot.ts";
 import { FaultyDisk } from "./_fault_injection.ts";
-import { copyDirectory, filesOf, TempDirectory } from "./_helpers.ts";
-import { type KeyValue, TempLog, TestLog } from "./_test_log.ts";
-
-/** So that a handful of records makes several segments. */
-const SMALL = { segmentBytes: 150, indexBytes: 2 ** 18 };
-
-/** Every value that a key ever had; `undefined` where it was not there. */
-type History = Map<string, (string | undefined)[]>;
-
-/** Writes a log one by one, and tells what each key was in the course of it. */
-function writeAll(log: TestLog, writes: readonly KeyValue[]): History {
-  const history: History = new Map();
-  for (const [key, value] of writes) {
-    log.write([key, value]);
-    history.set(key, [...history.get(key) ?? [undefined], value]);
-  }
-  return history;
-}
-
-const WRITES: readonly KeyValue[] = [
-  ["apple", "red"],
-  ["pear", "green"],
-  ["fig", ""],
-  ["apple", "yellow"],
-  ["plum", "blue"],
-  ["pear"],
-  ["", "no key"],
-  ["fig"],
-  ["fig", "brown"],
-  ["apple", "rotten"],
-];
-
-/** What a look-up of a damaged store comes to. */
-function look(log: TestLog, key: string): string | undefined | CorruptionError {
-  try {
-    return log.get(key);
-  } catch (error) {
-    if (error instanceof CorruptionError) return error;
-    throw error;
-  }
-}
-
-/**
- * Checks a store with damaged files: no key has a value it never had, nor is
- * an older one passed off as the present one in silence.
- */
-function assertNoLies(log: TestLog, history: History, what: string): void {
-  for (const [key, values] of history) {
-    const found = look(log, key);
-    if (found instanceof CorruptionError) continue;
-    if (found === values[values.length - 1]) continue;
-    assert(
-      values.includes(found),
-      `${what}: key ${key} is ${found}, which it never was`,
-    );
-    assert(
-      log.damage.length > 0,
-      `${what}: key ${key} is ${found} and nothing was reported`,
-    );
-  }
-}
-
-/**
- * Flips each bit of a file in turn, or one in so many: a stride of 5 or 3 comes
- * to each byte, and to each place in a byte.
- */
-function forEachFlip(
-  path: string,
-  check: (what: string) => void,
-  stride = 1,
-): void {
-  const content = Deno.readFileSync(path);
-  const name = path.slice(path.lastIndexOf("/") + 1);
-  for (let bit = 0; bit < content.length * 8; bit += stride) {
-    const flipped = content.slice();
-    flipped[bit >>> 3] ^= 1 << (bit & 7);
-    Deno.writeFileSync(path, flipped);
-    check(`${name}, byte ${bit >>> 3}, bit ${bit & 7}`);
-  }
-  Deno.writeFileSync(path, content);
-}
+import {
+  assertNoLies,
+  flipBitsOfLog,
+  forEachFlip,
+  look,
+  SMALL,
+  writeAll,
+  WRITES,
+} from "./_corruption.ts";
+import { copyDirectory, filesOf, MEMORY, TempDirectory } from "./_helpers.ts";
+import { TempLog, TestLog } from "./_test_log.ts";
 
 Deno.test("A log cut at any byte opens with everything before the cut", () => {
   // From one segment, whose records all end in different places.
@@ -98,7 +28,7 @@ Deno.test("A log cut at any byte opens with everything before the cut", () => {
     ends.push(Deno.statSync(path).size);
   }
   const whole = Deno.readFileSync(path);
-  using directory = new TempDirectory();
+  using directory = new TempDirectory(MEMORY);
   using _disk = new FaultyDisk(directory.path);
   const cutPath = segmentPath(directory.path, 1);
   for (let size = 0; size <= whole.length; size++) {
@@ -136,37 +66,16 @@ Deno.test("A log cut at any byte opens with everything before the cut", () => {
   }
 });
 
-Deno.test("No flipped bit in a log goes unnoticed or changes a value", () => {
-  using log = new TempLog(SMALL);
-  const history = writeAll(log, WRITES);
-  assert(log.ids.length >= 3);
-  for (const id of log.ids) {
-    using directory = new TempDirectory();
-    using _disk = new FaultyDisk(directory.path);
-    copyDirectory(log.directory, directory.path);
-    const path = segmentPath(directory.path, id);
-    const original = Deno.readFileSync(path);
-    forEachFlip(path, (what) => {
-      using damaged = new TestLog(directory.path, SMALL);
-      assertNoLies(damaged, history, what);
-      // Each bit of the log means something, so each flip is reported.
-      assert(damaged.damage.length > 0, `${what}: nothing was reported`);
-      assertEquals(damaged.damage[0].path, path);
-      const { offset, length } = damaged.damage[0];
-      const byte = Number(/byte (\d+)/.exec(what)![1]);
-      assert(offset <= byte && byte < offset + length, what);
-      // Opened for writing, it may have been cut.
-      Deno.writeFileSync(path, original);
-    });
-  }
-});
+Deno.test("No flipped bit in a log goes unnoticed or changes a value", () =>
+  // The torture tests flip each one.
+  flipBitsOfLog(5));
 
 Deno.test("No flipped bit in a log goes unnoticed when it is compacted", () => {
   using log = new TempLog(SMALL);
   const history = writeAll(log, WRITES);
   for (const id of log.ids) {
     forEachFlip(segmentPath(log.directory, id), (what) => {
-      using directory = new TempDirectory();
+      using directory = new TempDirectory(MEMORY);
       using _disk = new FaultyDisk(directory.path);
       copyDirectory(log.directory, directory.path);
       using damaged = new TestLog(directory.path, SMALL);
@@ -233,7 +142,7 @@ Deno.test("No flipped bit in a hint file changes what an opening finds", () => {
   const entries = log.entries();
   assert(filesOf(log.directory, ".hint").length > 0);
   for (const name of filesOf(log.directory, ".hint")) {
-    using directory = new TempDirectory();
+    using directory = new TempDirectory(MEMORY);
     using _disk = new FaultyDisk(directory.path);
     copyDirectory(log.directory, directory.path);
     forEachFlip(`${directory.path}/${name}`, (what) => {

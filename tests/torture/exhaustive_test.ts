@@ -1,0 +1,35 @@
+/**
+ * Each step that may fail and each bit that may flip, of which the fast tests
+ * try one in so many.
+ *
+ * @module
+ */
+
+import {
+  crashInCompaction,
+  failInCompaction,
+} from "../engine/kvs/_compaction_crashes.ts";
+import { flipBitsOfLog } from "../engine/kvs/_corruption.ts";
+import {
+  crashInLife,
+  crashInRepair,
+  failInLife,
+} from "../engine/kvs/_crashes.ts";
+
+Deno.test("A store keeps every acknowledged write through a crash at each step of its life", () =>
+  crashInLife(1));
+
+Deno.test("A store keeps every acknowledged write when any one step of its life fails", () =>
+  failInLife(1));
+
+Deno.test("repairStore() loses nothing that can be read through a crash at each step", () =>
+  crashInRepair(1));
+
+Deno.test("compact() keeps every acknowledged write through a crash at each step", () =>
+  crashInCompaction(1));
+
+Deno.test("compact() loses nothing when any one of its steps fails", () =>
+  failInCompaction(1));
+
+Deno.test("No flipped bit in a log, whichever it is, goes unnoticed or changes a value", () =>
+  flipBitsOfLog(1));
