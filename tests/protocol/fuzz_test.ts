@@ -1,229 +1,29 @@
 /**
- * The protocol against random input. KVS_FUZZ_RUNS sets how many inputs there
- * are in all; a failure prints the seed and the path that repeat it.
+ * The protocol against random input. The torture tests try more of it.
  *
  * @module
  */
 
-import { assert, assertEquals } from "@std/assert";
-import fc from "fast-check";
-import { AnswerBuffer } from "../../protocol/answer_buffer.ts";
-import { decodeAnswer } from "../../protocol/answer.ts";
-import { execute } from "../../protocol/execute.ts";
-import { ProtocolError } from "../../protocol/protocol_error.ts";
-import { decodeGeneral, decodeRequest } from "../../protocol/request.ts";
-import { RequestBuffer } from "../../protocol/request_buffer.ts";
 import { seed } from "../torture/_settings.ts";
-import { MemoryEngine } from "../_memory_engine.ts";
-import { feed, received, shown } from "./_feed.ts";
 import { fuzz } from "./_fuzz.ts";
-import { meaning, type Message, spell } from "./_spelling.ts";
-import { aloneMonitor } from "../_monitor.ts";
+import {
+  fuzzBroken,
+  fuzzCuts,
+  fuzzExecute,
+  fuzzSpellings,
+} from "./_fuzz_requests.ts";
 
-const monitor = aloneMonitor();
+Deno.test("decodeRequest() understands every spelling of every request", () =>
+  fuzzSpellings(2_000));
 
-const RUNS = Number(Deno.env.get("KVS_FUZZ_RUNS") ?? 20_000);
+Deno.test("decodeRequest() decodes broken input as the general decoder does", () =>
+  fuzzBroken(2_000));
 
-const encoder = new TextEncoder();
-const decoder = new TextDecoder();
+Deno.test("RequestBuffer finds the same requests however the stream is cut", () =>
+  fuzzCuts(1_000));
 
-/** Text with a good share of what JSON and UTF-8 treat in a special way. */
-const text = fc.oneof(
-  fc.string({ unit: "binary", maxLength: 12 }),
-  fc.string({ unit: "grapheme-ascii", maxLength: 24 }),
-  fc.string({
-    unit: fc.constantFrom(...'\0\b\t\n\f\r\x1f"\\/{}[]:,\x7fé\u2028€\ufeff😀'),
-    maxLength: 12,
-  }),
-);
+Deno.test("execute() answers as a Map would, on any engine, in any pieces", () =>
+  fuzzExecute(500));
 
-const message: fc.Arbitrary<Message> = fc.oneof(
-  fc.tuple(text, text).map(([key, value]) => ({
-    name: "Set",
-    fields: [["key", key], ["value", value]] as const,
-  })),
-  text.map((key) => ({ name: "Get", fields: [["key", key]] as const })),
-  text.map((key) => ({ name: "Remove", fields: [["key", key]] as const })),
-  fc.constant({ name: "Compact", fields: [] }),
-);
-
-/** An endless choice of numbers, the same each time for the same input. */
-const choices = fc.array(fc.nat(0xff), { minLength: 1, maxLength: 40 });
-
-function chooser(numbers: readonly number[]): (count: number) => number {
-  let i = 0;
-  return (count) => numbers[i++ % numbers.length] % count;
-}
-
-const spelled = fc.tuple(message, choices).map(([message, numbers]) => ({
-  expected: meaning(message),
-  text: spell(message, chooser(numbers)),
-}));
-
-function outcome(decode: () => ReturnType<typeof decodeRequest>): string {
-  try {
-    return shown(decode());
-  } catch (error) {
-    if (!(error instanceof ProtocolError)) throw error;
-    return shown(error);
-  }
-}
-
-Deno.test("decodeRequest() understands every spelling of every request", () => {
-  fc.assert(
-    fc.property(spelled, ({ expected, text }) => {
-      const bytes = encoder.encode(text);
-      assertEquals(shown(decodeRequest(bytes, 0, bytes.length)), expected);
-      assertEquals(shown(decodeGeneral(bytes)), expected);
-      assertEquals(received(bytes), [expected]);
-    }),
-    { numRuns: Math.ceil(RUNS * 0.4) },
-  );
-});
-
-Deno.test("decodeRequest() decodes broken input as the general decoder does", () => {
-  const mutation = fc.record({
-    at: fc.nat(0xffff),
-    removed: fc.nat(3),
-    inserted: fc.oneof(
-      fc.uint8Array({ maxLength: 3 }),
-      fc.constantFrom(...'"\\{}[]:,\n\r ').map((text) => encoder.encode(text)),
-      fc.constantFrom('"}}', '","value":"', "{", "}}\n", "\\u12", "\\ud800")
-        .map((text) => encoder.encode(text)),
-    ),
-  });
-  fc.assert(
-    fc.property(
-      spelled,
-      fc.array(mutation, { minLength: 1, maxLength: 3 }),
-      ({ text }, mutations) => {
-        let bytes = encoder.encode(text);
-        for (const { at, removed, inserted } of mutations) {
-          const cut = at % (bytes.length + 1);
-          bytes = Uint8Array.of(
-            ...bytes.subarray(0, cut),
-            ...inserted,
-            ...bytes.subarray(cut + removed),
-          );
-        }
-        assertEquals(
-          outcome(() => decodeRequest(bytes, 0, bytes.length)),
-          outcome(() => decodeGeneral(bytes)),
-        );
-        // However it is framed, it is answered, and the next line is whole.
-        const followed = Uint8Array.of(
-          ...bytes,
-          ...encoder.encode('\n{"Get":{"key":"next"}}\n'),
-        );
-        assertEquals(received(followed).at(-1), "get next");
-      },
-    ),
-    { numRuns: Math.ceil(RUNS * 0.4) },
-  );
-});
-
-Deno.test("RequestBuffer finds the same requests however the stream is cut", () => {
-  const part = fc.oneof(
-    spelled.map(({ expected, text }) => ({ expected, text: `${text}\n` })),
-    fc.tuple(message, fc.nat(0xff)).map(([message, at]) => {
-      const text = spell(message, () => 1);
-      // The line after a truncated one is of the kind that begins anew.
-      return {
-        expected: undefined,
-        text: `${text.slice(0, 1 + at % (text.length - 1))}\n`,
-      };
-    }),
-    fc.constantFrom("\n", "\r\n", " \n").map((text) => ({
-      expected: "",
-      text: `{"Compact":{}}${text}`,
-    })),
-  );
-  fc.assert(
-    fc.property(
-      fc.array(part, { minLength: 1, maxLength: 6 }),
-      fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 8 }),
-      (parts, cuts) => {
-        let text = "";
-        const expected: string[] = [];
-        for (const part of parts) {
-          text += part.text;
-          expected.push(
-            part.expected === "" ? "compact" : part.expected ?? "!",
-          );
-          if (part.expected !== undefined) continue;
-          text += '{"Compact":{}}\n';
-          expected.push("compact");
-        }
-        const bytes = encoder.encode(text);
-        const requests = new RequestBuffer();
-        const taken: string[] = [];
-        for (let at = 0, i = 0; at < bytes.length; i++) {
-          const end = at + cuts[i % cuts.length];
-          feed(requests, bytes.subarray(at, end));
-          at = end;
-          for (let next = requests.next(); next; next = requests.next()) {
-            taken.push(next instanceof ProtocolError ? "!" : shown(next));
-          }
-        }
-        assertEquals(taken, expected);
-      },
-    ),
-    { numRuns: Math.ceil(RUNS * 0.15) },
-  );
-});
-
-Deno.test("execute() answers as a Map would, on any engine, in any pieces", async () => {
-  const key = fc.constantFrom("", "a", "b", "\n", "é");
-  const command = fc.oneof(
-    fc.record({ name: fc.constant("Set"), key, value: text }),
-    fc.record({ name: fc.constantFrom("Get", "Remove"), key }),
-    fc.constant({ name: "nonsense", key: "" }),
-  );
-  await fc.assert(
-    fc.asyncProperty(
-      fc.array(command, { maxLength: 40 }),
-      fc.integer({ min: 1, max: 500 }),
-      fc.boolean(),
-      async (commands, readBytes, isAsync) => {
-        const model = new Map<string, string>();
-        const engine = new MemoryEngine({ isAsync });
-        const requests = new RequestBuffer();
-        const answers = new AnswerBuffer();
-        const expected: unknown[] = [];
-        let input = "";
-        for (const { name, ...fields } of commands) {
-          input += `${JSON.stringify({ [name]: fields })}\n`;
-          if (name === "Set" && "value" in fields) {
-            model.set(fields.key, fields.value);
-            expected.push({ ok: null });
-          } else if (name === "Get") {
-            expected.push({ ok: model.get(fields.key) ?? null });
-          } else if (name === "Remove") {
-            expected.push(
-              model.delete(fields.key)
-                ? { ok: null }
-                : { err: "Key not found" },
-            );
-          } else {
-            expected.push({
-              err:
-                'Unknown request "nonsense"; expected Set, Get, Remove, Scan, Snapshot, Compact, Stats or Auth',
-            });
-          }
-        }
-        const bytes = encoder.encode(input);
-        for (let at = 0; at < bytes.length; at += readBytes) {
-          feed(requests, bytes.subarray(at, at + readBytes));
-          assert(await execute(engine, requests, answers, monitor) === false);
-        }
-        const lines = decoder.decode(answers.bytes()).split("\n").slice(0, -1);
-        assertEquals(lines.map(decodeAnswer), expected);
-      },
-    ),
-    { numRuns: Math.ceil(RUNS * 0.05) },
-  );
-});
-
-Deno.test("RequestBuffer makes of any input what a plain reading of the protocol does", () => {
-  fuzz(seed(), 0, Math.ceil(RUNS * 0.5));
-});
+Deno.test("RequestBuffer makes of any input what a plain reading of the protocol does", () =>
+  fuzz(seed(), 0, 3_000));

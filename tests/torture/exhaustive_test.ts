@@ -15,6 +15,7 @@ import {
   crashInRepair,
   failInLife,
 } from "../engine/kvs/_crashes.ts";
+import { testInterruptedReaders } from "../engine/kvs/_interleaving.ts";
 
 Deno.test("A store keeps every acknowledged write through a crash at each step of its life", () =>
   crashInLife(1));
@@ -33,3 +34,5 @@ Deno.test("compact() loses nothing when any one of its steps fails", () =>
 
 Deno.test("No flipped bit in a log, whichever it is, goes unnoticed or changes a value", () =>
   flipBitsOfLog(1));
+
+testInterruptedReaders(1);

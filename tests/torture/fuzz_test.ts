@@ -13,6 +13,12 @@ import { POOL_STRATEGIES } from "../../pool/pool.ts";
 import type { ServerProcess } from "../e2e/_kvs.ts";
 import { connect, get, lines, receive } from "../e2e/_tcp.ts";
 import { Random } from "../engine/kvs/_helpers.ts";
+import {
+  fuzzBroken,
+  fuzzCuts,
+  fuzzExecute,
+  fuzzSpellings,
+} from "../protocol/_fuzz_requests.ts";
 import { cut, makeInput } from "../protocol/_input.ts";
 import { attack, sleep, untilHungUp } from "./_attack.ts";
 import type { FuzzTask } from "./_fuzz_worker.ts";
@@ -60,6 +66,18 @@ async function runTask(task: FuzzTask): Promise<string | undefined> {
     worker.terminate();
   }
 }
+
+Deno.test("decodeRequest() understands every spelling of every request", () =>
+  fuzzSpellings(Math.ceil(INPUTS / 100)));
+
+Deno.test("decodeRequest() decodes broken input as the general decoder does", () =>
+  fuzzBroken(Math.ceil(INPUTS / 100)));
+
+Deno.test("RequestBuffer finds the same requests however the stream is cut", () =>
+  fuzzCuts(Math.ceil(INPUTS / 200)));
+
+Deno.test("execute() answers as a Map would, on any engine, in any pieces", () =>
+  fuzzExecute(Math.ceil(INPUTS / 500)));
 
 attack("random input", {
   pools: POOL_STRATEGIES,
