@@ -1,5 +1,5 @@
 /**
- * Writing to a server without pause, in an order that tells whether what
+ * Writing to a server while it compacts, in an order that tells whether what
  * somebody finds of it is of one moment.
  *
  * @module
@@ -10,6 +10,9 @@ import { KvsClient } from "../../client.ts";
 import { kvs, ServerProcess } from "./_kvs.ts";
 
 const KEYS = 300;
+
+/** Between two rounds, so that there are some in the time of a compaction. */
+const PAUSE_MS = 100;
 
 /** The keys that are written, in order. */
 export const keys: readonly string[] = Array.from(
@@ -28,14 +31,16 @@ export class Churn implements AsyncDisposable {
   readonly addr: string;
   /** The last round of which every write is acknowledged. */
   acknowledgedRound = 0;
+  /** How many compactions have come to their end. */
+  compactions = 0;
   readonly #server: ServerProcess;
-  readonly #running: Promise<void>;
+  readonly #running: Promise<unknown>;
   #isOver = false;
 
   private constructor(server: ServerProcess) {
     this.#server = server;
     this.addr = server.addr;
-    this.#running = this.#run();
+    this.#running = Promise.all([this.#write(), this.#compact()]);
   }
 
   /**
@@ -64,10 +69,9 @@ export class Churn implements AsyncDisposable {
     await this.stop().finally(() => this.#server[Symbol.asyncDispose]());
   }
 
-  async #run(): Promise<void> {
+  async #write(): Promise<void> {
     await using client = await KvsClient.connect(this.addr);
     for (let round = 1; !this.#isOver; round++) {
-      const compacted = client.compact();
       // All but the last key are removed before they are set again, so that
       // tombstones come and go.
       await Promise.all(keys.flatMap((key, i) => [
@@ -75,14 +79,23 @@ export class Churn implements AsyncDisposable {
         client.set(key, valueOf(round)),
       ]));
       this.acknowledgedRound = round;
-      await compacted;
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+    }
+  }
+
+  async #compact(): Promise<void> {
+    await using client = await KvsClient.connect(this.addr);
+    while (!this.#isOver) {
+      await client.compact();
+      this.compactions++;
     }
   }
 }
 
 /**
- * Exports until the store has been seen to change thrice, and checks that each
- * export is of one moment, and no earlier than what came before it.
+ * Exports until the store has been seen to change thrice, and a compaction has
+ * come and gone, and checks that each export is of one moment, and no earlier
+ * than what came before it.
  *
  * @param churn Changes the store.
  * @param source The arguments that say where it is.
@@ -95,7 +108,9 @@ export async function exportMoments(
 ): Promise<void> {
   let lastRound = 0;
   let changes = 0;
-  for (let tries = 0; changes < 3; tries++) {
+  const { compactions } = churn;
+  const isOver = () => changes >= 3 && churn.compactions > compactions;
+  for (let tries = 0; !isOver(); tries++) {
     assert(tries < 50, `Only ${changes} changes in ${tries} tries`);
     const { acknowledgedRound } = churn;
     const exported = await kvs(["export", ...source]);
