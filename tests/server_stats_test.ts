@@ -15,8 +15,10 @@ for (const pool of POOL_STRATEGIES) {
     Deno.test(`KvsServer.stats() tells what clients hear too (${pool}, ${engineName})`, () =>
       withEngine(async (_engine, start) => {
         await using server = await start({ pool });
+        // A Worker for each batch takes its time.
+        const count = pool === "naive" ? 2 : 4;
         const clients = await Promise.all(
-          Array.from({ length: 4 }, () => KvsClient.connect(server.addr)),
+          Array.from({ length: count }, () => KvsClient.connect(server.addr)),
         );
         for (const [i, client] of clients.entries()) {
           await client.set(`${i}`, "v".repeat(100));
@@ -44,9 +46,9 @@ for (const pool of POOL_STRATEGIES) {
         assert(heard.memory.rssBytes > 2 ** 20);
         assertEquals(heard.memory.bufferBytes, 0);
         assertEquals(heard.operations, {
-          get: 8,
-          set: 5,
-          remove: 5,
+          get: 2 * count,
+          set: count + 1,
+          remove: count + 1,
           scan: 1,
           snapshot: 0,
           compact: 1,
@@ -55,9 +57,12 @@ for (const pool of POOL_STRATEGIES) {
           invalid: 2,
         });
         assertEquals([heard.errors, heard.denied], [2, 0]);
-        assertEquals(heard.connections.total, 6);
+        assertEquals(heard.connections.total, count + 2);
         // That a one-shot client has gone may be counted a moment later.
-        assert(heard.connections.open >= 4, `${heard.connections.open} open`);
+        assert(
+          heard.connections.open >= count,
+          `${heard.connections.open} open`,
+        );
         assertEquals(heard.connections.refused, 0);
         for (
           const { p50Us, p90Us, p99Us, p999Us, maxUs } of [
@@ -70,7 +75,7 @@ for (const pool of POOL_STRATEGIES) {
           assertEquals(inOrder, inOrder.toSorted((a, b) => a - b));
         }
         assert(heard.store.diskBytes > 0);
-        if (engineName === "kvs") assertEquals(heard.store.keys, 3);
+        if (engineName === "kvs") assertEquals(heard.store.keys, count - 1);
 
         const own = await server.stats();
         assertEquals(own.operations, heard.operations);
