@@ -1,6 +1,6 @@
 /**
  * Each step that may fail and each bit that may flip, of which the fast tests
- * try one in so many.
+ * try one in so many, and more of their random commands.
  *
  * @module
  */
@@ -16,6 +16,7 @@ import {
   failInLife,
 } from "../engine/kvs/_crashes.ts";
 import { testInterruptedReaders } from "../engine/kvs/_interleaving.ts";
+import { runStoreCommands } from "../engine/kvs/_store_commands.ts";
 
 Deno.test("A store keeps every acknowledged write through a crash at each step of its life", () =>
   crashInLife(1));
@@ -34,5 +35,8 @@ Deno.test("compact() loses nothing when any one of its steps fails", () =>
 
 Deno.test("No flipped bit in a log, whichever it is, goes unnoticed or changes a value", () =>
   flipBitsOfLog(1));
+
+Deno.test("KvStore agrees with a Map under any of 60 lists of commands", () =>
+  runStoreCommands(60));
 
 testInterruptedReaders(1);

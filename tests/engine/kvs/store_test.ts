@@ -5,7 +5,6 @@ import {
   assertRejects,
   assertThrows,
 } from "@std/assert";
-import fc from "fast-check";
 import type { SyncMode } from "../../../engine/engine.ts";
 import { IndexFullError } from "../../../engine/kvs/arena.ts";
 import { WritesRefusedError } from "../../../engine/kvs/log_writer.ts";
@@ -17,14 +16,8 @@ import {
 } from "../../../engine/kvs/segment.ts";
 import { KvStore } from "../../../engine/kvs/store.ts";
 import { FaultyDisk, InjectedFault } from "./_fault_injection.ts";
-import {
-  bytes,
-  copyDirectory,
-  filesOf,
-  openStore,
-  TempDirectory,
-  text,
-} from "./_helpers.ts";
+import { runStoreCommands } from "./_store_commands.ts";
+import { bytes, filesOf, openStore, TempDirectory } from "./_helpers.ts";
 
 const SYNC_MODES: readonly SyncMode[] = ["always", "everysec", "no"];
 
@@ -364,7 +357,7 @@ Deno.test("KvStore.open() refuses a directory that is open, and bad options", as
 
 Deno.test("KvStore.close() may be called twice, and frees nothing that is another's", async () => {
   using directory = new TempDirectory();
-  const store = openStore(directory.path);
+  const store = openStore(directory.path, { cacheBytes: 0 });
   const first = KvStore.attach(store.share());
   await first.close();
   const second = KvStore.attach(store.share());
@@ -526,99 +519,9 @@ Deno.test("KvStore refuses writes after a failed fdatasync, and serves reads", a
   await again.close();
 });
 
-Deno.test("KvStore agrees with a Map under any commands", async () => {
-  const key = fc.constantFrom("a", "b", "c", "d", "", "ä", "long".repeat(20));
-  const value = fc.oneof(
-    fc.string({ unit: "grapheme", maxLength: 20 }),
-    fc.integer({ min: 0, max: 3_000 }).map((length) => "v".repeat(length)),
-  );
-  const write = fc.record({
-    key,
-    value: fc.option(value, { nil: undefined }),
-  });
-  const command = fc.oneof(
-    { weight: 6, arbitrary: fc.record({ set: key, value }) },
-    { weight: 3, arbitrary: fc.record({ remove: key }) },
-    { weight: 3, arbitrary: fc.record({ get: key }) },
-    {
-      weight: 3,
-      arbitrary: fc.record({ batch: fc.array(write, { maxLength: 12 }) }),
-    },
-    { weight: 1, arbitrary: fc.record({ compact: fc.constant(true) }) },
-    { weight: 1, arbitrary: fc.record({ reopen: fc.boolean() }) },
-  );
-  type Command = typeof command extends fc.Arbitrary<infer T> ? T : never;
-  const options = { segmentBytes: 4_096, sync: "no" } as const;
-  await fc.assert(
-    fc.asyncProperty(
-      fc.array(fc.tuple(command, fc.boolean()), { maxLength: 60 }),
-      async (commands: readonly [Command, boolean][]) => {
-        using directory = new TempDirectory();
-        let store = openStore(directory.path, options);
-        let clone = KvStore.attach(store.share());
-        const model = new Map<string, string>();
-        for (const [command, byClone] of commands) {
-          const instance = byClone ? clone : store;
-          if ("set" in command) {
-            await instance.set(command.set, command.value);
-            model.set(command.set, command.value);
-          } else if ("remove" in command) {
-            assertEquals(
-              await instance.remove(command.remove),
-              model.delete(command.remove),
-            );
-          } else if ("get" in command) {
-            assertEquals(
-              instance.get(command.get),
-              model.get(command.get),
-            );
-          } else if ("batch" in command) {
-            const outcomes = instance.write(
-              command.batch.map(({ key, value }) => ({
-                key: bytes(key),
-                value: value === undefined ? undefined : bytes(value),
-              })),
-            );
-            const expected = command.batch.map(({ key, value }) => {
-              if (value === undefined) return model.delete(key);
-              model.set(key, value);
-              return true;
-            });
-            assertEquals(outcomes, expected);
-          } else if ("compact" in command) {
-            await instance.compact();
-          } else {
-            if (command.reopen) {
-              await clone.close();
-              await store.close();
-            } else {
-              // As a kill leaves it.
-              const copy = `${directory.path}/copy`;
-              copyDirectory(directory.path, copy);
-              const killed = openStore(copy, options);
-              assertEquals(killed.size, model.size);
-              for (const [key, value] of model) {
-                assertEquals(killed.get(key), value);
-              }
-              await killed.close();
-              Deno.removeSync(copy, { recursive: true });
-              continue;
-            }
-            store = openStore(directory.path, options);
-            clone = KvStore.attach(store.share());
-          }
-          assertEquals(store.size, model.size);
-        }
-        for (const [key, value] of model) {
-          assertEquals(text(clone.getBytes(bytes(key))!), value);
-        }
-        await clone.close();
-        await store.close();
-      },
-    ),
-    { numRuns: 40 },
-  );
-});
+// The torture tests run more of them.
+Deno.test("KvStore agrees with a Map under any commands", () =>
+  runStoreCommands(15));
 
 Deno.test("KvStore.stats() tells live bytes from dead ones", async () => {
   using directory = new TempDirectory();
