@@ -80,7 +80,7 @@ function closeIfOpen(conn: Deno.TcpConn): void {
 
 /** As many bytes as told, of which neighbours differ. */
 function pattern(length: number): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from({ length }, (_, i) => i * 31 >>> 3);
+  return new Uint8Array(length).map((_, i) => i * 31 >>> 3);
 }
 
 async function readAll(conn: Deno.TcpConn, bytes: number): Promise<Uint8Array> {
