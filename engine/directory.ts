@@ -112,7 +112,7 @@ export class DataDirectory implements Disposable {
       writeOwner(lock, undefined);
       return new DataDirectory(Deno.realPathSync(path), note.engine, lock);
     } catch (error) {
-      lock.close();
+      unlock(lock);
       throw error;
     }
   }
@@ -133,7 +133,7 @@ export class DataDirectory implements Disposable {
     // The file stays: were it removed, one process could lock the old file and
     // another a new one of the same name.
     this.#lock.truncateSync(0);
-    this.#lock.close();
+    unlock(this.#lock);
   }
 
   /** Closes the directory at the end of a `using` block. */
@@ -219,6 +219,16 @@ function takeLock(path: string): Deno.FsFile {
   } finally {
     if (!taken) file.close();
   }
+}
+
+/**
+ * Gives a lock back. Closing its file alone may leave it locked for a moment:
+ * a process that this one is just starting has the file as well, until it runs
+ * its program.
+ */
+function unlock(lock: Deno.FsFile): void {
+  lock.unlockSync();
+  lock.close();
 }
 
 function writeOwner(lock: Deno.FsFile, address: string | undefined): void {

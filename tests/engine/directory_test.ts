@@ -2,11 +2,13 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { DataDirectory } from "../../engine/directory.ts";
 
 /** Runs a test body with a path that does not exist yet. */
-function withPath(body: (path: string) => void): () => void {
-  return () => {
+function withPath(
+  body: (path: string) => void | Promise<void>,
+): () => Promise<void> {
+  return async () => {
     const root = Deno.makeTempDirSync({ prefix: "kvs_directory_" });
     try {
-      body(`${root}/data`);
+      await body(`${root}/data`);
     } finally {
       Deno.removeSync(root, { recursive: true });
     }
@@ -217,3 +219,27 @@ Deno.test(
     }
   }),
 );
+
+/** Starts processes until it is terminated, and says when it has begun. */
+const STARTER = `data:text/javascript,
+  for (let i = 0;; i++) {
+    await new Deno.Command("true").output();
+    if (i === 0) self.postMessage("begun");
+  }`;
+
+Deno.test({
+  name:
+    "DataDirectory.close() leaves it unlocked, even while other processes start",
+  ignore: Deno.build.os === "windows",
+  fn: withPath(async (path) => {
+    const starter = new Worker(STARTER, { type: "module" });
+    try {
+      await new Promise((resolve) => starter.onmessage = resolve);
+      for (let i = 0; i < 300; i++) {
+        DataDirectory.open(path, { create: true }).close();
+      }
+    } finally {
+      starter.terminate();
+    }
+  }),
+});
