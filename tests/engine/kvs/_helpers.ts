@@ -50,13 +50,14 @@ export class TempDirectory implements Disposable {
   }
 }
 
-/** Opens a store with a small index and no compaction of its own. */
+/** Opens a store with a small index and cache, and no compaction by itself. */
 export function openStore(
   directory: string,
   options: KvStoreOptions = {},
 ): KvStore {
   return KvStore.open(directory, {
     indexBytes: 2 ** 20,
+    cacheBytes: 2 ** 16,
     compactAtBytes: Infinity,
     onDamage: (damage) => {
       throw new Error(`Unexpected damage: ${JSON.stringify(damage)}`);

@@ -357,7 +357,7 @@ Deno.test("KvStore.open() refuses a directory that is open, and bad options", as
 
 Deno.test("KvStore.close() may be called twice, and frees nothing that is another's", async () => {
   using directory = new TempDirectory();
-  const store = openStore(directory.path, { cacheBytes: 0 });
+  const store = openStore(directory.path);
   const first = KvStore.attach(store.share());
   await first.close();
   const second = KvStore.attach(store.share());
