@@ -411,8 +411,8 @@ Deno.test("SkipMap.set() has room for as many keys as have been removed", () => 
     for (let n = 0; n < count; n++) assert(map.remove(keyOf(n), previous));
     counts.push(count);
   }
-  // Heights differ, so one round in fifty ends early, by up to a third, when
-  // none of the free blocks is large enough. What leaks is missing for good.
+  // As the hashes fall, one round in fifty ends early, by up to a third. What
+  // leaks is missing for good.
   const most = Math.max(...counts.slice(2));
   assert(most > counts[0] * 0.98, `rounds of ${counts} keys`);
 });
