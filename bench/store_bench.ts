@@ -53,7 +53,7 @@ const names = shuffled.map((key) => new TextDecoder().decode(key));
 const writes = shuffled.map((key) => ({ key, value }));
 
 const index = SkipMap.attach(store.share().index);
-const files = new SegmentFiles(`${directory}/data`, () => 0);
+const files = new SegmentFiles(`${directory}/data`);
 const cache = new RecordCache(
   `${directory}/data`,
   32 * 2 ** 20,
