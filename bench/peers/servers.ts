@@ -37,7 +37,7 @@ type ServerCase = Pick<ServerResult, "kind" | "subject" | "label">;
 const LATENCY_LOAD = 0.7;
 
 /** Latency needs many requests to be seen at its rare end. */
-const LATENCY_TIMES = 2;
+const LATENCY_TIMES = 5;
 
 const THREADS: readonly Threads[] = ["one", "all"];
 const SYNCS = ["no", "always"] as const;
