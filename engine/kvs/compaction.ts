@@ -26,6 +26,9 @@ import {
 import { DAMAGED, HINTED, SEALED, type SegmentState } from "./segment_table.ts";
 import { removeSnapshot } from "./snapshot.ts";
 
+/** So many segments at most are without a hint file: an opening reads them. */
+const MAX_SPARED_HINTS = 2;
+
 /** Which segments a compaction takes. */
 export type CompactionScope =
   /** Every segment that has anything to give back, the active one too. */
@@ -130,10 +133,18 @@ function compactSegments(
   for (const id of again) known.add(id);
 }
 
-/** The sealed segments that should have a hint file and have none. */
+/**
+ * The sealed segments that should have a hint file and have none. Where much is
+ * overwritten a segment is half dead as soon as it is sealed, and compacted
+ * before long, so the newest of that kind are left out.
+ *
+ * @param control The store's shared state.
+ */
 export function unhinted(control: Control): SegmentState[] {
-  return control.segments.list().filter(({ flags }) =>
-    (flags & (SEALED | DAMAGED | HINTED)) === SEALED
+  const segments = sealed(control.segments.list());
+  const older = segments.length - MAX_SPARED_HINTS;
+  return segments.filter(({ flags, deadBytes, sizeBytes }, i) =>
+    (flags & HINTED) === 0 && (i < older || deadBytes * 2 < sizeBytes)
   );
 }
 
@@ -168,13 +179,19 @@ export function candidates(
   const gain = (segment: SegmentState) =>
     segment.deadBytes +
     (segment.minSequence < oldestDead ? segment.tombstoneBytes : 0);
-  return segments.filter((segment) =>
-    scope !== "hints" &&
-    (segment.flags & (SEALED | DAMAGED)) === SEALED && gain(segment) > 0 &&
+  return sealed(segments).filter((segment) =>
+    scope !== "hints" && gain(segment) > 0 &&
     (among === undefined || among.has(segment.id)) &&
     (scope === "all" || gain(segment) * 2 >= segment.sizeBytes)
   ).sort((a, b) =>
     scope === "all" ? a.minSequence - b.minSequence : gain(b) - gain(a)
+  );
+}
+
+/** The segments that nothing is appended to any more, and that are sound. */
+function sealed(segments: readonly SegmentState[]): SegmentState[] {
+  return segments.filter(({ flags }) =>
+    (flags & (SEALED | DAMAGED)) === SEALED
   );
 }
 

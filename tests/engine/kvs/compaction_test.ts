@@ -211,6 +211,18 @@ Deno.test("compact() gives sealed segments their hint files", () => {
   assertEquals(left.filter((id) => !log.ids.includes(id)), []);
 });
 
+Deno.test("compact() makes no hint file for the two newest segments that are half dead", () => {
+  using log = new TempLog(TINY);
+  // Four fill a segment.
+  writeEach(log, [..."aaaabbbbccccd"].map((key) => [key, quarter(key)]));
+  assertEquals(log.ids, [1, 2, 3, 4]);
+  log.compact("hints");
+  assertEquals(filesOf(log.directory, ".hint"), ["1.hint"]);
+  writeEach(log, [..."ddde"].map((key) => [key, quarter(key)]));
+  log.compact("hints");
+  assertEquals(filesOf(log.directory, ".hint"), ["1.hint", "2.hint"]);
+});
+
 Deno.test("compact() stops between two segments when it is asked to", () => {
   using log = new TempLog(TINY);
   writeEach(log, [..."abcdefghijkl"].map((key) => [key, quarter(key)]));
