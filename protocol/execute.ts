@@ -209,12 +209,10 @@ class Batch implements BatchCounts {
    */
   finish(): MaybePromise<boolean> {
     // One step behind the writes, since each costs a promise.
-    return after(this.#emptyQueues(), () => {
-      const synced = this.#sync();
-      return synced instanceof Promise
-        ? synced.then(() => this.#end())
-        : this.#end();
-    });
+    return after(
+      this.#emptyQueues(),
+      () => after(this.#sync(), () => this.#end()),
+    );
   }
 
   #end(): boolean {
