@@ -25,7 +25,8 @@ export class ConnectionSet {
   readonly #limiter: Limiter;
   readonly #connections = new Set<Connection>();
   #isClosing = false;
-  #warnedMs = -Infinity;
+  /** When each kind of warning was last given. */
+  readonly #warnedMs = new Map<string, number>();
   /** Called once the last connection has ended. */
   #onEmpty: (() => void) | undefined;
 
@@ -61,7 +62,7 @@ export class ConnectionSet {
         if (this.#isClosing || error instanceof Deno.errors.BadResource) return;
         // Out of file descriptors, or the peer is gone already: neither is a
         // reason to stop listening.
-        this.#warn(`Cannot accept connections: ${error}`);
+        this.#warn("Cannot accept connections", `${error}`);
         await new Promise((resolve) => setTimeout(resolve, ACCEPT_RETRY_MS));
       }
     }
@@ -87,7 +88,7 @@ export class ConnectionSet {
   #serve(transport: Transport): void {
     const refusal = this.#limiter.admit();
     if (refusal !== undefined) {
-      this.#warn(`Refusing connections: ${refusal}`);
+      this.#warn("Refusing connections", refusal);
       return refuse(transport, refusal);
     }
     const connection = new Connection(
@@ -101,11 +102,12 @@ export class ConnectionSet {
   }
 
   /** Says what may be so for long, and not over and over. */
-  #warn(message: string): void {
+  #warn(what: string, reason: string): void {
     const { nowMs } = this.#limiter;
-    if (nowMs - this.#warnedMs < WARN_INTERVAL_MS) return;
-    this.#warnedMs = nowMs;
-    this.#log("warn", message);
+    const sinceMs = nowMs - (this.#warnedMs.get(what) ?? -Infinity);
+    if (sinceMs < WARN_INTERVAL_MS) return;
+    this.#warnedMs.set(what, nowMs);
+    this.#log("warn", `${what}: ${reason}`);
   }
 
   readonly #onEnd = (connection: Connection, error?: unknown) => {
