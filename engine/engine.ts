@@ -154,6 +154,8 @@ export interface StoreStats {
   readonly indexUsedBytes?: number;
   /** …and how much it may. */
   readonly indexLimitBytes?: number;
+  /** Why writes are refused, in a sentence; `undefined` while they are not. */
+  readonly writesRefused?: string;
 }
 
 /** Told of what failed behind requests, such as a compaction by itself. */

@@ -111,7 +111,7 @@ export async function attachEngine(
   switch (handle.engine) {
     case "kvs": {
       const { KvStore } = await import("./kvs/store.ts");
-      return KvStore.attach(handle as KvsHandle);
+      return KvStore.attach(handle as KvsHandle, onFailure);
     }
     case "level": {
       const { LevelEngine } = await import("./level/level_engine.ts");

@@ -6,7 +6,6 @@
  */
 
 import type { CompactionProgress, CompactionReport } from "../engine.ts";
-import { syncDirectory } from "../files.ts";
 import {
   type CompactionContext,
   CompactionOutput,
@@ -14,15 +13,9 @@ import {
 import type { Control } from "./control.ts";
 import { removeHint, writeHint } from "./hint.ts";
 import { emptyPointer } from "./log_pointer.ts";
-import { WritesRefusedError } from "./log_writer.ts";
 import { RECORD_HEADER_BYTES, type RecordHeader } from "./record.ts";
-import {
-  CorruptionError,
-  createSegment,
-  scanSegment,
-  SEGMENT_HEADER_BYTES,
-  segmentPath,
-} from "./segment.ts";
+import { CorruptionError, scanSegment, segmentPath } from "./segment.ts";
+import { SegmentAppender, syncLog } from "./segment_appender.ts";
 import { DAMAGED, HINTED, SEALED, type SegmentState } from "./segment_table.ts";
 import { removeSnapshot } from "./snapshot.ts";
 
@@ -61,7 +54,7 @@ export function compact(
   onProgress: CompactionProgress = () => {},
 ): CompactionReport {
   const { control } = context;
-  if (control.refusesWrites) throw new WritesRefusedError();
+  control.assertWritable();
   const bytesBefore = totalBytes(control.segments.list());
   // Segments that come to be meanwhile are for the next compaction.
   const known = new Set(control.segments.list().map((segment) => segment.id));
@@ -152,7 +145,7 @@ function writeHints(context: CompactionContext): void {
   const { control, directory } = context;
   const segments = unhinted(control);
   // An opening takes a segment with a hint file for durable.
-  if (segments.length > 0) syncLog(context);
+  if (segments.length > 0) syncLog(directory, control);
   for (const { id } of segments) {
     if (control.stopsCompaction) return;
     const flag = writeHint(directory, id) ? HINTED : DAMAGED;
@@ -222,7 +215,10 @@ function compactSegment(
   const current = emptyPointer();
   // What a tombstone of this segment hides was dead before it was written, so
   // records that die from here on make no difference.
-  const oldestDead = oldestDeadRecord(control.segments.list(), segment.id);
+  const oldestDead = oldestDeadRecord(
+    control.locked(() => control.segments.list()),
+    segment.id,
+  );
   const visit = (
     header: RecordHeader,
     offset: number,
@@ -257,30 +253,18 @@ function compactSegment(
     throw new CorruptionError(path, offset, reason);
   }
   output.flush();
-  output.sync();
-  syncLog(context);
+  // Before the segment goes. The copies must be on disk, and so must whatever
+  // has overwritten or removed its other records: a power failure would take
+  // both the old value and the new one. And so must the removal of the segments
+  // before it, whose records its tombstones hid.
+  syncLog(directory, control);
   removeSegment(context, segment.id);
-}
-
-/**
- * Makes everything appended and removed so far durable, before the next
- * segment goes. What has overwritten or removed its records must be on disk: a
- * power failure would take both the old value and the new one. So must be the
- * removal of the segments before it, whose records its tombstones hid.
- */
-function syncLog({ control, directory }: CompactionContext): void {
-  const { sealed, active } = control.unsyncedSegments();
-  for (const id of active === 0 ? sealed : [...sealed, active]) {
-    using file = Deno.openSync(segmentPath(directory, id));
-    control.orRefuseWrites(() => file.syncDataSync());
-  }
-  syncDirectory(directory);
-  control.markSynced(sealed);
 }
 
 /** Takes a segment that holds nothing live out of the store. */
 function removeSegment(context: CompactionContext, id: number): void {
   const { control, directory } = context;
+  control.assertWritable();
   removeSnapshot(directory);
   removeHint(directory, id);
   // A reader that has looked the old pointer up and not opened the file yet
@@ -291,16 +275,17 @@ function removeSegment(context: CompactionContext, id: number): void {
   control.locked(() => control.dropSegment(id));
 }
 
-function sealActive(context: CompactionContext): void {
-  const { control, directory } = context;
+function sealActive({ control, directory }: CompactionContext): void {
   control.locked(() => {
     if (control.activeSegment === 0) return;
     const active = control.segments.get(control.activeSegment);
     if (active.deadBytes + active.tombstoneBytes === 0) return;
-    const id = control.nextFileId();
-    createSegment(directory, id).close();
-    control.segments.add(id, SEGMENT_HEADER_BYTES);
-    control.activate(id);
+    const appender = new SegmentAppender(directory, control);
+    try {
+      control.activate(appender.begin({ spare: true }));
+    } finally {
+      appender.close();
+    }
   });
 }
 

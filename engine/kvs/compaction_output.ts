@@ -4,10 +4,10 @@
  * @module
  */
 
-import { syncDirectory, writeAll } from "../files.ts";
 import type { Control } from "./control.ts";
 import type { LogPointer } from "./log_pointer.ts";
-import { createSegment, SEGMENT_HEADER_BYTES, segmentPath } from "./segment.ts";
+import { SEGMENT_HEADER_BYTES, segmentPath } from "./segment.ts";
+import { SegmentAppender } from "./segment_appender.ts";
 import type { SkipMap } from "./skip_map.ts";
 
 /** Copies are gathered up to this size, in bytes, before they are written. */
@@ -28,26 +28,38 @@ export interface CompactionContext {
   readonly segmentBytes: number;
 }
 
+/** A copied record whose key is to be moved to it. */
+interface Move {
+  readonly key: Uint8Array;
+  readonly from: LogPointer;
+  readonly to: LogPointer;
+}
+
 /**
  * The segments that a compaction copies live records to, one after another.
  *
- * Copies are gathered, written, and then the keys are moved to them, a few for
- * each hold of the write lock.
+ * Copies are gathered, written and counted in the segment table, and then the
+ * keys are moved to them, a few for each hold of the write lock. So a segment
+ * never holds a record that the table does not know of: whatever fails in
+ * between, tombstones stay as long as there is something for them to hide.
  */
 export class CompactionOutput implements Disposable {
   readonly #context: CompactionContext;
-  #file: Deno.FsFile | undefined;
+  readonly #appender: SegmentAppender;
+  /** The segment that is written to, 0 for none yet. */
   #id = 0;
+  /** Its size, without what is gathered. */
   #sizeBytes = 0;
   readonly #buffer = new Uint8Array(GATHER_BYTES);
   #gathered = 0;
-  readonly #moves: { key: Uint8Array; from: LogPointer; to: LogPointer }[] = [];
+  readonly #moves: Move[] = [];
   #tombstoneBytes = 0;
   #minSequence = Infinity;
 
   /** @param context The store. */
   constructor(context: CompactionContext) {
     this.#context = context;
+    this.#appender = new SegmentAppender(context.directory, context.control);
   }
 
   /**
@@ -58,12 +70,14 @@ export class CompactionOutput implements Disposable {
    * @param from Where it is now.
    */
   addValue(key: Uint8Array, record: Uint8Array, from: LogPointer): void {
-    const offset = this.#add(record, from.sequence);
+    this.#makeRoom(record.length);
+    const offset = this.#sizeBytes + this.#gathered;
     this.#moves.push({
       key: key.slice(),
       from: { ...from },
       to: { ...from, segment: this.#id, offset },
     });
+    this.#add(record, from.sequence);
   }
 
   /**
@@ -73,54 +87,86 @@ export class CompactionOutput implements Disposable {
    * @param sequence Its sequence number.
    */
   addTombstone(record: Uint8Array, sequence: number): void {
-    this.#add(record, sequence);
+    this.#makeRoom(record.length);
     this.#tombstoneBytes += record.length;
-  }
-
-  /** Returns where in the segment the record will be. */
-  #add(record: Uint8Array, sequence: number): number {
-    const at = () => this.#sizeBytes + this.#gathered;
-    const full = at() + record.length > this.#context.segmentBytes;
-    if (this.#file === undefined || full && at() > SEGMENT_HEADER_BYTES) {
-      this.flush();
-      this.#begin();
-    } else if (this.#gathered + record.length > GATHER_BYTES) {
-      this.flush();
-    }
-    const offset = at();
-    this.#minSequence = Math.min(this.#minSequence, sequence);
-    if (record.length > GATHER_BYTES) {
-      // Nothing is gathered before it; it goes to the file as it is.
-      this.#write(record);
-    } else {
-      this.#buffer.set(record, this.#gathered);
-      this.#gathered += record.length;
-    }
-    return offset;
+    this.#add(record, sequence);
   }
 
   /** Writes what is gathered, and moves the keys over. */
   flush(): void {
-    if (this.#file === undefined) return;
-    if (this.#gathered > 0) {
-      this.#write(this.#buffer.subarray(0, this.#gathered));
-      this.#gathered = 0;
+    this.#append(this.#buffer.subarray(0, this.#gathered));
+  }
+
+  /** Forgets what is not written yet, after a failure. */
+  abandon(): void {
+    this.#forgetGathered();
+    this[Symbol.dispose]();
+  }
+
+  /** Closes the file; one in which nothing was written goes. */
+  [Symbol.dispose](): void {
+    this.#appender.close();
+    const id = this.#id;
+    this.#id = 0;
+    if (id === 0 || this.#sizeBytes > SEGMENT_HEADER_BYTES) return;
+    const { control, directory } = this.#context;
+    Deno.removeSync(segmentPath(directory, id));
+    control.locked(() => control.dropSegment(id));
+  }
+
+  /** Makes room for a record in the segment and in the buffer. */
+  #makeRoom(length: number): void {
+    const sizeBytes = this.#sizeBytes + this.#gathered;
+    const full = sizeBytes > SEGMENT_HEADER_BYTES &&
+      sizeBytes + length > this.#context.segmentBytes;
+    if (this.#gathered + length > GATHER_BYTES || full) this.flush();
+    if (this.#id === 0 || full) this.#begin();
+  }
+
+  #add(record: Uint8Array, sequence: number): void {
+    this.#minSequence = Math.min(this.#minSequence, sequence);
+    if (record.length > GATHER_BYTES) {
+      // Nothing is gathered before it; it goes to the file as it is.
+      this.#append(record);
+    } else {
+      this.#buffer.set(record, this.#gathered);
+      this.#gathered += record.length;
     }
-    const { control, index } = this.#context;
+  }
+
+  #begin(): void {
+    this[Symbol.dispose]();
+    this.#minSequence = Infinity;
+    this.#sizeBytes = SEGMENT_HEADER_BYTES;
+    this.#id = this.#context.control.locked(() =>
+      this.#appender.begin({ spare: true })
+    );
+  }
+
+  /** Writes records, counts them, and moves their keys over. */
+  #append(bytes: Uint8Array): void {
+    if (bytes.length === 0) return;
+    this.#appender.append(this.#id, this.#sizeBytes, bytes);
+    this.#sizeBytes += bytes.length;
+    const { control } = this.#context;
+    const id = this.#id;
     control.locked(() => {
-      control.segments.setSize(this.#id, this.#sizeBytes);
-      control.segments.lowerMinSequence(this.#id, this.#minSequence);
+      control.copied(id, this.#sizeBytes, this.#minSequence);
       if (this.#tombstoneBytes > 0) {
-        control.segments.addTombstones(this.#id, this.#tombstoneBytes);
+        control.segments.addTombstones(id, this.#tombstoneBytes);
       }
-      this.#tombstoneBytes = 0;
     });
+    const moves = this.#moves.slice();
+    this.#forgetGathered();
+    this.#move(moves);
+  }
+
+  #move(moves: readonly Move[]): void {
+    const { control, index } = this.#context;
     let failure: unknown;
-    for (let at = 0; at < this.#moves.length; at += MOVES_PER_LOCK) {
+    for (let at = 0; at < moves.length; at += MOVES_PER_LOCK) {
       control.locked(() => {
-        for (
-          const { key, from, to } of this.#moves.slice(at, at + MOVES_PER_LOCK)
-        ) {
+        for (const { key, from, to } of moves.slice(at, at + MOVES_PER_LOCK)) {
           let moved = false;
           try {
             moved = failure === undefined && index.move(key, from, to);
@@ -134,57 +180,12 @@ export class CompactionOutput implements Disposable {
         }
       });
     }
-    this.#moves.length = 0;
     if (failure !== undefined) throw failure;
   }
 
-  /** Makes the copies durable. */
-  sync(): void {
-    this.#context.control.orRefuseWrites(() => this.#file?.syncDataSync());
-  }
-
-  /** Forgets what is not written yet, after a failure. */
-  abandon(): void {
+  #forgetGathered(): void {
     this.#gathered = 0;
     this.#moves.length = 0;
     this.#tombstoneBytes = 0;
-    this[Symbol.dispose]();
-  }
-
-  /** Closes the file; one in which nothing was written goes. */
-  [Symbol.dispose](): void {
-    this.#file?.close();
-    this.#file = undefined;
-    if (this.#sizeBytes !== SEGMENT_HEADER_BYTES) return;
-    this.#sizeBytes = 0;
-    const { control, directory } = this.#context;
-    Deno.removeSync(segmentPath(directory, this.#id));
-    control.locked(() => {
-      if (control.segments.has(this.#id)) control.dropSegment(this.#id);
-    });
-  }
-
-  #begin(): void {
-    const { control, directory } = this.#context;
-    this.sync();
-    this[Symbol.dispose]();
-    const id = control.nextFileId();
-    this.#file = createSegment(directory, id);
-    this.#id = id;
-    this.#sizeBytes = SEGMENT_HEADER_BYTES;
-    this.#minSequence = Infinity;
-    syncDirectory(directory);
-    control.locked(() => control.segments.add(id, SEGMENT_HEADER_BYTES));
-  }
-
-  #write(bytes: Uint8Array): void {
-    try {
-      writeAll(this.#file!, bytes);
-    } catch (error) {
-      // Whole copies may stay, they equal their originals; a part may not.
-      this.#file!.truncateSync(this.#sizeBytes);
-      throw error;
-    }
-    this.#sizeBytes += bytes.length;
   }
 }

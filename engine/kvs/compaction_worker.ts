@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { CompactionReport } from "../engine.ts";
+import type { CompactionProgress, CompactionReport } from "../engine.ts";
 import { workerScope } from "../worker_scope.ts";
 import { compact, type CompactionScope } from "./compaction.ts";
 import { Control } from "./control.ts";
@@ -15,6 +15,8 @@ import type { KvsHandle } from "./store.ts";
 export interface CompactionTask {
   readonly handle: KvsHandle;
   readonly scope: CompactionScope;
+  /** The instance that leads the round, and gives it to this Worker. */
+  readonly leader: number;
 }
 
 /** What the Worker tells: progress, and at last the report or the error. */
@@ -42,26 +44,52 @@ worker.onmessage = ({ data }) => {
 };
 
 /**
- * Compacts. It has given its place among the readers of the index back when it
- * returns: whoever hears of the end may terminate this Worker at any moment.
+ * Compacts, as the leader of the round: the thread that changes the files is
+ * the one that must live for the round to go on. It has given its place among
+ * the readers of the index back when it returns, and may be terminated then.
  */
-function run({ handle, scope }: CompactionTask): CompactionReport {
+function run({ handle, scope, leader }: CompactionTask): CompactionReport {
   const { directory, segmentBytes } = handle;
-  const control = Control.attach(handle.control);
-  const index = SkipMap.attach(handle.index);
-  let lastMs = 0;
+  const control = Control.attach(handle.control, directory);
   try {
-    return compact(
-      { directory, control, index, segmentBytes },
-      scope,
-      (doneBytes, totalBytes) => {
-        const nowMs = performance.now();
-        if (nowMs - lastMs < PROGRESS_INTERVAL_MS) return;
-        lastMs = nowMs;
-        worker.postMessage({ doneBytes, totalBytes });
-      },
-    );
+    if (!control.compactionRounds.takeOver(leader)) {
+      throw new Error("Compaction was given up before it had begun");
+    }
+    let report: CompactionReport | undefined;
+    try {
+      report = withIndex(handle, (index) =>
+        compact(
+          { directory, control, index, segmentBytes },
+          scope,
+          tellNowAndThen(),
+        ));
+      return report;
+    } finally {
+      if (report === undefined) control.pauseCompaction();
+      control.compactionReport = report;
+      control.compactsAll = false;
+      control.compactionRounds.end();
+    }
+  } finally {
+    control.detach();
+  }
+}
+
+function withIndex<T>(handle: KvsHandle, use: (index: SkipMap) => T): T {
+  const index = SkipMap.attach(handle.index);
+  try {
+    return use(index);
   } finally {
     index.detach();
   }
+}
+
+function tellNowAndThen(): CompactionProgress {
+  let lastMs = -Infinity;
+  return (doneBytes, totalBytes) => {
+    const nowMs = performance.now();
+    if (nowMs - lastMs < PROGRESS_INTERVAL_MS) return;
+    lastMs = nowMs;
+    worker.postMessage({ doneBytes, totalBytes });
+  };
 }

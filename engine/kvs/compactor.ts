@@ -10,18 +10,12 @@ import type { CompactionMessage, CompactionTask } from "./compaction_worker.ts";
 import type { Control } from "./control.ts";
 import type { KvsHandle } from "./store.ts";
 
-/** How long one wait for another's compaction may last, in milliseconds. */
-const ROUND_TIMEOUT_MS = 3_600_000;
-
-/** After a failure nothing is compacted by itself for so long. */
-const RETRY_AFTER_MS = 60_000;
-
 /** Runs compactions in a Worker, one at a time for all instances. */
 export class Compactor {
   readonly #handle: KvsHandle;
   readonly #control: Control;
-  #running: Promise<CompactionReport> | undefined;
-  #pausedUntilMs = 0;
+  /** More than one where this thread has not heard of the end of some yet. */
+  readonly #running = new Set<Promise<CompactionReport>>();
 
   /**
    * @param handle The store.
@@ -47,7 +41,7 @@ export class Compactor {
       const round = rounds.current;
       if (rounds.tryLead()) return await this.#lead("all", onProgress);
       const isOfAll = control.compactsAll;
-      await rounds.over(round, ROUND_TIMEOUT_MS);
+      await rounds.over(round);
       // One in the background had less to do than is asked for here.
       if (!isOfAll) continue;
       const report = control.compactionReport;
@@ -66,8 +60,7 @@ export class Compactor {
    */
   compactIfWorthwhile(minBytes: number): Promise<CompactionReport> | undefined {
     const control = this.#control;
-    if (performance.now() < this.#pausedUntilMs) return;
-    if (control.compactionRounds.underWay) return;
+    if (control.compactionPauses || control.compactionRounds.underWay) return;
     let reclaimable = 0;
     for (const segment of candidates(control, "worthwhile")) {
       reclaimable += segment.deadBytes;
@@ -80,30 +73,41 @@ export class Compactor {
 
   /** Ends the compaction that this instance runs, if there is one. */
   async close(): Promise<void> {
-    if (this.#running === undefined) return;
+    if (this.#running.size === 0) return;
     this.#control.stopsCompaction = true;
-    await this.#running.catch(() => {});
+    await Promise.allSettled(this.#running);
+  }
+
+  /** Waits for the end of a compaction that another instance runs. */
+  async over(): Promise<void> {
+    const { compactionRounds } = this.#control;
+    while (compactionRounds.underWay) {
+      await compactionRounds.over(compactionRounds.current);
+    }
   }
 
   async #lead(
     scope: CompactionScope,
     onProgress?: CompactionProgress,
   ): Promise<CompactionReport> {
-    let report: CompactionReport | undefined;
-    this.#control.stopsCompaction = false;
-    this.#control.compactsAll = scope === "all";
+    const control = this.#control;
+    const rounds = control.compactionRounds;
+    const round = rounds.current;
+    control.stopsCompaction = false;
+    control.compactsAll = scope === "all";
+    // A Worker that dies leaves this.
+    control.compactionReport = undefined;
+    const running = this.#runWorker(scope, onProgress);
+    this.#running.add(running);
     try {
-      this.#running = this.#runWorker(scope, onProgress);
-      report = await this.#running;
-      return report;
+      return await running;
     } catch (error) {
-      this.#pausedUntilMs = performance.now() + RETRY_AFTER_MS;
+      control.pauseCompaction();
       throw error;
     } finally {
-      this.#running = undefined;
-      this.#control.compactionReport = report;
-      this.#control.compactsAll = false;
-      this.#control.compactionRounds.end();
+      this.#running.delete(running);
+      // The Worker ends the round, unless it never came to lead it.
+      if (rounds.current === round) rounds.end();
     }
   }
 
@@ -126,8 +130,9 @@ export class Compactor {
           event.preventDefault();
           reject(new Error(`Compaction failed: ${event.message}`));
         };
+        const leader = this.#control.holder.id;
         worker.postMessage(
-          { handle: this.#handle, scope } satisfies CompactionTask,
+          { handle: this.#handle, scope, leader } satisfies CompactionTask,
         );
       });
     } finally {

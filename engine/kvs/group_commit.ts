@@ -5,12 +5,10 @@
  */
 
 import { openDirectory, openIfExists } from "../files.ts";
+import { WritesRefusedError } from "../errors.ts";
 import type { Control } from "./control.ts";
-import { WritesRefusedError } from "./log_writer.ts";
 import { segmentPath } from "./segment.ts";
-
-/** How long one wait for another Worker's sync may last, in milliseconds. */
-const ROUND_TIMEOUT_MS = 10_000;
+import { closeWhenIdle } from "./segment_appender.ts";
 
 /**
  * Syncs the log for this instance and, if others wait as well, for them.
@@ -28,6 +26,7 @@ export class GroupCommit {
   /** The active segment, once this instance has synced its directory entry. */
   #file: Deno.FsFile | undefined;
   #fileId = 0;
+  #timer: ReturnType<typeof setInterval> | undefined;
 
   /**
    * @param directory The data directory.
@@ -48,7 +47,9 @@ export class GroupCommit {
     while (!this.#control.isSynced(ticket)) {
       // After a failed fdatasync the kernel may have dropped the pages, and a
       // second one would say that all is well (Rebello et al. 2020).
-      if (this.#control.refusesWrites) throw new WritesRefusedError();
+      if (this.#control.hasFailedSync) {
+        throw new WritesRefusedError(this.#control.refusal ?? "a sync failed");
+      }
       this.#round ??= this.#takePart().finally(() => this.#round = undefined);
       await this.#round;
     }
@@ -60,7 +61,7 @@ export class GroupCommit {
     await null;
     const rounds = control.syncRounds;
     const round = rounds.current;
-    if (!rounds.tryLead()) return await rounds.over(round, ROUND_TIMEOUT_MS);
+    if (!rounds.tryLead()) return await rounds.over(round);
     try {
       const ticket = control.appendedTicket;
       await this.#syncSegments();
@@ -74,7 +75,7 @@ export class GroupCommit {
     const { sealed, active } = this.#control.unsyncedSegments();
     for (const id of sealed) {
       using file = this.#open(id);
-      await this.#orRefuseWrites(() => file?.syncData());
+      await this.#orRefuseWrites(id, () => file?.syncData());
     }
     this.#control.markSynced(sealed);
     if (this.#fileId !== active) {
@@ -82,10 +83,11 @@ export class GroupCommit {
       using names = openDirectory(this.#directory);
       this.#file = this.#open(active);
       if (this.#file === undefined) return;
-      await this.#orRefuseWrites(() => names?.syncSync());
+      this.#timer = closeWhenIdle(() => this.#closeIfSealed());
+      await this.#orRefuseWrites(active, () => names?.syncSync());
       this.#fileId = active;
     }
-    await this.#orRefuseWrites(() => this.#file!.syncData());
+    await this.#orRefuseWrites(active, () => this.#file!.syncData());
   }
 
   /** Opens a segment; `undefined` where it has been compacted away. */
@@ -96,12 +98,14 @@ export class GroupCommit {
   }
 
   /** Does what must not be tried again if it fails. */
-  async #orRefuseWrites(sync: () => void | Promise<void>): Promise<void> {
+  async #orRefuseWrites(
+    id: number,
+    sync: () => void | Promise<void>,
+  ): Promise<void> {
     try {
       await sync();
     } catch (error) {
-      this.#control.refuseWrites();
-      throw error;
+      throw this.#control.syncFailed(segmentPath(this.#directory, id), error);
     }
   }
 
@@ -111,7 +115,14 @@ export class GroupCommit {
     this.#closeFile();
   }
 
+  #closeIfSealed(): void {
+    if (this.#round !== undefined) return;
+    if (this.#fileId !== this.#control.activeSegment) this.#closeFile();
+  }
+
   #closeFile(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
     this.#file?.close();
     this.#file = undefined;
     this.#fileId = 0;

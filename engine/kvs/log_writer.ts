@@ -5,11 +5,11 @@
  */
 
 import type { TextWrite, Write, WriteOutcome } from "../engine.ts";
-import { writeAll } from "../files.ts";
 import type { Control } from "./control.ts";
 import { emptyPointer, type LogPointer } from "./log_pointer.ts";
 import { encodeRecord, MAX_SEQUENCE, recordLength } from "./record.ts";
-import { createSegment, SEGMENT_HEADER_BYTES, segmentPath } from "./segment.ts";
+import { SEGMENT_HEADER_BYTES } from "./segment.ts";
+import { SegmentAppender } from "./segment_appender.ts";
 import type { SkipMap } from "./skip_map.ts";
 import { TextBytes } from "./text_bytes.ts";
 
@@ -28,12 +28,10 @@ const MAX_RECORD_BYTES = 2 ** 31;
  * are published. A failure before the last step is taken back whole.
  */
 export class LogWriter {
-  readonly #directory: string;
   readonly #control: Control;
   readonly #index: SkipMap;
   readonly #segmentBytes: number;
-  #file: Deno.FsFile | undefined;
-  #fileId = 0;
+  readonly #appender: SegmentAppender;
   /** Records gathered for one write call. */
   #buffer = new Uint8Array(64 * 1024);
   #gathered = 0;
@@ -58,10 +56,10 @@ export class LogWriter {
     index: SkipMap,
     segmentBytes: number,
   ) {
-    this.#directory = directory;
     this.#control = control;
     this.#index = index;
     this.#segmentBytes = segmentBytes;
+    this.#appender = new SegmentAppender(directory, control);
     this.#ticket = control.appendedTicket;
   }
 
@@ -81,9 +79,10 @@ export class LogWriter {
     const lock = this.#control.writeLock;
     lock.lock();
     try {
+      const refused = this.#whyNot();
+      if (refused !== undefined) return outcomes.fill(refused);
       for (let i = 0; i < batch.length; i++) {
         try {
-          if (this.#control.refusesWrites) throw new WritesRefusedError();
           const key = bytesOf(batch[i].key, this.#keyText);
           const given = batch[i].value;
           const value = given === undefined
@@ -103,11 +102,18 @@ export class LogWriter {
     return outcomes;
   }
 
+  /** Why nothing may be written; each append looks again. */
+  #whyNot(): Error | undefined {
+    try {
+      this.#control.assertWritable();
+    } catch (error) {
+      return asError(error);
+    }
+  }
+
   /** Closes the file. */
   close(): void {
-    this.#file?.close();
-    this.#file = undefined;
-    this.#fileId = 0;
+    this.#appender.close();
   }
 
   /** Adds a set to the gathered records. */
@@ -142,10 +148,10 @@ export class LogWriter {
     const length = this.#makeRoom(key, 0, outcomes);
     const sequence = this.#nextSequence();
     encodeRecord(this.#buffer, 0, sequence, key, undefined);
-    this.#writeFile(length);
     const control = this.#control;
-    control.sequence = sequence;
-    this.#ticket = control.appended(control.activeSize + length, sequence);
+    this.#writeFile(length);
+    const sizeBytes = control.activeSize + length;
+    this.#ticket = control.appended(sizeBytes, sequence, sequence);
     this.#index.remove(key, this.#previous);
     control.segments.addDead(this.#previous.segment, this.#previous.length);
     control.segments.addTombstones(control.activeSegment, length);
@@ -167,9 +173,12 @@ export class LogWriter {
       this.#forgetGathered();
       return;
     }
-    const first = control.sequence + 1;
-    control.sequence += count;
-    this.#ticket = control.appended(control.activeSize + this.#gathered, first);
+    const before = control.sequence;
+    this.#ticket = control.appended(
+      control.activeSize + this.#gathered,
+      before + 1,
+      before + count,
+    );
     const previous = this.#previous;
     for (let i = 0; i < count; i++) {
       if (this.#index.publish(this.#prepared[i], previous, i > 0)) {
@@ -215,7 +224,7 @@ export class LogWriter {
       size > SEGMENT_HEADER_BYTES && size + length > this.#segmentBytes
     ) {
       this.#append(outcomes);
-      this.#rotate();
+      control.activate(this.#appender.begin());
     }
     if (this.#gathered + length > this.#buffer.length) {
       const grown = new Uint8Array(
@@ -230,57 +239,11 @@ export class LogWriter {
     return length;
   }
 
-  /** Seals the active segment and begins another. */
-  #rotate(): void {
-    const id = this.#control.nextFileId();
-    const file = createSegment(this.#directory, id);
-    try {
-      this.#control.segments.add(id, SEGMENT_HEADER_BYTES);
-    } catch (error) {
-      file.close();
-      Deno.removeSync(segmentPath(this.#directory, id));
-      throw error;
-    }
-    this.#control.activate(id);
-    this.#file?.close();
-    this.#file = file;
-    this.#fileId = id;
-  }
-
   /** Appends the first bytes of the buffer to the active segment, or none. */
   #writeFile(length: number): void {
-    const id = this.#control.activeSegment;
-    if (this.#fileId !== id) {
-      this.close();
-      this.#file = Deno.openSync(segmentPath(this.#directory, id), {
-        append: true,
-      });
-      this.#fileId = id;
-    }
-    const file = this.#file!;
-    try {
-      writeAll(file, this.#buffer.subarray(0, length));
-    } catch (error) {
-      try {
-        // What was written of it must not stay before the next record.
-        file.truncateSync(this.#control.activeSize);
-      } catch {
-        // The file's end is unknown now, so nothing may be appended to it.
-        this.#control.refuseWrites();
-      }
-      throw error;
-    }
-  }
-}
-
-/** A failure earlier on made it unsafe to write. */
-export class WritesRefusedError extends Error {
-  override name = "WritesRefusedError";
-
-  constructor() {
-    super(
-      "Store refuses writes since the disk failed to keep one; reads go on. See the log, then restart",
-    );
+    const { activeSegment, activeSize } = this.#control;
+    const bytes = this.#buffer.subarray(0, length);
+    this.#appender.append(activeSegment, activeSize, bytes);
   }
 }
 

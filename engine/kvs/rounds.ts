@@ -4,15 +4,21 @@
  * @module
  */
 
+import { type Holder, UNKNOWN_HOLDER } from "../instance_lock.ts";
+
 /** Words of shared memory that a {@linkcode Rounds} takes. */
 export const ROUNDS_WORDS = 2;
 
+/** The leader's id, zero while nobody leads. */
 const LEADER = 0;
 const ROUND = 1;
 
+/** How long to wait before looking whether the leader lives, in ms. */
+const LOOK_MS = 250;
+
 /**
  * Rounds of work among the instances that share some memory: one leads, the
- * others wait for the end of the round.
+ * others wait for the end of the round. A leader that dies ends its round.
  *
  * @example
  * ```ts
@@ -24,20 +30,27 @@ const ROUND = 1;
  *   // The work that all wait for is done here.
  *   rounds.end();
  * }
- * await rounds.over(round, 1_000);
+ * await rounds.over(round);
  * ```
  */
 export class Rounds {
   readonly #words: Int32Array;
   readonly #at: number;
+  readonly #holder: Holder;
 
   /**
    * @param words Shared memory.
    * @param at The first of its {@linkcode ROUNDS_WORDS} words, at first zero.
+   * @param holder Who leads, and who else may.
    */
-  constructor(words: Int32Array, at: number) {
+  constructor(
+    words: Int32Array,
+    at: number,
+    holder: Holder = UNKNOWN_HOLDER,
+  ) {
     this.#words = words;
     this.#at = at;
+    this.#holder = holder;
   }
 
   /** The number of the round; read it before trying to lead. */
@@ -47,38 +60,69 @@ export class Rounds {
 
   /** Whether somebody leads a round now. */
   get underWay(): boolean {
-    return Atomics.load(this.#words, this.#at + LEADER) !== 0;
+    const leader = this.#leader;
+    if (leader === 0) return false;
+    if (this.#holder.isAlive(leader)) return true;
+    this.#endAs(leader);
+    return false;
   }
 
   /** Tries to become the leader, who must call {@linkcode end}. */
   tryLead(): boolean {
-    return Atomics.compareExchange(this.#words, this.#at + LEADER, 0, 1) === 0;
+    return this.#replaceLeader(0, this.#holder.id);
+  }
+
+  /**
+   * Takes the round over from its leader, who has asked for that.
+   *
+   * @param leader The leader's id.
+   * @returns Whether it was still the leader.
+   */
+  takeOver(leader: number): boolean {
+    return this.#replaceLeader(leader, this.#holder.id);
   }
 
   /** Ends the round and wakes all who wait for it. Leader only. */
   end(): void {
-    Atomics.store(this.#words, this.#at + LEADER, 0);
-    // The count is raised after the leader's place is free and before the
-    // notification: whoever read the old count either finds the new one when
-    // it begins to wait, or is woken.
-    Atomics.add(this.#words, this.#at + ROUND, 1);
-    Atomics.notify(this.#words, this.#at + ROUND);
+    this.#endAs(this.#holder.id);
   }
 
   /**
    * Waits for the end of a round, without blocking the thread.
    *
    * @param round Its number.
-   * @param timeoutMs After how many milliseconds to stop waiting.
    */
-  async over(round: number, timeoutMs: number): Promise<void> {
-    const at = this.#at + ROUND;
-    const result = Atomics.waitAsync(this.#words, at, round, timeoutMs);
-    if (!result.async) return;
-    // A pending waitAsync alone does not keep a process from ending. An
-    // interval, since a timer might fire just before the wait times out.
-    const keepAlive = setInterval(() => {}, timeoutMs);
-    await result.value;
-    clearInterval(keepAlive);
+  async over(round: number): Promise<void> {
+    // A pending waitAsync alone does not keep a process from ending.
+    const keepAlive = setInterval(() => {}, LOOK_MS);
+    try {
+      const at = this.#at + ROUND;
+      for (;;) {
+        const wait = Atomics.waitAsync(this.#words, at, round, LOOK_MS);
+        if (!wait.async || await wait.value !== "timed-out") return;
+        // Ends it if its leader has died.
+        if (!this.underWay) return;
+      }
+    } finally {
+      clearInterval(keepAlive);
+    }
+  }
+
+  get #leader(): number {
+    return Atomics.load(this.#words, this.#at + LEADER);
+  }
+
+  #replaceLeader(from: number, to: number): boolean {
+    const at = this.#at + LEADER;
+    return Atomics.compareExchange(this.#words, at, from, to) === from;
+  }
+
+  #endAs(leader: number): void {
+    if (!this.#replaceLeader(leader, 0)) return;
+    // The count is raised after the leader's place is free and before the
+    // notification: a waiter that read the old count either finds the new one
+    // when it begins to wait, or is woken.
+    Atomics.add(this.#words, this.#at + ROUND, 1);
+    Atomics.notify(this.#words, this.#at + ROUND);
   }
 }

@@ -7,6 +7,12 @@
 /** The most segments a store can have at once. */
 const MAX_SEGMENTS = 16_384;
 
+/**
+ * Rows that are kept for what compaction writes: a store with as many segments
+ * as it can have must still be able to give some of them back.
+ */
+const SPARE_ROWS = 64;
+
 const ROW_WORDS = 8;
 const ROW_ID = 0;
 const ROW_SIZE = 1;
@@ -19,7 +25,9 @@ const ROW_FLAGS = 7;
 
 /** How many rows, from the first, have ever been used: in front of them. */
 const USED_ROWS = 0;
-const FIRST_ROW = 1;
+/** How many segments there are. */
+const COUNT = 1;
+const FIRST_ROW = 2;
 
 /** Words of shared memory that a {@linkcode SegmentTable} takes. */
 export const SEGMENT_TABLE_WORDS = FIRST_ROW + MAX_SEGMENTS * ROW_WORDS;
@@ -37,6 +45,9 @@ export const DAMAGED = 4;
 /** It has a hint file. */
 export const HINTED = 8;
 
+/** It has copies that compaction made since it was last synced. */
+export const COPIED = 16;
+
 /** What is known of one segment. */
 export interface SegmentState {
   /** The file id. */
@@ -51,7 +62,7 @@ export interface SegmentState {
   readonly tombstoneBytes: number;
   /** The smallest sequence number in it; `Infinity` where it is empty. */
   readonly minSequence: number;
-  /** `SEALED`, `UNSYNCED`, `DAMAGED` and `HINTED`, as they apply. */
+  /** `SEALED`, `UNSYNCED`, `DAMAGED`, `HINTED`, `COPIED`, as they apply. */
   readonly flags: number;
 }
 
@@ -87,10 +98,20 @@ export class SegmentTable {
   /**
    * Adds a sealed segment.
    *
+   * @param id Its file id.
+   * @param sizeBytes Its size.
+   * @param spare Whether it may have one of the spare rows.
    * @throws {Error} If there are too many.
    */
-  add(id: number, sizeBytes: number): void {
+  add(id: number, sizeBytes: number, { spare = true } = {}): void {
     const words = this.#words;
+    const limit = spare ? MAX_SEGMENTS : MAX_SEGMENTS - SPARE_ROWS;
+    if (words[this.#at + COUNT] >= limit) {
+      throw new Error(
+        `Cannot add a segment: the store has ${limit} already; compact it, or open it with larger segments (segmentBytes)`,
+      );
+    }
+    words[this.#at + COUNT]++;
     for (let i = 0; i < MAX_SEGMENTS; i++) {
       const row = this.#row(id + i);
       if (words[row + ROW_ID] !== 0 && words[row + ROW_ID] !== FREED) continue;
@@ -104,9 +125,6 @@ export class SegmentTable {
       words[row + ROW_FLAGS] = SEALED;
       return;
     }
-    throw new Error(
-      `Cannot add a segment: the store has ${MAX_SEGMENTS} already; open it with larger segments (--segment-size)`,
-    );
   }
 
   /** Adds a segment as a snapshot has it: sealed, and on disk. */
@@ -117,7 +135,7 @@ export class SegmentTable {
     words[row + ROW_DEAD] = segment.deadBytes;
     words[row + ROW_DEAD_RECORDS] = segment.deadRecords;
     words[row + ROW_TOMBSTONES] = segment.tombstoneBytes;
-    words[row + ROW_FLAGS] = segment.flags & ~UNSYNCED | SEALED;
+    words[row + ROW_FLAGS] = segment.flags & ~(UNSYNCED | COPIED) | SEALED;
     if (segment.minSequence !== Infinity) {
       this.lowerMinSequence(segment.id, segment.minSequence);
     }
@@ -126,6 +144,7 @@ export class SegmentTable {
   /** Takes a segment out. */
   drop(id: number): void {
     this.#words[this.#rowOf(id) + ROW_ID] = FREED;
+    this.#words[this.#at + COUNT]--;
   }
 
   /** Whether a segment is there. */

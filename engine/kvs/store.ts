@@ -21,15 +21,18 @@ import type {
   Write,
   WriteOutcome,
 } from "../engine.ts";
+import { ClosedError, WritesRefusedError } from "../errors.ts";
+import { hasLiveInstances, removeInstanceLocks } from "../instance_lock.ts";
 import { Compactor } from "./compactor.ts";
 import { Control } from "./control.ts";
 import { defaultIndexBytes, reportDamage } from "./defaults.ts";
 import { GroupCommit } from "./group_commit.ts";
-import { LogWriter, WritesRefusedError } from "./log_writer.ts";
+import { LogWriter } from "./log_writer.ts";
 import { PointReader } from "./point_reader.ts";
 import { recover } from "./recovery.ts";
 import { scanIndex } from "./scan.ts";
 import type { Damage } from "./segment.ts";
+import { syncAppends, syncLog } from "./segment_appender.ts";
 import { SegmentFiles } from "./segment_files.ts";
 import { SkipMap } from "./skip_map.ts";
 import { hasSnapshot, writeSnapshot } from "./snapshot.ts";
@@ -95,14 +98,19 @@ export interface KvsHandle extends EngineHandle {
   readonly segmentBytes: number;
   /** See {@linkcode KvStoreOptions.cacheBytes}. */
   readonly cacheBytes: number;
+  /** See {@linkcode KvStoreOptions.compactAtBytes}. */
+  readonly compactAtBytes: number;
   /** The shared state of the log. */
   readonly control: SharedArrayBuffer;
   /** The index. */
   readonly index: SharedArrayBuffer;
 }
 
-/** How often the instance that opened the store looks after it. */
-const HOUSEKEEPING_INTERVAL_MS = 1_000;
+/** How often the instance that opened the store looks after it, in ms. */
+const UPKEEP_INTERVAL_MS = 1_000;
+
+/** After how long an instance that writes does so instead, in ms. */
+const UPKEEP_OVERDUE_MS = 1_250;
 
 /**
  * A durable key-value store in a directory.
@@ -131,8 +139,9 @@ export class KvStore implements KvsEngine {
   readonly #compactor: Compactor;
   /** Only of the instance that opened the store. */
   readonly #owned: DataDirectory | undefined;
-  #onFailure: OnFailure | undefined;
-  #housekeeping: ReturnType<typeof setInterval> | undefined;
+  readonly #onFailure: OnFailure;
+  #upkeep: ReturnType<typeof setInterval> | undefined;
+  #refusalReported = false;
   #closed: Promise<void> | undefined;
   /** Bytes of the log that the snapshot on disk covers. */
   #snapshotBytes = 0;
@@ -142,11 +151,13 @@ export class KvStore implements KvsEngine {
     handle: KvsHandle,
     control: Control,
     index: SkipMap,
+    onFailure: OnFailure,
     owned?: DataDirectory,
   ) {
     this.#handle = handle;
     this.#control = control;
     this.#index = index;
+    this.#onFailure = onFailure;
     this.#owned = owned;
     const { directory, segmentBytes, cacheBytes } = handle;
     const files = new SegmentFiles(directory);
@@ -196,7 +207,7 @@ export class KvStore implements KvsEngine {
       cacheBytes = 32 * 2 ** 20,
       compactAtBytes = 32 * 2 ** 20,
       onDamage = reportDamage,
-      onFailure = ({ message }) => console.error(message),
+      onFailure = reportFailure,
     } = options;
     if (!(segmentBytes >= 4096 && segmentBytes <= 2 ** 30)) {
       throw new RangeError(
@@ -206,47 +217,63 @@ export class KvStore implements KvsEngine {
       );
     }
     const directory = owned.path;
-    const control = Control.create();
-    const recovery = recover(directory, control, indexBytes, segmentBytes);
-    recovery.damage.forEach(onDamage);
-    const { index } = recovery;
-    const store = new KvStore(
-      {
+    if (hasLiveInstances(directory)) {
+      throw new Error(
+        `Cannot open data directory "${directory}": Workers of this process still have it open`,
+      );
+    }
+    const control = Control.create(directory);
+    try {
+      const recovery = recover(directory, control, indexBytes, segmentBytes);
+      recovery.damage.forEach(onDamage);
+      const { index } = recovery;
+      const handle: KvsHandle = {
         engine: "kvs",
         directory,
         sync,
         segmentBytes,
         cacheBytes,
+        compactAtBytes,
         control: control.buffer,
         index: index.buffer,
-      },
-      control,
-      index,
-      owned,
-    );
-    store.#onFailure = onFailure;
-    store.#snapshotBytes = recovery.snapshotBytes;
-    store.#keepHouse(sync, compactAtBytes);
-    return store;
+      };
+      const store = new KvStore(handle, control, index, onFailure, owned);
+      store.#snapshotBytes = recovery.snapshotBytes;
+      store.#keepUp();
+      return store;
+    } catch (error) {
+      control.detach();
+      throw error;
+    }
   }
 
   /**
    * Attaches to a store that another thread of this process has open.
    *
    * @param handle What {@linkcode share} returned there.
+   * @param onFailure Told of what failed behind requests; by default it is one
+   * line each on standard error.
    * @returns An instance of the same store; it must be closed before the one
    * that opened it.
+   * @throws {ClosedError} If the store was closed.
    */
-  static attach(handle: KvsHandle): KvStore {
-    return new KvStore(
-      handle,
-      Control.attach(handle.control),
-      SkipMap.attach(handle.index),
-    );
+  static attach(
+    handle: KvsHandle,
+    onFailure: OnFailure = reportFailure,
+  ): KvStore {
+    const control = Control.attach(handle.control, handle.directory);
+    try {
+      const index = SkipMap.attach(handle.index);
+      return new KvStore(handle, control, index, onFailure);
+    } catch (error) {
+      control.detach();
+      throw error;
+    }
   }
 
   /** The number of keys. */
   get size(): number {
+    this.#assertOpen();
     return this.#index.size;
   }
 
@@ -256,6 +283,7 @@ export class KvStore implements KvsEngine {
    * @returns The handle, for `postMessage` and {@linkcode attach}.
    */
   share(): KvsHandle {
+    this.#assertOpen();
     return this.#handle;
   }
 
@@ -267,6 +295,7 @@ export class KvStore implements KvsEngine {
    * @throws {CorruptionError} If the value on disk is not what was written.
    */
   get(key: string): string | undefined {
+    this.#assertOpen();
     return this.#reader.get(key);
   }
 
@@ -317,6 +346,7 @@ export class KvStore implements KvsEngine {
    * @throws {CorruptionError} If the value on disk is not what was written.
    */
   viewBytes(key: Uint8Array): Uint8Array | undefined {
+    this.#assertOpen();
     return this.#reader.view(key);
   }
 
@@ -330,6 +360,7 @@ export class KvStore implements KvsEngine {
    * @throws {CorruptionError} If a value on disk is not what was written.
    */
   scan(range: ScanRange): ScanPage {
+    this.#assertOpen();
     return scanIndex(
       this.#index,
       range,
@@ -347,7 +378,20 @@ export class KvStore implements KvsEngine {
    * @returns For each write, in order, what became of it.
    */
   write(batch: readonly (Write | TextWrite)[]): WriteOutcome[] {
-    return this.#writer.write(batch);
+    this.#assertOpen();
+    const outcomes = this.#writer.write(batch);
+    // The timer of the instance that opened the store fires only if its event
+    // loop goes round, which it does not below a writer that never waits.
+    if (this.#control.takeUpkeep(UPKEEP_OVERDUE_MS)) {
+      try {
+        if (this.#handle.sync === "everysec") this.#syncNow();
+      } catch (error) {
+        const refused = error instanceof Error ? error : new Error(`${error}`);
+        return outcomes.map(() => refused);
+      }
+      this.#compactIfWorthwhile();
+    }
+    return outcomes;
   }
 
   /**
@@ -357,6 +401,7 @@ export class KvStore implements KvsEngine {
    * @throws {Error} If the disk fails; then all writes are refused.
    */
   sync(): MaybePromise<void> {
+    this.#assertOpen();
     if (this.#handle.sync !== "always") return;
     const ticket = this.#writer.ticket;
     if (this.#control.isSynced(ticket)) return;
@@ -371,8 +416,9 @@ export class KvStore implements KvsEngine {
    * @returns What was reclaimed.
    * @throws {Error} If the disk fails or a segment is damaged.
    */
-  compact(onProgress?: CompactionProgress): Promise<CompactionReport> {
-    return this.#compactor.compact(onProgress);
+  async compact(onProgress?: CompactionProgress): Promise<CompactionReport> {
+    this.#assertOpen();
+    return await this.#compactor.compact(onProgress);
   }
 
   /**
@@ -381,6 +427,7 @@ export class KvStore implements KvsEngine {
    * @returns What it is like.
    */
   stats(): StoreStats {
+    this.#assertOpen();
     const index = this.#index;
     const { segments, sizeBytes, deadBytes } = this.#control.locked(() =>
       this.#control.segments.totals()
@@ -395,12 +442,16 @@ export class KvStore implements KvsEngine {
       segments,
       indexUsedBytes: index.usedBytes,
       indexLimitBytes: index.limitBytes,
+      writesRefused: this.#control.refusal,
     };
   }
 
   /**
    * Closes this instance, once. The one that opened the store syncs the log,
-   * whatever the sync mode, and gives the directory free.
+   * whatever the sync mode, and gives the directory free: instances that are
+   * still attached can do nothing more.
+   *
+   * @throws {Error} If the log could not be synced.
    */
   close(): Promise<void> {
     // What it gives back may be another instance's by the second time.
@@ -408,21 +459,30 @@ export class KvStore implements KvsEngine {
   }
 
   async #close(): Promise<void> {
-    clearInterval(this.#housekeeping);
+    clearInterval(this.#upkeep);
     await this.#compactor.close();
     try {
-      if (this.#owned && !this.#control.refusesWrites) {
-        const ticket = this.#control.appendedTicket;
-        if (!this.#control.isSynced(ticket)) await this.#commit.wait(ticket);
-        this.#snapshotIfWorthwhile();
-      }
+      if (this.#owned) await this.#closeStore();
     } finally {
       this.#writer.close();
       this.#reader.cache.close();
       await this.#commit.close();
       this.#index.detach();
+      this.#control.detach();
+      if (this.#owned) removeInstanceLocks(this.#handle.directory);
       this.#owned?.close();
     }
+  }
+
+  async #closeStore(): Promise<void> {
+    const control = this.#control;
+    control.stopsCompaction = true;
+    control.close();
+    await this.#compactor.over();
+    // After a failed sync another one would only say that all is well.
+    if (control.hasFailedSync) return;
+    syncLog(this.#handle.directory, control);
+    if (!control.refusesWrites) this.#snapshotIfWorthwhile();
   }
 
   /** Closes the store at the end of an `await using` block. */
@@ -450,7 +510,7 @@ export class KvStore implements KvsEngine {
     write: TextWrite,
     answer: (found: boolean) => T,
   ): MaybePromise<T> {
-    const [outcome] = this.#writer.write([write]);
+    const [outcome] = this.write([write]);
     if (typeof outcome !== "boolean") throw outcome;
     const synced = this.sync();
     return synced instanceof Promise
@@ -458,22 +518,61 @@ export class KvStore implements KvsEngine {
       : answer(outcome);
   }
 
-  #report(error: unknown): void {
-    // Whoever writes next is told.
-    if (error instanceof WritesRefusedError) return;
-    this.#onFailure?.(error instanceof Error ? error : new Error(`${error}`));
+  #assertOpen(): void {
+    if (this.#closed !== undefined || this.#control.isClosed) {
+      throw new ClosedError("Store");
+    }
   }
 
-  #keepHouse(sync: SyncMode, compactAtBytes: number): void {
-    const housekeeping = setInterval(() => {
-      const ticket = this.#control.appendedTicket;
-      if (sync === "everysec" && !this.#control.isSynced(ticket)) {
+  #report(error: unknown): void {
+    // That writes are refused is told once, and then to each that writes.
+    if (error instanceof WritesRefusedError || this.#control.refusesWrites) {
+      return this.#reportRefusal();
+    }
+    // A compaction that was under way as the store was closed.
+    if (error instanceof ClosedError) return;
+    this.#onFailure(error instanceof Error ? error : new Error(`${error}`));
+  }
+
+  #reportRefusal(): void {
+    const { refusal } = this.#control;
+    if (refusal === undefined || this.#refusalReported) return;
+    this.#refusalReported = true;
+    this.#onFailure(new WritesRefusedError(refusal));
+  }
+
+  #syncNow(): void {
+    const control = this.#control;
+    if (control.hasFailedSync || control.isSynced(control.appendedTicket)) {
+      return;
+    }
+    syncAppends(this.#handle.directory, control);
+  }
+
+  #compactIfWorthwhile(): void {
+    this.#compactor.compactIfWorthwhile(this.#handle.compactAtBytes)
+      ?.catch((error) => this.#report(error));
+  }
+
+  /** Looks after the store, for all instances. */
+  #keepUp(): void {
+    const { sync } = this.#handle;
+    const control = this.#control;
+    control.takeUpkeep(0);
+    const upkeep = setInterval(() => {
+      control.takeUpkeep(0);
+      this.#reportRefusal();
+      const ticket = control.appendedTicket;
+      if (sync === "everysec" && !control.isSynced(ticket)) {
         this.#commit.wait(ticket).catch((error) => this.#report(error));
       }
-      this.#compactor.compactIfWorthwhile(compactAtBytes)
-        ?.catch((error) => this.#report(error));
-    }, HOUSEKEEPING_INTERVAL_MS);
-    Deno.unrefTimer(housekeeping);
-    this.#housekeeping = housekeeping;
+      this.#compactIfWorthwhile();
+    }, UPKEEP_INTERVAL_MS);
+    Deno.unrefTimer(upkeep);
+    this.#upkeep = upkeep;
   }
+}
+
+function reportFailure({ message }: Error): void {
+  console.error(message);
 }

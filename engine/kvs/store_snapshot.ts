@@ -5,6 +5,7 @@
  */
 
 import type { EngineSnapshot, ScanPage, ScanRange } from "../engine.ts";
+import { ClosedError } from "../errors.ts";
 import { Control } from "./control.ts";
 import { unpackPage } from "./packed_page.ts";
 import { DAMAGED } from "./segment_table.ts";
@@ -58,7 +59,7 @@ export class StoreSnapshot implements EngineSnapshot {
     handle: KvsHandle,
     signal?: AbortSignal,
   ): Promise<StoreSnapshot> {
-    const control = Control.attach(handle.control);
+    const control = Control.attach(handle.control, handle.directory);
     const index = SkipMap.attach(handle.index);
     const snapshot = new StoreSnapshot();
     const abort = () => snapshot.#finish(signal?.reason);
@@ -72,6 +73,7 @@ export class StoreSnapshot implements EngineSnapshot {
     } finally {
       signal?.removeEventListener("abort", abort);
       index.detach();
+      control.detach();
     }
   }
 
@@ -85,7 +87,7 @@ export class StoreSnapshot implements EngineSnapshot {
   /** @inheritdoc */
   // deno-lint-ignore require-await -- A method of an engine that may wait.
   async close(): Promise<void> {
-    this.#finish(new Error("Snapshot is closed"));
+    this.#finish(new ClosedError("Snapshot"));
   }
 
   /** Closes it at the end of an `await using` block. */

@@ -82,7 +82,7 @@ async function main(task: CrashTask): Promise<void> {
   // that their tombstones and dead records have to do with each other.
   const compactor = new Compactor(
     store.share(),
-    Control.attach(store.share().control),
+    Control.attach(store.share().control, directory),
   );
   const random = new Random(task.seed);
   while (Atomics.load(flags, 0) === 0) {

@@ -8,6 +8,8 @@
 import {
   crashInCompaction,
   failInCompaction,
+  LARGE_RECORDS,
+  SMALL_RECORDS,
 } from "../engine/kvs/_compaction_crashes.ts";
 import { flipBitsOfLog } from "../engine/kvs/_corruption.ts";
 import {
@@ -31,7 +33,10 @@ Deno.test("compact() keeps every acknowledged write through a crash at each step
   crashInCompaction(1));
 
 Deno.test("compact() loses nothing when any one of its steps fails", () =>
-  failInCompaction(1));
+  failInCompaction(SMALL_RECORDS, 1));
+
+Deno.test("compact() loses no record of whatever size when any one of its steps fails", () =>
+  failInCompaction(LARGE_RECORDS, 1));
 
 Deno.test("No flipped bit in a log, whichever it is, goes unnoticed or changes a value", () =>
   flipBitsOfLog(1));

@@ -5,7 +5,7 @@
  */
 
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
-import { WritesRefusedError } from "../../../engine/kvs/log_writer.ts";
+import { WritesRefusedError } from "../../../engine/errors.ts";
 import {
   CRASH_KINDS,
   crashAtEachStep,
@@ -19,7 +19,17 @@ import {
   type KeyValue,
   TempLog,
   TestLog,
+  type TestLogOptions,
 } from "./_test_log.ts";
+
+/** A log that a compaction has work with. */
+export interface CompactionScenario {
+  readonly options: TestLogOptions;
+  /** Fills the log; the last writes are not acknowledged. */
+  fill(log: TestLog, expected: Expectation): Promise<void>;
+  /** What is removed after a compaction that failed. */
+  readonly removed: readonly string[];
+}
 
 /** So that a handful of records makes several segments. */
 export const TINY = { segmentBytes: 4_096 };
@@ -56,13 +66,55 @@ export async function fillLog(
   write(["e", "e3"], ["f"], ["g", quarter("g3")], ["h", quarter("h2")]);
 }
 
+/** Many small segments, each with one flush of a compaction. */
+export const SMALL_RECORDS: CompactionScenario = {
+  options: TINY,
+  fill: fillLog,
+  removed: ["a", "g", "j"],
+};
+
+/** The sizes at which a writer or a compaction writes what it has gathered. */
+const BUFFERS = [2 ** 18, 2 ** 20];
+
+/**
+ * Records just below, of and just above the size of each buffer, with small
+ * ones in between: an output is written in several pieces, of one record each
+ * or of many.
+ */
+export const LARGE_RECORDS: CompactionScenario = {
+  options: { segmentBytes: 3 * 2 ** 20 },
+  async fill(log, expected) {
+    const write = (...batch: KeyValue[]) => {
+      expected.wrote(...batch);
+      writeEach(log, batch);
+    };
+    write(["garbage", "x".repeat(2 ** 19)]);
+    for (const buffer of BUFFERS) {
+      for (const difference of [-1, 0, 1]) {
+        const key = `${buffer}${difference}`;
+        // The header of a record has 20 bytes.
+        write([key, "v".repeat(buffer + difference - 20 - key.length)]);
+        write([`small ${key}`, "s".repeat(900)]);
+      }
+      for (let n = 0; n < 40; n++) {
+        write([`${buffer} ${n}`, `${n}`.repeat(8_000).slice(0, 8_000)]);
+      }
+    }
+    write(["garbage"], [`small ${BUFFERS[0]}0`, "newer"]);
+    await log.sync();
+    expected.acknowledged();
+  },
+  removed: [`${BUFFERS[0]}1`, `${BUFFERS[0]} 7`, `${BUFFERS[1]}0`],
+};
+
 /** Checks what a crash left, then that it stays so when it is compacted. */
 function checkCrash(
   directory: string,
+  options: TestLogOptions,
   allowed: ReturnType<Expectation["capture"]>,
 ): void {
   using _disk = new FaultyDisk(directory);
-  using log = new TestLog(directory, TINY);
+  using log = new TestLog(directory, options);
   assertExpected(log.entries(), allowed);
   log.write(["after the crash", "x"]);
   const found = log.entries();
@@ -70,7 +122,7 @@ function checkCrash(
     log.assertConsistent();
     log.compact();
     assertEquals(log.entries(), found);
-    using again = new TestLog(directory, TINY);
+    using again = new TestLog(directory, options);
     assertEquals(again.entries(), found);
   }
 }
@@ -104,60 +156,122 @@ export async function crashInCompaction(every: number): Promise<void> {
         log.write(write);
       });
     },
-    ({ directory, expected }) => checkCrash(directory, expected),
+    ({ directory, expected }) => checkCrash(directory, TINY, expected),
     every,
   );
   assert(crashes > 150 / every, `only ${crashes} crashes`);
 }
 
 /**
- * Checks that a compaction loses nothing when one of its steps fails.
+ * Checks that a compaction loses nothing, and brings nothing back, when one of
+ * its steps fails: not then, not in the compactions and removals that follow,
+ * and not in a crash after any of them.
  *
+ * @param scenario What is compacted.
  * @param every Of how many steps one is tried.
  */
-export async function failInCompaction(every: number): Promise<void> {
+export async function failInCompaction(
+  scenario: CompactionScenario,
+  every: number,
+): Promise<void> {
   for (const halfWrites of [false, true]) {
     for (let failing = 1;; failing += every) {
-      using log = new TempLog(TINY);
-      using disk = new FaultyDisk(log.directory);
-      disk.halfWrites = halfWrites;
-      const expected = new Expectation();
-      await fillLog(log, expected);
-      await log.sync();
-      expected.acknowledged();
-      const { steps } = disk;
-      disk.failAt(steps + failing);
       try {
-        // What fails the first time may be done the second.
-        log.compact();
-      } catch (error) {
-        assertInstanceOf(error, InjectedFault);
+        if (await failAtStep(scenario, failing, halfWrites)) continue;
+      } catch (cause) {
+        const half = halfWrites ? ", half done" : "";
+        throw new Error(`After step ${failing} failed${half}`, { cause });
       }
-      disk.heal();
-      if (disk.steps < steps + failing) {
-        assert(failing > 40, `only ${failing} steps`);
-        break;
-      }
-      assertExpected(log.entries(), expected.capture());
-      // Written to, compacted again and opened anew, it is as it should be.
-      for (let turn = 0; turn < 2; turn++) {
-        try {
-          log.compact();
-        } catch (error) {
-          assertInstanceOf(error, WritesRefusedError);
-        }
-        assertExpected(log.entries(), expected.capture());
-      }
-      const copies = CRASH_KINDS.map((kind) => {
-        const copy = new TempDirectory(MEMORY);
-        disk.copy(kind, copy.path);
-        return copy;
-      });
-      disk[Symbol.dispose]();
-      for (const copy of copies) {
-        checkCrash(copy.path, expected.capture());
-        copy[Symbol.dispose]();
-      }
+      assert(failing > 20, `only ${failing} steps`);
+      break;
     }
+  }
+}
+
+/** Returns whether there was such a step. */
+async function failAtStep(
+  { options, fill, removed }: CompactionScenario,
+  failing: number,
+  halfWrites: boolean,
+): Promise<boolean> {
+  using log = new TempLog(options);
+  using disk = new FaultyDisk(log.directory);
+  disk.halfWrites = halfWrites;
+  const expected = new Expectation();
+  await fill(log, expected);
+  await log.sync();
+  expected.acknowledged();
+  const { steps } = disk;
+  disk.failAt(steps + failing);
+  try {
+    // What fails the first time may be done the second.
+    log.compact();
+  } catch (error) {
+    assertInstanceOf(error, InjectedFault);
+  }
+  disk.heal();
+  if (disk.steps < steps + failing) return false;
+  using crashes = new Crashes(disk, options);
+  const check = () => {
+    assertExpected(log.entries(), expected.capture());
+    if (!log.control.refusesWrites) log.assertConsistent();
+    crashes.add(expected);
+  };
+  check();
+  for (const key of removed) {
+    const [outcome] = log.write([key]);
+    if (outcome instanceof WritesRefusedError) continue;
+    assertEquals(outcome, true);
+    expected.wrote([key]);
+  }
+  if (!log.control.refusesWrites) {
+    await log.sync();
+    expected.acknowledged();
+  }
+  check();
+  // Written to, compacted again and opened anew, it is as it should be.
+  for (let turn = 0; turn < 2; turn++) {
+    try {
+      log.compact();
+    } catch (error) {
+      assertInstanceOf(error, WritesRefusedError);
+    }
+    check();
+  }
+  disk[Symbol.dispose]();
+  crashes.check();
+  return true;
+}
+
+/** What crashes of each kind would leave at several moments. */
+class Crashes implements Disposable {
+  readonly #disk: FaultyDisk;
+  readonly #options: TestLogOptions;
+  readonly #left: {
+    readonly directory: TempDirectory;
+    readonly allowed: ReturnType<Expectation["capture"]>;
+  }[] = [];
+
+  constructor(disk: FaultyDisk, options: TestLogOptions) {
+    this.#disk = disk;
+    this.#options = options;
+  }
+
+  add(expected: Expectation): void {
+    for (const kind of CRASH_KINDS) {
+      const directory = new TempDirectory(MEMORY);
+      this.#disk.copy(kind, directory.path);
+      this.#left.push({ directory, allowed: expected.capture() });
+    }
+  }
+
+  check(): void {
+    for (const { directory, allowed } of this.#left) {
+      checkCrash(directory.path, this.#options, allowed);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    for (const { directory } of this.#left) directory[Symbol.dispose]();
   }
 }

@@ -274,12 +274,19 @@ export function assertExpected(
     const found = entries.get(key);
     if (values.has(found)) continue;
     throw new Error(
-      `Key ${key} is ${JSON.stringify(found)}, expected one of ${
-        [...values].map((value) => JSON.stringify(value))
+      `Key ${key} is ${brief(found)}, expected one of ${
+        [...values].map(brief)
       }`,
     );
   }
   for (const key of entries.keys()) {
     if (!allowed.has(key)) throw new Error(`Key ${key} was never written`);
   }
+}
+
+function brief(value: string | undefined): string {
+  if (value === undefined || value.length < 80) return JSON.stringify(value);
+  return `${
+    JSON.stringify(value.slice(0, 60))
+  } and more, ${value.length} characters`;
 }

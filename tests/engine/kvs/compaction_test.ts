@@ -7,8 +7,12 @@ import {
 import fc from "fast-check";
 import { IndexFullError } from "../../../engine/kvs/arena.ts";
 import { candidates } from "../../../engine/kvs/compaction.ts";
-import { WritesRefusedError } from "../../../engine/kvs/log_writer.ts";
-import { CorruptionError, segmentPath } from "../../../engine/kvs/segment.ts";
+import { WritesRefusedError } from "../../../engine/errors.ts";
+import {
+  CorruptionError,
+  SEGMENT_HEADER_BYTES,
+  segmentPath,
+} from "../../../engine/kvs/segment.ts";
 import { DAMAGED, HINTED } from "../../../engine/kvs/segment_table.ts";
 import { SkipMap } from "../../../engine/kvs/skip_map.ts";
 import { FaultyDisk, InjectedFault } from "./_fault_injection.ts";
@@ -16,7 +20,9 @@ import {
   crashInCompaction,
   failInCompaction,
   fillLog,
+  LARGE_RECORDS,
   quarter,
+  SMALL_RECORDS,
   TINY,
   writeEach,
 } from "./_compaction_crashes.ts";
@@ -292,6 +298,27 @@ Deno.test("compact() goes on with the keys that it could not move", () => {
   assertEquals(log.entries().size, before.size);
 });
 
+Deno.test("compact() gives back what is dead in a store with as many segments as it can have", () => {
+  using log = new TempLog(TINY);
+  for (const key of "aaabbb") log.write([key, quarter(key)]);
+  const { segments } = log.control;
+  let id = 1_000;
+  const addOthers = () => {
+    for (;; id++) {
+      segments.add(id, SEGMENT_HEADER_BYTES, { spare: false });
+      segments.setFlags(id, HINTED);
+    }
+  };
+  assertThrows(addOthers, Error, "Cannot add a segment");
+  const [full] = log.write(["c", "x".repeat(4_000)]);
+  assertInstanceOf(full, Error);
+  const { bytesBefore, bytesAfter } = log.compact("worthwhile");
+  assert(bytesAfter < bytesBefore);
+  for (let added = 1_000; added < id; added++) segments.drop(added);
+  assertEquals(log.write(["c", "x".repeat(4_000)]), [true]);
+  log.assertConsistent();
+});
+
 // The torture tests try every step.
 const EVERY = 5;
 
@@ -299,7 +326,10 @@ Deno.test("compact() keeps every acknowledged write through a crash at one of it
   crashInCompaction(EVERY));
 
 Deno.test("compact() loses nothing when one of its steps fails", () =>
-  failInCompaction(EVERY));
+  failInCompaction(SMALL_RECORDS, EVERY));
+
+Deno.test("compact() loses no record of whatever size when one of its steps fails", () =>
+  failInCompaction(LARGE_RECORDS, 11));
 
 Deno.test("compact() refuses to go on after a failed fdatasync", async () => {
   using log = new TempLog(TINY);

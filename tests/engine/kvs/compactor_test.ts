@@ -22,6 +22,7 @@ function compactorOf(log: TestLog): Compactor {
     sync: "no",
     segmentBytes: 4_096,
     cacheBytes: 0,
+    compactAtBytes: Infinity,
     control: log.control.buffer,
     index: log.index.buffer,
   }, log.control);

@@ -5,7 +5,7 @@ import {
   assertThrows,
 } from "@std/assert";
 import { IndexFullError } from "../../../engine/kvs/arena.ts";
-import { WritesRefusedError } from "../../../engine/kvs/log_writer.ts";
+import { WritesRefusedError } from "../../../engine/errors.ts";
 import { RECORD_HEADER_BYTES } from "../../../engine/kvs/record.ts";
 import {
   SEGMENT_HEADER_BYTES,
@@ -13,8 +13,8 @@ import {
 } from "../../../engine/kvs/segment.ts";
 import { SEALED, UNSYNCED } from "../../../engine/kvs/segment_table.ts";
 import { FaultyDisk, InjectedFault } from "./_fault_injection.ts";
-import { bytes } from "./_helpers.ts";
-import { TempLog, toWrite } from "./_test_log.ts";
+import { bytes, TempDirectory } from "./_helpers.ts";
+import { TempLog, TestLog, toWrite } from "./_test_log.ts";
 
 Deno.test("LogWriter.write() appends in order and leads the index there", () => {
   using log = new TempLog();
@@ -143,11 +143,28 @@ Deno.test("LogWriter.ticket tells the last append of this instance", () => {
   using log = new TempLog();
   const other = log.newWriter();
   log.write(["a", "1"], ["b", "2"]);
-  assertEquals(log.writer.ticket, 1);
+  const { ticket } = log.writer;
+  assertEquals(ticket, log.control.appendedTicket);
   other.write([toWrite(["c", "3"])]);
-  assertEquals(other.ticket, 2);
-  assertEquals(log.writer.ticket, 1);
-  assertEquals(log.newWriter().ticket, 2);
+  assert(other.ticket > ticket);
+  assertEquals(log.writer.ticket, ticket);
+  assertEquals(log.newWriter().ticket, other.ticket);
+});
+
+Deno.test("LogWriter.ticket goes on beyond 32 bits", async () => {
+  using log = new TempLog();
+  using _disk = new FaultyDisk(log.directory);
+  for (const sequence of [2 ** 31 - 2, 2 ** 32 - 2, 2 ** 47]) {
+    log.write(["before", "1"]);
+    await log.sync();
+    assert(log.control.isSynced(log.writer.ticket));
+    // As if so many appends had been made since.
+    log.control.sequence = sequence;
+    for (let n = 0; n < 4; n++) {
+      log.write(["after", `${n}`]);
+      assert(!log.control.isSynced(log.writer.ticket), `${sequence} + ${n}`);
+    }
+  }
 });
 
 Deno.test("LogWriter.write() fails only the writes that the index has no room for", () => {
@@ -249,6 +266,59 @@ Deno.test("LogWriter.write() refuses to write behind an end it does not know", (
   }
   assertEquals(log.get("a"), "1");
   assertEquals(log.index.size, 1);
+});
+
+Deno.test("LogWriter.write() writes nothing more of a batch behind an end it does not know", () => {
+  using directory = new TempDirectory();
+  const batch = [
+    ["a", "A".repeat(900_000)],
+    ["b", "B".repeat(300_000)],
+    ["c", "C"],
+  ].map(([key, value]) => toWrite([key, value]));
+  {
+    using log = new TestLog(directory.path);
+    using disk = new FaultyDisk(directory.path);
+    log.write(["b", "old"]);
+    disk.halfWrites = true;
+    let writes = 0;
+    disk.onStep = ({ call }) => {
+      if (call === "file.truncateSync") throw new InjectedFault();
+      if (call === "writeSync" && ++writes === 1) throw new InjectedFault();
+    };
+    const outcomes = log.writer.write(batch);
+    assertInstanceOf(outcomes[0], InjectedFault);
+    assertInstanceOf(outcomes[1], WritesRefusedError);
+    assertInstanceOf(outcomes[2], WritesRefusedError);
+    assertEquals(writes, 1);
+    assertEquals(log.get("b"), "old");
+  }
+  using again = new TestLog(directory.path);
+  assertEquals(again.entries(), new Map([["b", "old"]]));
+});
+
+Deno.test("LogWriter gives the space of a segment back that others have sealed and removed", async () => {
+  using log = new TempLog({ segmentBytes: 4_096 });
+  const idle = log.newWriter();
+  idle.write([toWrite(["a", "1"])]);
+  const [first] = log.ids;
+  log.write(["a", "x".repeat(4_000)]);
+  log.compact();
+  assert(!log.ids.includes(first));
+  if (Deno.build.os !== "linux") return;
+  const held = () =>
+    [...Deno.readDirSync("/proc/self/fd")].some(({ name }) => {
+      try {
+        return Deno.readLinkSync(`/proc/self/fd/${name}`) ===
+          `${segmentPath(log.directory, first)} (deleted)`;
+      } catch {
+        return false;
+      }
+    });
+  assert(held());
+  for (let turn = 0; held(); turn++) {
+    assert(turn < 600, "an idle writer has kept a removed segment for 60 s");
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
 });
 
 Deno.test("LogWriter.write() goes on in the old segment where no new one can be made", () => {

@@ -101,6 +101,14 @@ Deno.test("SegmentTable.add() refuses more than 16384 segments, and takes one ag
     Error,
     "Cannot add a segment: the store has 16384 already",
   );
+  // Appends leave some to compaction.
+  for (let id = 6; id <= 68; id++) segments.drop(id);
+  assertThrows(
+    () => segments.add(MAX_SEGMENTS + 1, 16, { spare: false }),
+    Error,
+    "Cannot add a segment: the store has 16320 already",
+  );
+  for (let id = 6; id <= 68; id++) segments.add(id, id);
   segments.drop(5);
   segments.add(MAX_SEGMENTS + 1, 16);
   assertEquals(segments.get(MAX_SEGMENTS + 1).sizeBytes, 16);

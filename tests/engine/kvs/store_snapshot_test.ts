@@ -31,6 +31,7 @@ function handleOf(log: TestLog): KvsHandle {
     sync: "no",
     segmentBytes: SMALL.segmentBytes,
     cacheBytes: 0,
+    compactAtBytes: Infinity,
     control: log.control.buffer,
     index: log.index.buffer,
   };

@@ -7,7 +7,7 @@ import {
 } from "@std/assert";
 import type { SyncMode } from "../../../engine/engine.ts";
 import { IndexFullError } from "../../../engine/kvs/arena.ts";
-import { WritesRefusedError } from "../../../engine/kvs/log_writer.ts";
+import { WritesRefusedError } from "../../../engine/errors.ts";
 import {
   CorruptionError,
   type Damage,
@@ -510,13 +510,137 @@ Deno.test("KvStore refuses writes after a failed fdatasync, and serves reads", a
     );
     assertEquals(instance.get("k"), "durable");
   }
-  await assertRejects(() => store.compact(), Error, "Store refuses writes");
+  await assertRejects(() => store.compact(), Error, "Writes are disabled");
   await clone.close();
   await store.close();
   const again = openStore(directory.path);
   assertEquals(again.get("k"), "durable");
   await again.set("k", "again");
   await again.close();
+});
+
+Deno.test("KvStore tells once that a sync has failed, and in its stats until it is opened again", async () => {
+  using directory = new TempDirectory();
+  const failures: string[] = [];
+  const store = openStore(directory.path, {
+    onFailure: ({ message }) => failures.push(message),
+  });
+  const clone = KvStore.attach(store.share());
+  assertEquals(store.stats().writesRefused, undefined);
+  const { syncData } = Deno.FsFile.prototype;
+  Deno.FsFile.prototype.syncData = () =>
+    Promise.reject(new InjectedFault("Input/output error"));
+  try {
+    // In another instance than the one that is to tell.
+    await assertRejects(async () => await clone.set("k", "v"), InjectedFault);
+  } finally {
+    Deno.FsFile.prototype.syncData = syncData;
+  }
+  const path = segmentPath(directory.path, 1);
+  const reason = `sync of "${path}" failed: Input/output error`;
+  for (const instance of [store, clone]) {
+    assertEquals(instance.stats().writesRefused, reason);
+  }
+  await new Promise((resolve) => setTimeout(resolve, 2_100));
+  assertEquals(failures, [
+    `Writes are disabled until the store is opened again: ${reason}`,
+  ]);
+  assertEquals(store.stats().writesRefused, reason);
+  await clone.close();
+  await store.close();
+  await using again = openStore(directory.path);
+  assertEquals(again.stats().writesRefused, undefined);
+});
+
+/** Lets all clocks of this thread be ahead until it is disposed of. */
+class FastClock implements Disposable {
+  readonly #now = performance.now;
+  #aheadMs = 0;
+
+  constructor() {
+    performance.now = () => this.#now.call(performance) + this.#aheadMs;
+  }
+
+  advance(ms: number): void {
+    this.#aheadMs += ms;
+  }
+
+  [Symbol.dispose](): void {
+    performance.now = this.#now;
+  }
+}
+
+for (const attached of [false, true]) {
+  const whose = attached ? "an attached instance" : "the instance itself";
+  Deno.test(`KvStore syncs once a second below a writer that never waits, ${whose}`, async () => {
+    using directory = new TempDirectory();
+    using clock = new FastClock();
+    const store = openStore(directory.path, { sync: "everysec" });
+    const writer = attached ? KvStore.attach(store.share()) : store;
+    const disk = new FaultyDisk(directory.path);
+    let syncs = 0;
+    disk.onStep = ({ call }) => {
+      if (call === "syncDataSync") syncs++;
+    };
+    for (let second = 0; second < 5; second++) {
+      assertEquals(syncs, second);
+      for (let n = 0; n < 3; n++) {
+        // It resolves in the same turn of the event loop: no timer fires.
+        await writer.set(`${second} ${n}`, "v");
+      }
+      clock.advance(1_300);
+      await writer.set("last of the second", `${second}`);
+    }
+    using left = new TempDirectory();
+    disk.copy("power", left.path);
+    disk[Symbol.dispose]();
+    if (attached) await writer.close();
+    await store.close();
+    await using again = openStore(left.path);
+    assertEquals(again.get("last of the second"), "4");
+  });
+}
+
+Deno.test("KvStore refuses a write whose second could not be synced", async () => {
+  using directory = new TempDirectory();
+  using clock = new FastClock();
+  const store = openStore(directory.path, {
+    sync: "everysec",
+    onFailure: () => {},
+  });
+  await store.set("k", "v");
+  {
+    using disk = new FaultyDisk(directory.path);
+    disk.failAll("syncDataSync");
+    clock.advance(1_300);
+    assertThrows(() => store.set("k", "w"), InjectedFault);
+    disk.heal();
+    assertThrows(() => store.set("k", "x"), WritesRefusedError);
+  }
+  await store.close();
+});
+
+Deno.test("KvStore compacts by itself below a writer that never waits", async () => {
+  using directory = new TempDirectory();
+  await using store = openStore(directory.path, {
+    sync: "no",
+    segmentBytes: 2 ** 16,
+    compactAtBytes: 2 ** 16,
+  });
+  const value = "v".repeat(10_000);
+  const endMs = performance.now() + 60_000;
+  let mostBytes = 0;
+  for (let n = 0;; n++) {
+    await store.set(`k${n % 7}`, value);
+    const { diskBytes } = store.stats();
+    // No timer has fired, and the disk has got space back.
+    if (diskBytes < mostBytes / 2) break;
+    mostBytes = Math.max(mostBytes, diskBytes);
+    if (n % 100 === 0) assert(performance.now() < endMs, "60 s are over");
+    if (n > 1_000) {
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+    }
+  }
 });
 
 // The torture tests run more of them.
