@@ -9,6 +9,7 @@ import { WritesRefusedError } from "../../../engine/errors.ts";
 import {
   CRASH_KINDS,
   crashAtEachStep,
+  type CrashKind,
   FaultyDisk,
   InjectedFault,
 } from "./_fault_injection.ts";
@@ -168,7 +169,8 @@ export async function crashInCompaction(every: number): Promise<void> {
  * and not in a crash after any of them.
  *
  * @param scenario What is compacted.
- * @param every Of how many steps one is tried.
+ * @param every Of how many steps one is tried. If not each is, the kinds of
+ * crashes take turns.
  */
 export async function failInCompaction(
   scenario: CompactionScenario,
@@ -177,7 +179,11 @@ export async function failInCompaction(
   for (const halfWrites of [false, true]) {
     for (let failing = 1;; failing += every) {
       try {
-        if (await failAtStep(scenario, failing, halfWrites)) continue;
+        const kinds = (moment: number) =>
+          every === 1
+            ? CRASH_KINDS
+            : [CRASH_KINDS[(failing + moment) % CRASH_KINDS.length]];
+        if (await failAtStep(scenario, failing, halfWrites, kinds)) continue;
       } catch (cause) {
         const half = halfWrites ? ", half done" : "";
         throw new Error(`After step ${failing} failed${half}`, { cause });
@@ -193,6 +199,7 @@ async function failAtStep(
   { options, fill, removed }: CompactionScenario,
   failing: number,
   halfWrites: boolean,
+  kinds: (moment: number) => readonly CrashKind[],
 ): Promise<boolean> {
   using log = new TempLog(options);
   using disk = new FaultyDisk(log.directory);
@@ -212,10 +219,11 @@ async function failAtStep(
   disk.heal();
   if (disk.steps < steps + failing) return false;
   using crashes = new Crashes(disk, options);
+  let moment = 0;
   const check = () => {
     assertExpected(log.entries(), expected.capture());
     if (!log.control.refusesWrites) log.assertConsistent();
-    crashes.add(expected);
+    crashes.add(expected, kinds(moment++));
   };
   check();
   for (const key of removed) {
@@ -257,8 +265,8 @@ class Crashes implements Disposable {
     this.#options = options;
   }
 
-  add(expected: Expectation): void {
-    for (const kind of CRASH_KINDS) {
+  add(expected: Expectation, kinds: readonly CrashKind[]): void {
+    for (const kind of kinds) {
       const directory = new TempDirectory(MEMORY);
       this.#disk.copy(kind, directory.path);
       this.#left.push({ directory, allowed: expected.capture() });

@@ -329,7 +329,7 @@ Deno.test("compact() loses nothing when one of its steps fails", () =>
   failInCompaction(SMALL_RECORDS, EVERY));
 
 Deno.test("compact() loses no record of whatever size when one of its steps fails", () =>
-  failInCompaction(LARGE_RECORDS, 11));
+  failInCompaction(LARGE_RECORDS, 17));
 
 Deno.test("compact() refuses to go on after a failed fdatasync", async () => {
   using log = new TempLog(TINY);
