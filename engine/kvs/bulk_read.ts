@@ -4,8 +4,8 @@
  * @module
  */
 
-import { isRecordSound, RECORD_HEADER_BYTES } from "./record.ts";
-import { readBytes, segmentPath, soundRecord } from "./segment.ts";
+import { isRecordOf, isRecordSound, RECORD_HEADER_BYTES } from "./record.ts";
+import { readBytes, recordOf, segmentPath } from "./segment.ts";
 import type { SegmentSource } from "./segment_files.ts";
 import type { Entry } from "./skip_map.ts";
 
@@ -140,10 +140,10 @@ function readSegment(
       const { key, pointer } = entryAt(first);
       const from = base + pointer.offset - offset;
       const to = from + pointer.length;
-      if (to > base + run.length || !isRecordSound(block, from, to)) {
-        const record = run.subarray(from - base, to - base);
-        soundRecord(record, pointer.length, path, pointer.offset);
-      }
+      if (
+        to > base + run.length || !isRecordSound(block, from, to) ||
+        !isRecordOf(block, from, key, pointer.sequence)
+      ) recordOf(run.subarray(from - base, to - base), pointer, key, path);
       const valueFrom = from + RECORD_HEADER_BYTES + key.length;
       // What is in front of it is a part of the run that is done with.
       block.copyWithin(used, valueFrom, to);

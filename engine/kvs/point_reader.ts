@@ -88,7 +88,7 @@ export class PointReader {
     for (let lookup = 0; lookup < MAX_LOOKUPS; lookup++) {
       if (!index.get(key, pointer)) return undefined;
       try {
-        return this.cache.read(pointer, hash, version, valueAt);
+        return this.cache.read(pointer, key, hash, version, valueAt);
       } catch (error) {
         // Compacted between the look-up and the opening: the index knows
         // where the record is now.

@@ -97,8 +97,7 @@ export function decodeRecordHeader(
   at: number,
   into: RecordHeader,
 ): number {
-  into.sequence = getUint32(bytes, at + 4) +
-    (bytes[at + 8] | bytes[at + 9] << 8) * 2 ** 32;
+  into.sequence = sequenceAt(bytes, at);
   into.tombstone = bytes[at + 10] === KIND_TOMBSTONE;
   into.keyLength = getUint32(bytes, at + KEY_LENGTH_AT);
   into.valueLength = getUint32(bytes, at + 16);
@@ -126,6 +125,42 @@ export function isRecordSound(
     end - from,
   );
   return crc32(behind) === getUint32(bytes, at);
+}
+
+/**
+ * Whether a sound record is the one that an index entry leads to.
+ *
+ * @param bytes The bytes in which it is.
+ * @param at Where its first byte is.
+ * @param key The key it must have.
+ * @param sequence The sequence number it must have.
+ */
+export function isRecordOf(
+  bytes: Uint8Array,
+  at: number,
+  key: Uint8Array,
+  sequence: number,
+): boolean {
+  return sequenceAt(bytes, at) === sequence && hasKey(bytes, at, key);
+}
+
+/** Whether the record at a place has a key. */
+export function hasKey(
+  bytes: Uint8Array,
+  at: number,
+  key: Uint8Array,
+): boolean {
+  if (getUint32(bytes, at + KEY_LENGTH_AT) !== key.length) return false;
+  const keyAt = at + RECORD_HEADER_BYTES;
+  for (let i = 0; i < key.length; i++) {
+    if (bytes[keyAt + i] !== key[i]) return false;
+  }
+  return true;
+}
+
+function sequenceAt(bytes: Uint8Array, at: number): number {
+  return getUint32(bytes, at + 4) +
+    (bytes[at + 8] | bytes[at + 9] << 8) * 2 ** 32;
 }
 
 /** Reads a little-endian 32-bit number. */

@@ -9,7 +9,7 @@ import { NO_VERSION } from "./key_versions.ts";
 import type { LogPointer } from "./log_pointer.ts";
 import { RECORD_HEADER_BYTES } from "./record.ts";
 import { RecordRing } from "./record_ring.ts";
-import { readBytes, segmentPath, soundRecord } from "./segment.ts";
+import { readBytes, recordOf, segmentPath } from "./segment.ts";
 import type { SegmentSource } from "./segment_files.ts";
 import type { Entry } from "./skip_map.ts";
 
@@ -94,25 +94,28 @@ export class RecordCache {
    * Reads a record, from memory if it is there, else from the file.
    *
    * @param pointer Where the record lies.
-   * @param hash Its key's hash.
-   * @param version Its key's version, loaded before the index was asked for the
+   * @param key The key that it must have.
+   * @param hash The key's hash.
+   * @param version The key's version, loaded before the index was asked for the
    * pointer, or `NO_VERSION`.
    * @param from The first byte of it that is wanted.
    * @returns The record from there on, sound, valid until the next call.
    * @throws {Deno.errors.NotFound} If the segment is gone, and with it the
    * right to trust the pointer.
-   * @throws {CorruptionError} If the record is not what was written.
+   * @throws {CorruptionError} If the record is not what was written, or is not
+   * the one that the index means.
    */
   read(
     pointer: LogPointer,
+    key: Uint8Array,
     hash: number,
     version: number,
     from = 0,
   ): Uint8Array {
-    const found = this.#ring.find(pointer, hash, version, from);
+    const found = this.#ring.find(pointer, key, hash, version, from);
     if (found !== undefined) return found;
-    const { segment, offset, length } = pointer;
-    const record = this.#load(segment, offset, length);
+    const { segment, offset } = pointer;
+    const record = this.#load(pointer, key);
     this.#ring.keep(segment, offset, hash, version, record);
     return record.subarray(from);
   }
@@ -133,8 +136,8 @@ export class RecordCache {
     return entries.map(({ key, pointer }) => {
       try {
         const valueAt = RECORD_HEADER_BYTES + key.length;
-        return this.read(pointer, this.#hashOf(key), NO_VERSION, valueAt)
-          .slice();
+        const hash = this.#hashOf(key);
+        return this.read(pointer, key, hash, NO_VERSION, valueAt).slice();
       } catch (error) {
         if (error instanceof Deno.errors.NotFound) return undefined;
         throw error;
@@ -147,7 +150,8 @@ export class RecordCache {
     this.#files.close();
   }
 
-  #load(segment: number, offset: number, length: number): Uint8Array {
+  #load(pointer: LogPointer, key: Uint8Array): Uint8Array {
+    const { segment, offset, length } = pointer;
     const file = this.#files.open(segment);
     let room = this.#scratch;
     if (length > room.length) {
@@ -157,6 +161,6 @@ export class RecordCache {
     }
     const record = readBytes(file, offset, room.subarray(0, length));
     const path = segmentPath(this.#directory, segment);
-    return soundRecord(record, length, path, offset);
+    return recordOf(record, pointer, key, path);
   }
 }

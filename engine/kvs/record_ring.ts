@@ -7,7 +7,7 @@
 import { Buffer } from "node:buffer";
 import { isStable, NO_VERSION } from "./key_versions.ts";
 import type { LogPointer } from "./log_pointer.ts";
-import { getUint32, KEY_LENGTH_AT, RECORD_HEADER_BYTES } from "./record.ts";
+import { hasKey, RECORD_HEADER_BYTES } from "./record.ts";
 import { decodeTextAt } from "./text_bytes.ts";
 
 // An entry in the ring, in words: where the record lies, its length, a version
@@ -113,7 +113,8 @@ export class RecordRing {
    * Finds a record.
    *
    * @param pointer Where in the log it lies.
-   * @param hash Its key's hash.
+   * @param key The key that it must have.
+   * @param hash The key's hash.
    * @param version Noted with it, unless it is `NO_VERSION`.
    * @param from The first byte of it that is wanted.
    * @returns The record from there on, valid until the next call, or
@@ -121,16 +122,18 @@ export class RecordRing {
    */
   find(
     { segment, offset, length }: LogPointer,
+    key: Uint8Array,
     hash: number,
     version: number,
     from: number,
   ): Uint8Array | undefined {
     const place = this.#place(hash, segment, offset, length);
     if (this.#foundAt < 0) return undefined;
+    const start = this.#foundAt + ENTRY_HEADER_BYTES;
+    if (!hasKey(this.#bytes, start, key)) return undefined;
     if (version !== NO_VERSION) {
       this.#words[this.#foundAt / ALIGNMENT + VERSION] = version;
     }
-    const start = this.#foundAt + ENTRY_HEADER_BYTES;
     const size = this.#bytes.length;
     if (this.#written - this.#table[place] <= size / 2) {
       return this.#bytes.subarray(start + from, start + length);
@@ -174,11 +177,7 @@ export class RecordRing {
       const at = this.#ringOffset(entry);
       if (this.#words[at / ALIGNMENT + VERSION] !== version) continue;
       const record = at + ENTRY_HEADER_BYTES;
-      const keyAt = record + RECORD_HEADER_BYTES;
-      if (
-        getUint32(bytes, record + KEY_LENGTH_AT) === key.length &&
-        isEqualAt(bytes, keyAt, key)
-      ) return keyAt;
+      if (hasKey(bytes, record, key)) return record + RECORD_HEADER_BYTES;
     }
     return -1;
   }
@@ -268,12 +267,4 @@ export class RecordRing {
     this.#written += entryBytes;
     return this.#bytes.subarray(start, start + length);
   }
-}
-
-/** Whether some bytes begin with others at a place. */
-function isEqualAt(bytes: Uint8Array, at: number, wanted: Uint8Array): boolean {
-  for (let i = 0; i < wanted.length; i++) {
-    if (bytes[at + i] !== wanted[i]) return false;
-  }
-  return true;
 }

@@ -11,8 +11,10 @@
 import { crc32 } from "node:zlib";
 import { writeAll } from "../files.ts";
 import { FileWindow } from "./file_window.ts";
+import type { LogPointer } from "./log_pointer.ts";
 import {
   decodeRecordHeader,
+  isRecordOf,
   isRecordSound,
   putUint32,
   RECORD_HEADER_BYTES,
@@ -340,4 +342,26 @@ export function soundRecord(
   }
   if (isRecordSound(record)) return record;
   throw new CorruptionError(path, offset, "record does not match its checksum");
+}
+
+/**
+ * Does as {@linkcode soundRecord}, and checks that the record is the one that
+ * an index entry leads to.
+ *
+ * @param record What was read.
+ * @param pointer The entry's pointer.
+ * @param key The entry's key.
+ * @param path The segment's path, for the error.
+ * @returns The same.
+ * @throws {CorruptionError} If it is not.
+ */
+export function recordOf(
+  record: Uint8Array,
+  { offset, length, sequence }: LogPointer,
+  key: Uint8Array,
+  path: string,
+): Uint8Array {
+  soundRecord(record, length, path, offset);
+  if (isRecordOf(record, 0, key, sequence)) return record;
+  throw new CorruptionError(path, offset, "record is not the one written here");
 }

@@ -22,14 +22,15 @@ import { bytes, TempDirectory } from "./_helpers.ts";
 class TestCache extends RecordCache implements Disposable {
   /** Reads a record for one who does not know its key's version. */
   readAt(pointer: LogPointer): Uint8Array {
-    return this.read(pointer, crc32(keyAt(pointer)), NO_VERSION);
+    const key = keyAt(pointer);
+    return this.read(pointer, key, crc32(key), NO_VERSION);
   }
 
   /** Reads the value behind a pointer that was found at a version. */
   readValue(pointer: LogPointer, version: number): Uint8Array {
     const key = keyAt(pointer);
     const valueAt = RECORD_HEADER_BYTES + key.length;
-    return this.read(pointer, crc32(key), version, valueAt);
+    return this.read(pointer, key, crc32(key), version, valueAt);
   }
 
   /** Reads the value of a key, if it is known to be the newest, both ways. */
@@ -165,6 +166,41 @@ Deno.test("RecordCache.read() says so where the record is not sound, each time",
       `at offset ${pointers[1].offset}: record does not match its checksum`,
     );
     cache.readAt(pointers[0]);
+  }
+});
+
+Deno.test("RecordCache.read() returns no record of another key or another write", () => {
+  using directory = new TempDirectory();
+  const { pointers } = writeRecords(directory.path, 1, [100, 100, 0]);
+  const [first, second, empty] = pointers;
+  for (const sizeBytes of [0, 2 ** 16]) {
+    for (const isWarm of [false, true]) {
+      const reads = [
+        [first, keyAt(second)],
+        [{ ...second, sequence: 9 }, keyAt(second)],
+        // It would begin as this one's key does.
+        [empty, keyAt(empty).subarray(1)],
+        [empty, keyAt(empty).subarray(0, 5)],
+      ] as const;
+      for (const [pointer, key] of reads) {
+        using cache = openCache(directory.path, sizeBytes);
+        if (isWarm) [first, empty].forEach((known) => cache.readAt(known));
+        const hash = crc32(keyAt(pointer));
+        assertThrows(
+          () => cache.read(pointer, key, hash, NO_VERSION),
+          CorruptionError,
+          "record is not the one written here",
+        );
+        const many = Array.from({ length: 100 }, () => ({ key, pointer }));
+        for (const entries of [many.slice(0, 1), many]) {
+          assertThrows(
+            () => cache.readValues(entries),
+            CorruptionError,
+            "record is not the one written here",
+          );
+        }
+      }
+    }
   }
 });
 
