@@ -16,6 +16,7 @@ import {
   type Damage,
   listSegments,
   type RecordVisitor,
+  type ScanResult,
   scanSegment,
   SEGMENT_HEADER_BYTES,
   segmentPath,
@@ -84,10 +85,12 @@ export function* checkSteps(
   let unfinished: Damage | undefined;
   let records = 0;
   let doneBytes = 0;
+  let sequenceBefore = 0;
   for (const id of ids) {
     const path = segmentPath(directory, id);
     // What the hint file should be tells the records as well.
-    const { scan, hint } = buildHint(directory, id);
+    const { scan, hint } = buildHint(directory, id, sequenceBefore);
+    sequenceBefore = Math.max(sequenceBefore, scan.maxSequence);
     records += entryCount(hint);
     damage.push(...scan.damage);
     if (scan.tailOffset < scan.sizeBytes) {
@@ -142,20 +145,28 @@ export function repairStore(
   let newest = ids[ids.length - 1] ?? 0;
   removeSnapshot(directory);
   const setAside: string[] = [];
+  let sequenceBefore = 0;
+  const isAnyDamaged = ids.some((id) =>
+    damaged.has(segmentPath(directory, id))
+  );
+  // Only the newest segment may have an unfinished end, and copies are newer.
+  if (isAnyDamaged && report.unfinished !== undefined) {
+    damaged.add(report.unfinished.path);
+  }
+  const last = ids.findLast((id) => damaged.has(segmentPath(directory, id)));
   for (const id of ids) {
     const path = segmentPath(directory, id);
     if (damaged.has(hintPath(directory, id))) removeHint(directory, id);
+    if (last === undefined || id > last) continue;
+    const { maxSequence } = damaged.has(path)
+      // The copy is whole and on disk before the original goes; until then the
+      // equal sequence numbers tell that they are the same records.
+      ? copySoundRecords(directory, id, ++newest, sequenceBefore)
+      : scanSegment(path, id, () => {}, { sequenceBefore });
+    sequenceBefore = Math.max(sequenceBefore, maxSequence);
     if (!damaged.has(path)) continue;
-    // The copy is whole and on disk before the original goes; until then the
-    // equal sequence numbers tell that they are the same records.
-    copySoundRecords(directory, id, ++newest);
     removeHint(directory, id);
-    Deno.mkdirSync(`${directory}/${DAMAGED_DIRECTORY}`, {
-      recursive: true,
-      mode: 0o700,
-    });
-    const aside = `${directory}/${DAMAGED_DIRECTORY}/${id}.log`;
-    Deno.renameSync(path, aside);
+    const aside = moveAside(directory, id);
     syncDirectory(`${directory}/${DAMAGED_DIRECTORY}`);
     syncDirectory(directory);
     setAside.push(aside);
@@ -163,7 +174,22 @@ export function repairStore(
   return setAside;
 }
 
-function copySoundRecords(directory: string, from: number, to: number): void {
+/** Moves a segment to where no earlier one of its name is. */
+function moveAside(directory: string, id: number): string {
+  const parent = `${directory}/${DAMAGED_DIRECTORY}`;
+  Deno.mkdirSync(parent, { recursive: true, mode: 0o700 });
+  let aside = `${parent}/${id}.log`;
+  for (let n = 2; fileExists(aside); n++) aside = `${parent}/${id}-${n}.log`;
+  Deno.renameSync(segmentPath(directory, id), aside);
+  return aside;
+}
+
+function copySoundRecords(
+  directory: string,
+  from: number,
+  to: number,
+  sequenceBefore: number,
+): ScanResult {
   using file = createSegment(directory, to);
   let sizeBytes = SEGMENT_HEADER_BYTES;
   const visit: RecordVisitor = (_header, _offset, record, sound) => {
@@ -171,11 +197,13 @@ function copySoundRecords(directory: string, from: number, to: number): void {
     writeAll(file, record);
     sizeBytes += record.length;
   };
-  scanSegment(segmentPath(directory, from), from, visit);
+  const path = segmentPath(directory, from);
+  const scan = scanSegment(path, from, visit, { sequenceBefore });
   if (sizeBytes === SEGMENT_HEADER_BYTES) {
     removeIfExists(segmentPath(directory, to));
-    return;
+    return scan;
   }
   file.syncSync();
   syncDirectory(directory);
+  return scan;
 }

@@ -14,9 +14,20 @@ import type { Control } from "./control.ts";
 import { removeHint, writeHint } from "./hint.ts";
 import { emptyPointer } from "./log_pointer.ts";
 import { RECORD_HEADER_BYTES, type RecordHeader } from "./record.ts";
-import { CorruptionError, scanSegment, segmentPath } from "./segment.ts";
+import {
+  CorruptionError,
+  isRecordAt,
+  scanSegment,
+  segmentPath,
+} from "./segment.ts";
 import { SegmentAppender, syncLog } from "./segment_appender.ts";
-import { DAMAGED, HINTED, SEALED, type SegmentState } from "./segment_table.ts";
+import {
+  DAMAGED,
+  HELD,
+  HINTED,
+  SEALED,
+  type SegmentState,
+} from "./segment_table.ts";
 import { removeSnapshot } from "./snapshot.ts";
 
 /** So many segments at most are without a hint file: an opening reads them. */
@@ -173,7 +184,7 @@ export function candidates(
     segment.deadBytes +
     (segment.minSequence < oldestDead ? segment.tombstoneBytes : 0);
   return sealed(segments).filter((segment) =>
-    scope !== "hints" && gain(segment) > 0 &&
+    scope !== "hints" && gain(segment) > 0 && (segment.flags & HELD) === 0 &&
     (among === undefined || among.has(segment.id)) &&
     (scope === "all" || gain(segment) * 2 >= segment.sizeBytes)
   ).sort((a, b) =>
@@ -215,10 +226,15 @@ function compactSegment(
   const current = emptyPointer();
   // What a tombstone of this segment hides was dead before it was written, so
   // records that die from here on make no difference.
-  const oldestDead = oldestDeadRecord(
-    control.locked(() => control.segments.list()),
-    segment.id,
+  const segments = control.locked(() => control.segments.list());
+  const oldestDead = oldestDeadRecord(segments, segment.id);
+  const damaged = new Set(
+    segments.filter(({ flags }) => flags & DAMAGED).map(({ id }) => id),
   );
+  // What an unsound record hides may be all that is left of its key.
+  const isHidden = (key: Uint8Array) =>
+    damaged.has(current.segment) && !isRecordAt(directory, current, key);
+  let isHeld = false;
   const visit = (
     header: RecordHeader,
     offset: number,
@@ -232,13 +248,14 @@ function compactSegment(
     const known = index.get(key, current);
     if (header.tombstone && sound) {
       // A newer record of the key hides the older ones as well.
-      if (!known && header.sequence > oldestDead) {
+      if (header.sequence > oldestDead && (!known || isHidden(key))) {
         output.addTombstone(record, header.sequence);
       }
     } else if (
       sound && known && current.segment === segment.id &&
       current.offset === offset
     ) output.addValue(key, record, current);
+    else if (sound && known && isHidden(key)) isHeld = true;
     onProgress(offset + record.length);
   };
   const scan = scanSegment(path, segment.id, visit);
@@ -253,6 +270,10 @@ function compactSegment(
     throw new CorruptionError(path, offset, reason);
   }
   output.flush();
+  if (isHeld) {
+    control.locked(() => control.segments.setFlags(segment.id, HELD));
+    return;
+  }
   // Before the segment goes. The copies must be on disk, and so must whatever
   // has overwritten or removed its other records: a power failure would take
   // both the old value and the new one. And so must the removal of the segments

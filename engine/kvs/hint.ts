@@ -61,11 +61,13 @@ export function writeHint(directory: string, id: number): boolean {
  *
  * @param directory The data directory.
  * @param id The segment's file id.
+ * @param sequenceBefore See {@linkcode ScanStart}.
  * @returns The hint, of the sound records only, and the state of the segment.
  */
 export function buildHint(
   directory: string,
   id: number,
+  sequenceBefore = 0,
 ): { scan: ScanResult; hint: Uint8Array } {
   const path = segmentPath(directory, id);
   const entries = new HintEntries(Deno.statSync(path).size);
@@ -75,6 +77,7 @@ export function buildHint(
     (header, offset, record, sound) => {
       if (sound) entries.add(header, offset, record);
     },
+    { sequenceBefore },
   );
   const hint = new Uint8Array(HEADER_BYTES + entries.sizeBytes);
   hint.set(MAGIC);

@@ -6,9 +6,35 @@
 
 import type { Control } from "./control.ts";
 import { emptyPointer } from "./log_pointer.ts";
+import { MAX_KEY_BYTES } from "./skip_list.ts";
 import type { SkipMap } from "./skip_map.ts";
 
 const latin1 = new TextDecoder("latin1");
+
+/** Where a key was removed. */
+interface Removal {
+  readonly sequence: number;
+  readonly segment: number;
+}
+
+/** A record that does not match its checksum, and what it claims to be. */
+export interface UnsoundRecord {
+  /** The key that is in it. */
+  readonly key: Uint8Array;
+  /** Its segment's file id. */
+  readonly segment: number;
+  /** Where it begins, in bytes. */
+  readonly offset: number;
+  /** Its length in bytes. */
+  readonly length: number;
+  /** The greatest sequence number that it can have been written with. */
+  readonly sequence: number;
+  /**
+   * What is in a later segment with a greater sequence number than this is
+   * newer, whatever the number in the damage says.
+   */
+  readonly olderThan: number;
+}
 
 /**
  * Fills the index from records in any order: of two records of a key the one
@@ -18,10 +44,10 @@ export class IndexLoader {
   readonly #control: Control;
   readonly #index: SkipMap;
   /**
-   * The sequence number of the newest tombstone of each key that has one. Not
-   * in the index, which may have room for the live keys and no more.
+   * The newest tombstone of each key that has one. Not in the index, which may
+   * have room for the live keys and no more.
    */
-  readonly #removed = new Map<string, number>();
+  readonly #removed = new Map<string, Removal>();
   readonly #pointer = emptyPointer();
   readonly #previous = emptyPointer();
 
@@ -59,7 +85,7 @@ export class IndexLoader {
     control.segments.lowerMinSequence(segment, sequence);
     if (tombstone) {
       control.segments.addTombstones(segment, length);
-      this.#remove(key, sequence);
+      this.#remove(key, sequence, segment);
       return;
     }
     if (this.#isRemoved(key, sequence)) {
@@ -81,13 +107,40 @@ export class IndexLoader {
     }
   }
 
-  #isRemoved(key: Uint8Array, sequence: number): boolean {
-    if (this.#removed.size === 0) return false;
-    const removedAt = this.#removed.get(nameOf(key));
-    return removedAt !== undefined && removedAt > sequence;
+  /**
+   * Lets an unsound record hide what is sound of its key and may be older: an
+   * error is better than a value from the past. What it hides does not count as
+   * dead. Only after all sound records, and once for each.
+   *
+   * @param record The record.
+   */
+  addUnsound(record: UnsoundRecord): void {
+    const { key, segment, length, sequence } = record;
+    // No store ever took such a key.
+    if (key.length > MAX_KEY_BYTES) return;
+    const control = this.#control;
+    // It may be as old as any, and a tombstone of its key must outlive it.
+    control.segments.lowerMinSequence(segment, 1);
+    const previous = this.#previous;
+    const newest = this.#index.get(key, previous)
+      ? previous
+      : this.#removed.get(nameOf(key));
+    if (newest !== undefined && !mayBeNewer(record, newest)) {
+      control.segments.addDead(segment, length);
+      return;
+    }
+    // What is written from here on is newer, and has to be known as such.
+    if (sequence > control.sequence) control.sequence = sequence;
+    this.#index.load(key, record, previous, false);
   }
 
-  #remove(key: Uint8Array, sequence: number): void {
+  #isRemoved(key: Uint8Array, sequence: number): boolean {
+    if (this.#removed.size === 0) return false;
+    const removal = this.#removed.get(nameOf(key));
+    return removal !== undefined && removal.sequence > sequence;
+  }
+
+  #remove(key: Uint8Array, sequence: number, segment: number): void {
     const previous = this.#previous;
     if (this.#index.get(key, previous)) {
       if (previous.sequence > sequence) return;
@@ -95,9 +148,17 @@ export class IndexLoader {
       this.#control.segments.addDead(previous.segment, previous.length);
     }
     const name = nameOf(key);
-    const removedAt = this.#removed.get(name) ?? 0;
-    if (sequence > removedAt) this.#removed.set(name, sequence);
+    const removedAt = this.#removed.get(name)?.sequence ?? 0;
+    if (sequence >= removedAt) this.#removed.set(name, { sequence, segment });
   }
+}
+
+/** Whether an unsound record may be newer than a sound one of its key. */
+function mayBeNewer(unsound: UnsoundRecord, sound: Removal): boolean {
+  // With equal numbers the sound one is the same record, and can be read.
+  if (sound.sequence >= unsound.sequence) return false;
+  return sound.segment < unsound.segment ||
+    sound.sequence <= unsound.olderThan;
 }
 
 /** A key as a string of one character for each byte. */

@@ -87,12 +87,13 @@ export class ReadOnlyStore implements Disposable {
         const segments = HeldSegments.tryOpen(directory);
         if (segments === undefined) continue;
         try {
-          const { index, scans } = loadLog(
+          const { index, scans, knownDamage } = loadLog(
             directory,
             segments.list,
             Control.create(),
             indexBytes,
           );
+          knownDamage.forEach(onDamage);
           // What is unfinished at the end is being written, and no damage.
           for (const { damage } of scans.values()) damage.forEach(onDamage);
           return new ReadOnlyStore(

@@ -8,7 +8,7 @@ import { fileNames, syncDirectory } from "../files.ts";
 import type { Control } from "./control.ts";
 import { hintName, loadHint } from "./hint.ts";
 import { HintEntries } from "./hint_entries.ts";
-import { IndexLoader } from "./index_loader.ts";
+import { IndexLoader, type UnsoundRecord } from "./index_loader.ts";
 import { RECORD_HEADER_BYTES } from "./record.ts";
 import {
   type Damage,
@@ -17,6 +17,7 @@ import {
   scanFile,
   type ScanResult,
   scanSegment,
+  type ScanStart,
   SEGMENT_HEADER_BYTES,
   segmentPath,
 } from "./segment.ts";
@@ -42,17 +43,15 @@ export interface LoadedLog {
   readonly snapshotBytes: number;
   /** By file id, the state of each segment that was read itself. */
   readonly scans: ReadonlyMap<number, ScanResult>;
+  /** What the snapshot knows to be damaged; it was not read again. */
+  readonly knownDamage: readonly Damage[];
 }
 
 /** What {@linkcode recover} made of a directory. */
-export interface Recovery extends Omit<LoadedLog, "scans"> {
+export interface Recovery extends Pick<LoadedLog, "index" | "snapshotBytes"> {
   /** What was cut off, and what can't be read. */
   readonly damage: readonly Damage[];
 }
-
-/** The arguments of {@linkcode IndexLoader.add}. */
-type LoadedRecord = Parameters<IndexLoader["add"]>;
-const SEQUENCE_ARGUMENT = 4;
 
 /**
  * Builds the index and the shared state from the files of a directory, and
@@ -75,14 +74,12 @@ export function recover(
     id,
     sizeBytes: Deno.statSync(segmentPath(directory, id)).size,
   }));
-  const { index, snapshotBytes, scans } = loadLog(
-    directory,
-    segments,
-    control,
-    indexBytes,
-  );
-  const damage: Damage[] = [];
-  for (const [id, scan] of scans) damage.push(...settle(directory, id, scan));
+  const loaded = loadLog(directory, segments, control, indexBytes);
+  const { index, snapshotBytes } = loaded;
+  const damage = [...loaded.knownDamage];
+  for (const [id, scan] of loaded.scans) {
+    damage.push(...settle(directory, id, scan));
+  }
   // With what settle() has synced: the names that belong to it.
   syncDirectory(directory);
   const newest = segments.at(-1)?.id;
@@ -121,8 +118,9 @@ export function loadLog(
   const index = snapshot ?? SkipMap.create(indexBytes);
   index.beginLoading();
   const loader = new IndexLoader(control, index);
-  const unsound: LoadedRecord[] = [];
+  const unsound: UnsoundRecord[] = [];
   const scans = new Map<number, ScanResult>();
+  const knownDamage: Damage[] = [];
   for (const segment of segments) {
     const { id, sizeBytes } = segment;
     const hasHint = names.has(hintName(id));
@@ -135,44 +133,79 @@ export function loadLog(
     }
     if (hasHint) control.segments.setFlags(id, HINTED);
     const known = control.segments.get(id).sizeBytes;
-    if (known === sizeBytes && known >= SEGMENT_HEADER_BYTES) continue;
+    if (known === sizeBytes && known >= SEGMENT_HEADER_BYTES) {
+      if (control.segments.flags(id) & DAMAGED) {
+        knownDamage.push(...scan(directory, segment, () => {}).damage);
+      }
+      continue;
+    }
     scans.set(id, replay(directory, segment, control, loader, unsound));
   }
-  addUnsound(loader, control, unsound);
+  // As many of the last writes may be unsound, and no more.
+  const limit = control.sequence + unsound.length;
+  for (const record of unsound) {
+    const sequence = Math.min(record.sequence, limit);
+    loader.addUnsound({ ...record, sequence });
+  }
   index.endLoading();
-  return { index, snapshotBytes, scans };
+  return {
+    index,
+    snapshotBytes,
+    scans,
+    knownDamage,
+  };
+}
+
+function scan(
+  directory: string,
+  { id, sizeBytes, file }: SegmentToLoad,
+  visit: RecordVisitor,
+  start: ScanStart = {},
+): ScanResult {
+  const path = segmentPath(directory, id);
+  return file === undefined
+    ? scanSegment(path, id, visit, start)
+    : scanFile(file, sizeBytes, path, id, visit, start);
 }
 
 /** Reads what the index does not know yet of a segment. */
 function replay(
   directory: string,
-  { id, sizeBytes, file }: SegmentToLoad,
+  segment: SegmentToLoad,
   control: Control,
   loader: IndexLoader,
-  unsound: LoadedRecord[],
+  unsound: UnsoundRecord[],
 ): ScanResult {
-  const path = segmentPath(directory, id);
+  const { id } = segment;
   const from = control.segments.get(id).sizeBytes || SEGMENT_HEADER_BYTES;
   // In key order they take a fraction of the time: see IndexLoader.add().
-  const entries = new HintEntries(sizeBytes);
+  const entries = new HintEntries(segment.sizeBytes);
+  const claims: Omit<UnsoundRecord, "olderThan">[] = [];
   const visit: RecordVisitor = (header, offset, record, sound) => {
     if (sound) {
       entries.add(header, offset, record);
       return;
     }
     const keyEnd = RECORD_HEADER_BYTES + header.keyLength;
-    const key = record.slice(RECORD_HEADER_BYTES, keyEnd);
-    unsound.push([key, id, offset, record.length, header.sequence, false]);
+    claims.push({
+      key: record.slice(RECORD_HEADER_BYTES, keyEnd),
+      segment: id,
+      offset,
+      length: record.length,
+      sequence: header.sequence,
+    });
   };
-  const scan = file === undefined
-    ? scanSegment(path, id, visit, from)
-    : scanFile(file, sizeBytes, path, id, visit, from);
+  // Segments come in order of file id, and in that order they were begun.
+  const sequenceBefore = control.sequence;
+  const result = scan(directory, segment, visit, { from, sequenceBefore });
+  const olderThan = Math.max(sequenceBefore, result.maxSequence);
+  unsound.push(...claims.map((claim) => ({ ...claim, olderThan })));
   entries.loadSorted(id, loader);
-  if (scan.damage.length > 0) control.segments.setFlags(id, DAMAGED);
+  if (result.damage.length > 0) control.segments.setFlags(id, DAMAGED);
   // Without its whole header it holds nothing.
-  if (scan.tailOffset < SEGMENT_HEADER_BYTES) control.dropSegment(id);
-  else control.segments.setSize(id, scan.tailOffset);
-  return scan;
+  if (result.tailOffset < SEGMENT_HEADER_BYTES) control.dropSegment(id);
+  else control.segments.setSize(id, result.tailOffset);
+  return result;
 }
 
 /** Makes a segment that was replayed end with its last whole record, on disk. */
@@ -199,22 +232,6 @@ function settle(
     length: sizeBytes - tailOffset,
     reason: "unfinished write at the end was cut off",
   }];
-}
-
-/**
- * Lets damaged records hide their keys' older values: an error is better than
- * a value from the past. Their own headers may be wrong, though, and must not
- * win over what comes later.
- */
-function addUnsound(
-  loader: IndexLoader,
-  control: Control,
-  unsound: readonly LoadedRecord[],
-): void {
-  const limit = control.sequence + unsound.length;
-  for (const record of unsound) {
-    if (record[SEQUENCE_ARGUMENT] <= limit) loader.add(...record);
-  }
 }
 
 function isAppendable(

@@ -13,28 +13,18 @@ import { writeAll } from "../files.ts";
 import { FileWindow } from "./file_window.ts";
 import type { LogPointer } from "./log_pointer.ts";
 import {
-  decodeRecordHeader,
   isRecordOf,
   isRecordSound,
   putUint32,
-  RECORD_HEADER_BYTES,
   type RecordHeader,
 } from "./record.ts";
+import { findSound, isSoundAt, isZero, recordAt } from "./record_search.ts";
+import { SequenceOrder } from "./sequence_order.ts";
 
 /** Bytes of a segment before its first record. */
 export const SEGMENT_HEADER_BYTES = 16;
 
 const MAGIC = new TextEncoder().encode("KVSLOG\x01\x00");
-
-/** How much of a segment is looked at for zeros at a time, in bytes. */
-const ZEROS_BYTES = 1 << 20;
-
-/**
- * How many bytes a scan may check in search of the next sound record: seconds.
- * Each place that looks like a record has to be checked, and a value can be
- * made of nothing else.
- */
-const MAX_SEARCH_BYTES = 2 ** 34;
 
 /** The path of a segment. */
 export function segmentPath(directory: string, id: number): string {
@@ -110,6 +100,8 @@ export interface ScanResult {
    * none: what lies behind it was never acknowledged.
    */
   readonly tailOffset: number;
+  /** The greatest sequence number of a sound record; 0 where there is none. */
+  readonly maxSequence: number;
   /** Records that were once whole and are not sound now. */
   readonly damage: Damage[];
 }
@@ -118,7 +110,8 @@ export interface ScanResult {
  * Called for each record of a segment. The header and the bytes are reused
  * after the call.
  *
- * @param header The record's header.
+ * @param header The record's header. The sequence number of an unsound record
+ * is the greatest that it can have been written with: its own if that fits.
  * @param offset Where the record begins in the segment.
  * @param bytes The whole record.
  * @param sound Whether it has passed its checksum. One that has not is only
@@ -132,24 +125,35 @@ export type RecordVisitor = (
   sound: boolean,
 ) => void;
 
+/** Where to begin in a segment, and what is known of the log before it. */
+export interface ScanStart {
+  /** Where to begin, in bytes; the first record by default. */
+  readonly from?: number;
+  /**
+   * The greatest sequence number that is known to be older than what is read;
+   * 0 by default.
+   */
+  readonly sequenceBefore?: number;
+}
+
 /**
  * Reads a segment from end to end and checks every record.
  *
  * @param path The segment's path.
  * @param id The file id its header must have.
  * @param visit Called for each record, in file order.
- * @param from Where to begin, in bytes; the first record by default.
+ * @param start See {@linkcode ScanStart}.
  * @returns The state of the file.
  */
 export function scanSegment(
   path: string,
   id: number,
   visit: RecordVisitor,
-  from = SEGMENT_HEADER_BYTES,
+  start: ScanStart = {},
 ): ScanResult {
   using file = Deno.openSync(path);
   const sizeBytes = file.statSync().size;
-  return scanFile(file, sizeBytes, path, id, visit, from);
+  return scanFile(file, sizeBytes, path, id, visit, start);
 }
 
 /**
@@ -161,7 +165,7 @@ export function scanSegment(
  * @param path Its path, for the damage.
  * @param id The file id its header must have.
  * @param visit Called for each record, in file order.
- * @param from Where to begin, in bytes.
+ * @param start See {@linkcode ScanStart}.
  * @returns The state of what counts.
  * @throws {FileShrankError} If it is shorter by now.
  */
@@ -171,30 +175,44 @@ export function scanFile(
   path: string,
   id: number,
   visit: RecordVisitor,
-  from: number,
+  { from = SEGMENT_HEADER_BYTES, sequenceBefore = 0 }: ScanStart,
 ): ScanResult {
   const window = new FileWindow(file, sizeBytes);
   const damage: Damage[] = [];
-  if (sizeBytes < SEGMENT_HEADER_BYTES) {
-    return { sizeBytes, tailOffset: 0, damage };
-  }
+  const order = new SequenceOrder(sequenceBefore);
+  const result = (tailOffset: number) => ({
+    sizeBytes,
+    tailOffset,
+    maxSequence: order.max,
+    damage,
+  });
+  if (sizeBytes < SEGMENT_HEADER_BYTES) return result(0);
+  const report = (offset: number, end: number, reason: string) =>
+    damage.push({ path, offset, length: end - offset, reason });
   const expected = segmentHeader(id);
   const found = window.at(0, SEGMENT_HEADER_BYTES)!;
   if (expected.some((byte, i) => byte !== found[i])) {
-    damage.push({
-      path,
-      offset: 0,
-      length: SEGMENT_HEADER_BYTES,
-      reason: "segment header is not what was written",
-    });
+    const reason = "segment header is not what was written";
+    report(0, SEGMENT_HEADER_BYTES, reason);
   }
   const header = {} as RecordHeader;
   let offset = from;
+  /** Where the last sound record ends. */
+  let soundEnd = from;
   while (offset < sizeBytes) {
     const record = recordAt(window, offset, header);
     if (record !== undefined && isRecordSound(record)) {
-      visit(header, offset, record, true);
-      offset += record.length;
+      const { length } = record;
+      const { sequence } = header;
+      if (order.has(sequence)) {
+        const reason = `sequence number ${sequence} is in the file already`;
+        report(offset, offset + length, reason);
+      } else {
+        order.add(sequence, offset - soundEnd);
+        visit(header, offset, record, true);
+      }
+      offset += length;
+      soundEnd = offset;
       continue;
     }
     // Where the lengths can be believed, only this record is lost.
@@ -203,83 +221,25 @@ export function scanFile(
     const followed = record !== undefined &&
       (next === sizeBytes || isSoundAt(window, next, following));
     if (followed && !isZero(window, offset, sizeBytes)) {
-      damage.push({
-        path,
-        offset,
-        length: next - offset,
-        reason: "record does not match its checksum",
-      });
-      visit(header, offset, recordAt(window, offset, header)!, false);
+      report(offset, next, "record does not match its checksum");
+      const unsound = recordAt(window, offset, header)!;
+      header.sequence = order.boundOf(header.sequence, following.sequence);
+      visit(header, offset, unsound, false);
       offset = next;
       continue;
     }
-    const resumed = findSound(window, offset + 1, sizeBytes);
-    if (resumed === sizeBytes) return { sizeBytes, tailOffset: offset, damage };
-    damage.push({
-      path,
-      offset,
-      length: (resumed ?? sizeBytes) - offset,
-      reason: resumed === undefined
-        ? "no record found in what follows"
-        : "bytes are no record",
-    });
-    offset = resumed ?? sizeBytes;
+    // What looks like a record may be a part of a value.
+    const { at, reason } = findSound(
+      window,
+      offset + 1,
+      sizeBytes,
+      ({ sequence }, at) => order.judge(sequence, at - soundEnd),
+    );
+    if (reason === undefined) return result(offset);
+    report(offset, at, reason);
+    offset = at;
   }
-  return { sizeBytes, tailOffset: sizeBytes, damage };
-}
-
-/** The bytes of a record that fits in the file, or `undefined`. */
-function recordAt(
-  window: FileWindow,
-  offset: number,
-  header: RecordHeader,
-): Uint8Array | undefined {
-  const head = window.at(offset, RECORD_HEADER_BYTES);
-  if (head === undefined) return undefined;
-  const length = decodeRecordHeader(head, 0, header);
-  // A tombstone has no value, and the kind is 0 or 1: cheap to refuse early.
-  if (head[10] > 1 || head[11] !== 0) return undefined;
-  if (header.tombstone && header.valueLength !== 0) return undefined;
-  return window.at(offset, length);
-}
-
-function isSoundAt(
-  window: FileWindow,
-  offset: number,
-  header: RecordHeader,
-): boolean {
-  const record = recordAt(window, offset, header);
-  return record !== undefined && isRecordSound(record);
-}
-
-/**
- * The first place from `offset` on where a sound record begins: `sizeBytes` if
- * there is none, `undefined` if that would take too long to know.
- */
-function findSound(
-  window: FileWindow,
-  offset: number,
-  sizeBytes: number,
-): number | undefined {
-  const header = {} as RecordHeader;
-  let checkedBytes = 0;
-  for (let at = offset; at + RECORD_HEADER_BYTES <= sizeBytes; at++) {
-    const record = recordAt(window, at, header);
-    if (record === undefined) continue;
-    if (isRecordSound(record)) return at;
-    checkedBytes += record.length;
-    if (checkedBytes > MAX_SEARCH_BYTES) return undefined;
-  }
-  return sizeBytes;
-}
-
-/** Whether a file ends in nothing but zeros: space that was never written. */
-function isZero(window: FileWindow, from: number, to: number): boolean {
-  for (let at = from; at < to; at += ZEROS_BYTES) {
-    const bytes = window.at(at, Math.min(ZEROS_BYTES, to - at))!;
-    if (bytes.some((byte) => byte !== 0)) return false;
-  }
-  return true;
+  return result(sizeBytes);
 }
 
 /** A record that can't be read as what was written. */
@@ -364,4 +324,24 @@ export function recordOf(
   soundRecord(record, length, path, offset);
   if (isRecordOf(record, 0, key, sequence)) return record;
   throw new CorruptionError(path, offset, "record is not the one written here");
+}
+
+/**
+ * Whether the record that an index entry leads to is there, and sound.
+ *
+ * @param directory The data directory.
+ * @param pointer The entry's pointer.
+ * @param key The entry's key.
+ */
+export function isRecordAt(
+  directory: string,
+  pointer: LogPointer,
+  key: Uint8Array,
+): boolean {
+  const path = segmentPath(directory, pointer.segment);
+  using file = Deno.openSync(path);
+  const room = new Uint8Array(pointer.length);
+  const record = readBytes(file, pointer.offset, room);
+  return record.length === pointer.length && isRecordSound(record) &&
+    isRecordOf(record, 0, key, pointer.sequence);
 }

@@ -48,6 +48,9 @@ export const HINTED = 8;
 /** It has copies that compaction made since it was last synced. */
 export const COPIED = 16;
 
+/** It has what an unsound record hides; compaction leaves it alone. */
+export const HELD = 32;
+
 /** What is known of one segment. */
 export interface SegmentState {
   /** The file id. */
@@ -62,7 +65,10 @@ export interface SegmentState {
   readonly tombstoneBytes: number;
   /** The smallest sequence number in it; `Infinity` where it is empty. */
   readonly minSequence: number;
-  /** `SEALED`, `UNSYNCED`, `DAMAGED`, `HINTED`, `COPIED`, as they apply. */
+  /**
+   * `SEALED`, `UNSYNCED`, `DAMAGED`, `HINTED`, `COPIED` and `HELD`, as they
+   * apply.
+   */
   readonly flags: number;
 }
 

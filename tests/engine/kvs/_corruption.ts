@@ -6,8 +6,16 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { CorruptionError, segmentPath } from "../../../engine/kvs/segment.ts";
+import { PointReader } from "../../../engine/kvs/point_reader.ts";
+import { SegmentFiles } from "../../../engine/kvs/segment_files.ts";
 import { FaultyDisk } from "./_fault_injection.ts";
-import { copyDirectory, MEMORY, TempDirectory } from "./_helpers.ts";
+import {
+  bytes,
+  copyDirectory,
+  MEMORY,
+  TempDirectory,
+  text,
+} from "./_helpers.ts";
 import { type KeyValue, TempLog, TestLog } from "./_test_log.ts";
 
 /** So that a handful of records makes several segments. */
@@ -44,11 +52,23 @@ export function look(
   log: TestLog,
   key: string,
 ): string | undefined | CorruptionError {
+  const found = lookBytes(log, bytes(key));
+  return found instanceof Uint8Array ? text(found) : found;
+}
+
+/** Does as {@linkcode look} with a key that need not be text. */
+export function lookBytes(
+  log: TestLog,
+  key: Uint8Array,
+): Uint8Array | undefined | CorruptionError {
+  const files = new SegmentFiles(log.directory);
   try {
-    return log.get(key);
+    return new PointReader(log.directory, log.index, 0, files).view(key);
   } catch (error) {
     if (error instanceof CorruptionError) return error;
     throw error;
+  } finally {
+    files.close();
   }
 }
 
@@ -60,6 +80,7 @@ export function assertNoLies(
   log: TestLog,
   history: History,
   what: string,
+  isReported = log.damage.length > 0,
 ): void {
   for (const [key, values] of history) {
     const found = look(log, key);
@@ -70,7 +91,7 @@ export function assertNoLies(
       `${what}: key ${key} is ${found}, which it never was`,
     );
     assert(
-      log.damage.length > 0,
+      isReported,
       `${what}: key ${key} is ${found} and nothing was reported`,
     );
   }

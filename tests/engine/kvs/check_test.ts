@@ -138,6 +138,43 @@ Deno.test("repairStore() keeps every sound record and sets the file aside", () =
   assertEquals(missing.length, 1);
 });
 
+Deno.test("repairStore() overwrites nothing that an earlier one has set aside", () => {
+  const setAside: string[] = [];
+  using log = new TempLog();
+  for (let round = 0; round < 3; round++) {
+    using again = new TestLog(log.directory);
+    again.write(["k", `round ${round}`]);
+    const path = segmentPath(log.directory, 1);
+    flip(path, Deno.statSync(path).size - 1);
+    setAside.push(...repairStore(log.directory, checkStore(log.directory)));
+  }
+  const parent = `${log.directory}/damaged`;
+  assertEquals(setAside, [
+    `${parent}/1.log`,
+    `${parent}/1-2.log`,
+    `${parent}/1-3.log`,
+  ]);
+  for (const [round, path] of setAside.entries()) {
+    const content = Deno.readTextFileSync(path);
+    assert(content.endsWith(`round ${String.fromCharCode(0x20 + round)}`));
+  }
+});
+
+Deno.test("repairStore() leaves no unfinished end in a segment that is not the newest", () => {
+  using log = filledLog();
+  flip(segmentPath(log.directory, 1), 16 + 3 * RECORD_BYTES + 30);
+  const newest = segmentPath(log.directory, 3);
+  Deno.truncateSync(newest, Deno.statSync(newest).size - 10);
+  const report = checkStore(log.directory);
+  assert(report.unfinished !== undefined);
+  assertEquals(repairStore(log.directory, report), [
+    `${log.directory}/damaged/1.log`,
+    `${log.directory}/damaged/3.log`,
+  ]);
+  const repaired = checkStore(log.directory);
+  assertEquals([repaired.damage, repaired.unfinished], [[], undefined]);
+});
+
 Deno.test("repairStore() keeps removed keys removed", () => {
   using log = filledLog();
   log.write([keyOf(0)]);

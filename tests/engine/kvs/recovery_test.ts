@@ -2,6 +2,8 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { writeAll } from "../../../engine/files.ts";
 import { IndexFullError } from "../../../engine/kvs/arena.ts";
+import { checkStore, repairStore } from "../../../engine/kvs/check.ts";
+import { candidates } from "../../../engine/kvs/compaction.ts";
 import { hintPath } from "../../../engine/kvs/hint.ts";
 import { encodeRecord, recordLength } from "../../../engine/kvs/record.ts";
 import {
@@ -9,7 +11,7 @@ import {
   createSegment,
   segmentPath,
 } from "../../../engine/kvs/segment.ts";
-import { DAMAGED, SEALED } from "../../../engine/kvs/segment_table.ts";
+import { DAMAGED, HELD, SEALED } from "../../../engine/kvs/segment_table.ts";
 import { hasSnapshot, writeSnapshot } from "../../../engine/kvs/snapshot.ts";
 import { FaultyDisk } from "./_fault_injection.ts";
 import { bytes, copyDirectory, filesOf, TempDirectory } from "./_helpers.ts";
@@ -91,7 +93,7 @@ Deno.test("recover() takes of a key the record with the greatest sequence number
 
 Deno.test("recover() counts the original of a copied record as dead", () => {
   // As a compaction leaves it that was interrupted before the removal.
-  const records: Written[] = [["a", "1", 1], ["b", undefined, 2]];
+  const records: Written[] = [["a", "1", 2], ["b", undefined, 3]];
   using directory = new TempDirectory();
   writeSegment(directory.path, 1, [["b", "0", 1], ...records]);
   writeSegment(directory.path, 2, records);
@@ -213,6 +215,179 @@ Deno.test("recover() lets a damaged record hide its key's older value", () => {
   assertEquals(log.get("a"), "newer");
   using again = new TestLog(directory.path);
   assertEquals(again.get("a"), "newer");
+});
+
+/** Flips a bit of a record that lies at an offset of a segment. */
+function flip(path: string, at: number, mask = 1): void {
+  const content = Deno.readFileSync(path);
+  content[at] ^= mask;
+  Deno.writeFileSync(path, content);
+}
+
+/** What is read of a key; `null` where it can't be. */
+function readOf(log: TestLog, key: string): string | undefined | null {
+  try {
+    return log.get(key);
+  } catch (error) {
+    if (error instanceof CorruptionError) return null;
+    throw error;
+  }
+}
+
+/** Where the key of a segment's first record begins. */
+const FIRST_KEY = 16 + 20;
+
+Deno.test("recover() lets a record with a damaged key hide another key's value, and lose none", () => {
+  for (const removed of [false, true]) {
+    using directory = new TempDirectory();
+    const { path } = directory;
+    writeSegment(path, 1, [["key1", "old", 1], ["key3", "only", 2]]);
+    const last: Written[] = removed ? [["key3", undefined, 3]] : [];
+    writeSegment(path, 2, [["f", "x", 1], ...last, ["f", "y", 4]]);
+    writeSegment(path, 3, [["key1", "new", 5], ["f", "z", 6]]);
+    // From now on it says key3.
+    flip(segmentPath(path, 3), FIRST_KEY + 3, 2);
+    const live = ["1 key1=old", removed ? "3 -key3" : "2 key3=only"];
+    for (let opening = 0; opening < 3; opening++) {
+      using log = new TestLog(path);
+      assertEquals(log.damage.length, 1);
+      // All that is known is that there was something newer, of some key.
+      assertEquals([readOf(log, "key1"), readOf(log, "key3")], ["old", null]);
+      // What it hides counts as live, so nothing is to be gained by it.
+      const [{ deadBytes }] = log.control.segments.list();
+      if (opening === 0) assertEquals(deadBytes, removed ? 28 : 0);
+      log.compact();
+      const records = log.records().flat();
+      for (const record of live) {
+        assert(records.includes(record), `${record}: ${records}`);
+      }
+    }
+    assertEquals(repairStore(path, checkStore(path)).length, 1);
+    using log = new TestLog(path);
+    assertEquals(log.damage, []);
+    assertEquals(
+      [readOf(log, "key1"), readOf(log, "key3")],
+      ["old", removed ? undefined : "only"],
+    );
+  }
+});
+
+Deno.test("compact() leaves a segment alone that holds what an unsound record hides", () => {
+  using directory = new TempDirectory();
+  const { path } = directory;
+  const records: Written[] = [["a", "1", 1], ["b", "2", 2], ["c", "3", 3]];
+  writeSegment(path, 1, records);
+  writeSegment(path, 2, [["c", "4", 4], ["a", "5", 5], ["d", "6", 6]]);
+  flip(segmentPath(path, 2), FIRST_KEY + 22 + 1);
+  using log = new TestLog(path);
+  log.compact();
+  assert(log.control.segments.flags(1) & HELD);
+  assertEquals(candidates(log.control, "all"), []);
+  assert(log.records()[0].includes("1 a=1"));
+  // Until the next opening; what was copied by then is not copied again.
+  using again = new TestLog(path);
+  again.compact();
+  assertEquals(again.ids.length, log.ids.length);
+  assert(again.records()[0].includes("1 a=1"));
+});
+
+Deno.test("recover() takes the sound one of two copies of a record, in whatever file it is", () => {
+  for (const damaged of [1, 2]) {
+    for (const kind of ["value", "tombstone"]) {
+      using directory = new TempDirectory();
+      const { path } = directory;
+      const value = kind === "value" ? "value" : undefined;
+      const records: Written[] = [["k", value, 2], ["l", "other", 3]];
+      writeSegment(path, 1, [["k", "old", 1], ...records]);
+      writeSegment(path, 2, records);
+      const at = damaged === 1 ? 16 + 24 : 16;
+      // Of the checksum.
+      flip(segmentPath(path, damaged), at);
+      using log = new TestLog(path);
+      assertEquals(log.damage.length, 1);
+      assertEquals([readOf(log, "k"), readOf(log, "l")], [value, "other"]);
+    }
+  }
+});
+
+Deno.test("recover() takes no record for newer because its sequence number is damaged", () => {
+  // Between others, at the end, and alone in its segment.
+  const places: [Written[], Written[]][] = [
+    [[], [["f", "x", 2]]],
+    [[["f", "x", 1]], []],
+    [[], []],
+  ];
+  for (const [before, after] of places) {
+    for (const removed of [false, true]) {
+      using directory = new TempDirectory();
+      const { path } = directory;
+      const sequence = before.length + 1;
+      writeSegment(path, 1, [...before, ["k", "1st", sequence], ...after]);
+      // It says 1,025 or so.
+      flip(segmentPath(path, 1), 16 + before.length * 22 + 4 + 1, 4);
+      using first = new TestLog(path, TINY);
+      assertEquals(readOf(first, "k"), null);
+      first.write(["k", "2nd"]);
+      if (removed) first.write(["k"]);
+      for (let n = 0; n < 1_100; n++) first.write(["n", `${n}`]);
+      const expected = removed ? undefined : "2nd";
+      for (let opening = 0; opening < 2; opening++) {
+        using log = new TestLog(path, TINY);
+        assertEquals(log.damage.length, 1);
+        assertEquals(readOf(log, "k"), expected);
+        log.compact();
+      }
+      repairStore(path, checkStore(path));
+      using last = new TestLog(path, TINY);
+      assertEquals(readOf(last, "k"), expected);
+    }
+  }
+});
+
+Deno.test("recover() makes no record of what an unfinished value holds", () => {
+  for (const sequence of [2 ** 48 - 1, 2 ** 46, 2_000, 1]) {
+    for (const before of [["admin", "root", 1], undefined] as const) {
+      using directory = new TempDirectory();
+      const path = segmentPath(directory.path, 1);
+      writeSegment(directory.path, 1, before === undefined ? [] : [before]);
+      const start = Deno.statSync(path).size;
+      const evil = new Uint8Array(recordLength(5, 4));
+      encodeRecord(evil, 0, sequence, bytes("admin"), bytes("evil"));
+      const value = new Uint8Array(10_000);
+      value.set(evil, 1_000);
+      const record = new Uint8Array(recordLength(4, value.length));
+      encodeRecord(record, 0, 2, bytes("mine"), value);
+      using file = Deno.openSync(path, { append: true });
+      writeAll(file, record.subarray(0, 6_000));
+      for (let opening = 0; opening < 2; opening++) {
+        using log = new TestLog(directory.path);
+        assertEquals(readOf(log, "admin"), before?.[1]);
+        assertEquals(readOf(log, "mine"), undefined);
+        // It might be a record all the same, so it is not cut off.
+        assertEquals(log.damage.map(({ offset }) => offset), [start]);
+        assertEquals(log.write(["x", "y"]), [true]);
+        assertEquals(log.control.sequence, (before?.[2] ?? 0) + 1 + opening);
+      }
+      repairStore(directory.path, checkStore(directory.path));
+      using log = new TestLog(directory.path);
+      assertEquals(readOf(log, "admin"), before?.[1]);
+      assertEquals(log.damage, []);
+    }
+  }
+});
+
+Deno.test("recover() reports damage at each opening, with a snapshot too", () => {
+  using directory = new TempDirectory();
+  const { path } = directory;
+  writeSegment(path, 1, [["a", "1", 1], ["a", "2", 2], ["b", "3", 3]]);
+  flip(segmentPath(path, 1), 16 + 22);
+  using first = new TestLog(path);
+  assertEquals(first.damage.length, 1);
+  assertEquals(readOf(first, "a"), null);
+  writeSnapshot(path, first.control, first.index);
+  using second = new TestLog(path);
+  assertEquals(second.damage, first.damage);
+  assertEquals(readOf(second, "a"), null);
 });
 
 /** A log with sealed segments, hints, removed keys and a snapshot. */

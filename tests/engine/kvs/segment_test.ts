@@ -59,7 +59,7 @@ function scan(path: string, id: number, from?: number) {
         header.sequence,
       ]);
     }
-  }, from);
+  }, { from });
   return { ...result, sound, unsound, offsets };
 }
 
@@ -221,6 +221,59 @@ Deno.test("scanSegment() finds the next record where lengths are damaged", () =>
       reason: "bytes are no record",
     }]);
     flip(path, offsets[1] + at, mask);
+  }
+});
+
+Deno.test("scanSegment() reports a record that is in the file twice, and visits one", () => {
+  using directory = new TempDirectory();
+  const { path, offsets } = writeSegment(directory.path, 3, RECORDS);
+  const content = Deno.readFileSync(path);
+  const doubled = new Uint8Array(content.length + offsets[2] - offsets[1]);
+  doubled.set(content);
+  doubled.set(content.subarray(offsets[1], offsets[2]), content.length);
+  Deno.writeFileSync(path, doubled);
+  const found = scan(path, 3);
+  assertEquals(found.sound, RECORDS);
+  assertEquals(found.damage, [{
+    path,
+    offset: content.length,
+    length: offsets[2] - offsets[1],
+    reason: "sequence number 2 is in the file already",
+  }]);
+});
+
+Deno.test("scanSegment() does not take up a record in a damaged one's value", () => {
+  using directory = new TempDirectory();
+  // With numbers as a log, and a compaction, have them; the last two records
+  // fit in both.
+  for (const numbers of [[1, 2, 3, 4], [90, 7, 300, 301]]) {
+    const inner = encoded(["a", "evil", 4_000]);
+    const padding = "x".repeat(50);
+    const value = `${padding}${String.fromCharCode(...inner)}${padding}`;
+    const records: Written[] = numbers.map((sequence, i) => [
+      `key ${i}`,
+      i === 1 ? "" : "value",
+      sequence,
+    ]);
+    const id = numbers[0];
+    const { path, offsets } = writeSegment(directory.path, id, records);
+    const content = Deno.readFileSync(path);
+    const holder = new Uint8Array(recordLength(5, value.length));
+    const valueBytes = Uint8Array.from(value, (char) => char.charCodeAt(0));
+    encodeRecord(holder, 0, numbers[1], bytes("key 1"), valueBytes);
+    // Its length says more than there is.
+    holder[18] = 1;
+    Deno.writeFileSync(
+      path,
+      new Uint8Array([
+        ...content.subarray(0, offsets[1]),
+        ...holder,
+        ...content.subarray(offsets[2]),
+      ]),
+    );
+    const found = scan(path, id);
+    assertEquals(found.sound, records.filter((_, i) => i !== 1));
+    assertEquals(found.damage.length, 1);
   }
 });
 
