@@ -113,6 +113,24 @@ export function loadHint(
   return true;
 }
 
+/**
+ * Tells how long a segment was when its hint file was made.
+ *
+ * @param directory The data directory.
+ * @param id The segment's file id.
+ * @returns Its size in bytes, or `undefined` where no sound hint tells.
+ */
+export function hintedBytes(directory: string, id: number): number | undefined {
+  using file = openIfExists(hintPath(directory, id));
+  if (file === undefined) return undefined;
+  const hintBytes = file.statSync().size;
+  const window = new FileWindow(file, hintBytes);
+  const header = window.at(0, HEADER_BYTES);
+  if (header === undefined) return undefined;
+  const sizeBytes = getUint32(header, 16);
+  return isSoundHint(window, hintBytes, id, sizeBytes) ? sizeBytes : undefined;
+}
+
 /** The number of entries in a hint. */
 export function entryCount(hint: Uint8Array): number {
   return getUint32(hint, 20);

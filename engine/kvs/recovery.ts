@@ -6,7 +6,13 @@
 
 import { fileNames, syncDirectory } from "../files.ts";
 import type { Control } from "./control.ts";
-import { hintName, loadHint } from "./hint.ts";
+import {
+  hintedBytes,
+  hintName,
+  loadHint,
+  removeHint,
+  writeHint,
+} from "./hint.ts";
 import { HintEntries } from "./hint_entries.ts";
 import { IndexLoader, type UnsoundRecord } from "./index_loader.ts";
 import { RECORD_HEADER_BYTES } from "./record.ts";
@@ -23,7 +29,12 @@ import {
 } from "./segment.ts";
 import { DAMAGED, HINTED } from "./segment_table.ts";
 import { SkipMap } from "./skip_map.ts";
-import { loadSnapshot, SNAPSHOT_NAME } from "./snapshot.ts";
+import {
+  loadSnapshot,
+  removeSnapshot,
+  shrunkSegments,
+  SNAPSHOT_NAME,
+} from "./snapshot.ts";
 
 /** A segment whose records go into the index. */
 export interface SegmentToLoad {
@@ -43,6 +54,10 @@ export interface LoadedLog {
   readonly snapshotBytes: number;
   /** By file id, the state of each segment that was read itself. */
   readonly scans: ReadonlyMap<number, ScanResult>;
+  /** Whether there is a snapshot that could not be used. */
+  readonly rejectedSnapshot: boolean;
+  /** The segments with a hint file that could not be used, or is in doubt. */
+  readonly rejectedHints: readonly number[];
   /** What the snapshot knows to be damaged; it was not read again. */
   readonly knownDamage: readonly Damage[];
 }
@@ -77,11 +92,19 @@ export function recover(
   const loaded = loadLog(directory, segments, control, indexBytes);
   const { index, snapshotBytes } = loaded;
   const damage = [...loaded.knownDamage];
+  if (loaded.rejectedSnapshot) {
+    damage.push(...shrunkSegments(directory));
+    // Once the log has grown again it would look as if it were of this log.
+    removeSnapshot(directory);
+  }
   for (const [id, scan] of loaded.scans) {
     damage.push(...settle(directory, id, scan));
   }
   // With what settle() has synced: the names that belong to it.
   syncDirectory(directory);
+  for (const id of loaded.rejectedHints) {
+    damage.push(...replaceHint(directory, id, control));
+  }
   const newest = segments.at(-1)?.id;
   if (newest !== undefined && isAppendable(control, newest, segmentBytes)) {
     control.activate(newest);
@@ -120,6 +143,7 @@ export function loadLog(
   const loader = new IndexLoader(control, index);
   const unsound: UnsoundRecord[] = [];
   const scans = new Map<number, ScanResult>();
+  const rejectedHints: number[] = [];
   const knownDamage: Damage[] = [];
   for (const segment of segments) {
     const { id, sizeBytes } = segment;
@@ -129,13 +153,15 @@ export function loadLog(
       control.segments.add(id, 0);
       if (hasHint && loadHint(directory, id, sizeBytes, loader)) {
         control.segments.setSize(id, sizeBytes);
-      }
+      } else if (hasHint) rejectedHints.push(id);
     }
     if (hasHint) control.segments.setFlags(id, HINTED);
     const known = control.segments.get(id).sizeBytes;
     if (known === sizeBytes && known >= SEGMENT_HEADER_BYTES) {
       if (control.segments.flags(id) & DAMAGED) {
         knownDamage.push(...scan(directory, segment, () => {}).damage);
+        // It may be what shows the damage.
+        if (hasHint) rejectedHints.push(id);
       }
       continue;
     }
@@ -152,6 +178,8 @@ export function loadLog(
     index,
     snapshotBytes,
     scans,
+    rejectedSnapshot: snapshot === undefined && names.has(SNAPSHOT_NAME),
+    rejectedHints,
     knownDamage,
   };
 }
@@ -232,6 +260,33 @@ function settle(
     length: sizeBytes - tailOffset,
     reason: "unfinished write at the end was cut off",
   }];
+}
+
+/**
+ * Makes a hint file anew that could not be used. One that knows of more than
+ * its segment has stays, and so does the segment, until a repair decides.
+ */
+function replaceHint(
+  directory: string,
+  id: number,
+  control: Control,
+): readonly Damage[] {
+  const isThere = control.segments.has(id);
+  const offset = isThere ? control.segments.get(id).sizeBytes : 0;
+  const length = (hintedBytes(directory, id) ?? 0) - offset;
+  const isShorter = length > 0;
+  if (!isThere) removeHint(directory, id);
+  else if (isShorter) control.segments.setFlags(id, DAMAGED);
+  else if ((control.segments.flags(id) & DAMAGED) === 0) {
+    try {
+      writeHint(directory, id);
+    } catch {
+      // For instance on a full disk; the next opening tries again.
+    }
+  }
+  const path = segmentPath(directory, id);
+  const reason = "segment is shorter than its hint file says";
+  return isShorter ? [{ path, offset, length, reason }] : [];
 }
 
 function isAppendable(

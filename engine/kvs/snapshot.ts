@@ -20,7 +20,7 @@ import {
   writeAll,
 } from "../files.ts";
 import type { Control } from "./control.ts";
-import type { Damage } from "./segment.ts";
+import { type Damage, segmentPath } from "./segment.ts";
 import type { SegmentState } from "./segment_table.ts";
 import { SkipMap } from "./skip_map.ts";
 
@@ -167,6 +167,31 @@ export function snapshotDamage(directory: string): Damage[] {
   if (sound) return [];
   const reason = "snapshot does not match its checksum";
   return [{ path, offset: 0, length, reason }];
+}
+
+/**
+ * The segments that have lost what a snapshot knew of them.
+ *
+ * @param directory The data directory.
+ * @returns What is missing; nothing where the snapshot is not sound itself.
+ */
+export function shrunkSegments(directory: string): Damage[] {
+  if (!hasSnapshot(directory) || snapshotDamage(directory).length > 0) {
+    return [];
+  }
+  using file = Deno.openSync(`${directory}/${SNAPSHOT_NAME}`);
+  const head = readPiece(file, new Uint8Array(HEADER_BYTES));
+  const count = new DataView(head.buffer).getUint32(12, true);
+  const rows = readPiece(file, new Uint8Array(count * ROW_FLOATS * 8));
+  return readRows(rows).flatMap(({ id, sizeBytes }) => {
+    const path = segmentPath(directory, id);
+    // One that is gone may have been compacted just before a power failure.
+    if (!fileExists(path)) return [];
+    const offset = Deno.statSync(path).size;
+    const length = sizeBytes - offset;
+    const reason = "segment is shorter than the index snapshot says";
+    return length > 0 ? [{ path, offset, length, reason }] : [];
+  });
 }
 
 /** Removes the snapshot: a segment of it is about to go. */

@@ -1,10 +1,11 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertFalse, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { writeAll } from "../../../engine/files.ts";
 import { IndexFullError } from "../../../engine/kvs/arena.ts";
 import { checkStore, repairStore } from "../../../engine/kvs/check.ts";
 import { candidates } from "../../../engine/kvs/compaction.ts";
-import { hintPath } from "../../../engine/kvs/hint.ts";
+import { hintPath, writeHint } from "../../../engine/kvs/hint.ts";
+import { ReadOnlyStore } from "../../../engine/kvs/read_only_store.ts";
 import { encodeRecord, recordLength } from "../../../engine/kvs/record.ts";
 import {
   CorruptionError,
@@ -376,6 +377,35 @@ Deno.test("recover() makes no record of what an unfinished value holds", () => {
   }
 });
 
+Deno.test("recover() removes a snapshot that it can't use, before the log grows again", () => {
+  using directory = new TempDirectory();
+  const { path } = directory;
+  using log = new TestLog(path);
+  for (let n = 0; n < 20; n++) log.write([`k${n}`, "x".repeat(100)]);
+  writeSnapshot(path, log.control, log.index);
+  const segment = segmentPath(path, 1);
+  const { size } = Deno.statSync(segment);
+  Deno.truncateSync(segment, 1_000);
+  // One who only reads must not.
+  {
+    Deno.writeTextFileSync(`${path}/ENGINE`, "kvs 1\n");
+    using _reader = ReadOnlyStore.open(path, { onDamage: () => {} });
+    assert(hasSnapshot(path));
+  }
+  using shorter = new TestLog(path);
+  assertFalse(hasSnapshot(path));
+  assertEquals(shorter.damage.map(({ reason }) => reason), [
+    "segment is shorter than the index snapshot says",
+    "unfinished write at the end was cut off",
+  ]);
+  for (let n = 0; n < 20; n++) shorter.write([`n${n}`, "y".repeat(100)]);
+  shorter.write(["k3", "newer"], ["k4"]);
+  assert(Deno.statSync(segment).size > size);
+  using again = new TestLog(path);
+  assertEquals(again.entries(), shorter.entries());
+  again.assertConsistent();
+});
+
 Deno.test("recover() reports damage at each opening, with a snapshot too", () => {
   using directory = new TempDirectory();
   const { path } = directory;
@@ -388,6 +418,50 @@ Deno.test("recover() reports damage at each opening, with a snapshot too", () =>
   using second = new TestLog(path);
   assertEquals(second.damage, first.damage);
   assertEquals(readOf(second, "a"), null);
+});
+
+Deno.test("recover() makes a damaged hint file anew", () => {
+  using log = fullLog();
+  const { directory } = log;
+  const [name] = filesOf(directory, ".hint");
+  const sound = Deno.readFileSync(`${directory}/${name}`);
+  flip(`${directory}/${name}`, 30);
+  using again = new TestLog(directory, TINY);
+  assertEquals(again.damage, []);
+  assertEquals(Deno.readFileSync(`${directory}/${name}`), sound);
+  assertEquals(checkStore(directory).damage, []);
+});
+
+Deno.test("recover() reports a segment that is shorter than its hint file says, until it is repaired", () => {
+  for (const left of [60, 0]) {
+    using directory = new TempDirectory();
+    const { path } = directory;
+    writeSegment(path, 1, [["a", "1", 1], ["b", "2", 2], ["b", "3", 3]]);
+    writeSegment(path, 2, [["c", "4", 4], ["c", "5", 5]]);
+    assert(writeHint(path, 1));
+    const segment = segmentPath(path, 1);
+    const { size } = Deno.statSync(segment);
+    Deno.truncateSync(segment, left);
+    using log = new TestLog(path);
+    assertEquals(log.damage, [{
+      path: segment,
+      offset: left,
+      length: size - left,
+      reason: "segment is shorter than its hint file says",
+    }]);
+    if (left === 0) continue;
+    log.compact();
+    for (const snapshot of [false, true]) {
+      using again = new TestLog(path);
+      assertEquals(again.damage, log.damage);
+      assertEquals(readOf(again, "b"), "2");
+      if (!snapshot) writeSnapshot(path, again.control, again.index);
+    }
+    repairStore(path, checkStore(path));
+    using repaired = new TestLog(path);
+    assertEquals(repaired.damage, []);
+    assertEquals(readOf(repaired, "b"), "2");
+  }
 });
 
 /** A log with sealed segments, hints, removed keys and a snapshot. */
