@@ -1,6 +1,7 @@
 import { assert } from "@std/assert";
 import { CorruptionError } from "../../engine/kvs/segment.ts";
 import { writeSnapshot } from "../../engine/kvs/snapshot.ts";
+import { damageStore } from "../engine/kvs/_damage.ts";
 import { FaultyDisk } from "../engine/kvs/_fault_injection.ts";
 import {
   copyDirectory,
@@ -106,6 +107,12 @@ function assertNoLies(
     );
   }
 }
+
+Deno.test("A damaged store loses nothing that is sound", () => {
+  const runSeed = seed();
+  const rounds = setting("KVS_TORTURE_DAMAGES", 400) * 10;
+  for (let round = 0; round < rounds; round++) damageStore(runSeed + round);
+});
 
 Deno.test("A harmed store tells no lies", () => {
   const rounds = setting("KVS_TORTURE_DAMAGES", 400);

@@ -15,6 +15,7 @@ import {
   writeAll,
   WRITES,
 } from "./_corruption.ts";
+import { damageStore } from "./_damage.ts";
 import { copyDirectory, filesOf, MEMORY, TempDirectory } from "./_helpers.ts";
 import { TempLog, TestLog } from "./_test_log.ts";
 
@@ -96,6 +97,12 @@ Deno.test("No flipped bit in a log goes unnoticed when it is compacted", () => {
       } else assertNoLies(again, history, what);
     }, 5);
   }
+});
+
+Deno.test("A store whose files are damaged in any way loses nothing that is sound, and tells no lies", () => {
+  // The torture tests damage more of them.
+  const seed = Math.floor(Math.random() * 2 ** 31);
+  for (let i = 0; i < 100; i++) damageStore(seed + i);
 });
 
 Deno.test("A bit that flips in an open store is noticed by who reads or compacts it", () => {

@@ -1,0 +1,327 @@
+/**
+ * Lives of stores whose files are damaged at some moment.
+ *
+ * @module
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import { checkStore, repairStore } from "../../../engine/kvs/check.ts";
+import { hintName } from "../../../engine/kvs/hint.ts";
+import { encodeRecord, recordLength } from "../../../engine/kvs/record.ts";
+import {
+  CorruptionError,
+  scanSegment,
+  segmentPath,
+} from "../../../engine/kvs/segment.ts";
+import { writeSnapshot } from "../../../engine/kvs/snapshot.ts";
+import { assertNoLies, type History, look, lookBytes } from "./_corruption.ts";
+import { FaultyDisk } from "./_fault_injection.ts";
+import {
+  bytes,
+  filesOf,
+  latin1,
+  MEMORY,
+  Random,
+  TempDirectory,
+  text,
+} from "./_helpers.ts";
+import { TestLog } from "./_test_log.ts";
+
+const KEYS = 12;
+
+/** A store of which each value that it ever had is known. */
+class Life implements Disposable {
+  readonly random: Random;
+  readonly history: History = new Map();
+  readonly options: { segmentBytes: number; indexBytes: number };
+  log: TestLog;
+  /** Whether anybody was told that the files are not what was written. */
+  isReported = false;
+  /** Bytes in values that look like a record. */
+  readonly embedded: string[] = [];
+  readonly #directory = new TempDirectory(MEMORY);
+  readonly #disk = new FaultyDisk(this.#directory.path);
+
+  constructor(random: Random) {
+    this.random = random;
+    this.options = {
+      segmentBytes: 200 + random.below(1_500),
+      indexBytes: 2 ** 18,
+    };
+    this.log = new TestLog(this.path, this.options);
+  }
+
+  get path(): string {
+    return this.#directory.path;
+  }
+
+  /** Writes to a key, and tells which. */
+  write(): string {
+    const { random, history } = this;
+    const key = `key ${random.below(KEYS)}`;
+    const value = random.below(4) === 0 ? undefined : this.#value();
+    const [outcome] = this.log.write([key, value]);
+    assert(!(outcome instanceof Error), `${outcome}`);
+    history.set(key, [...history.get(key) ?? [undefined], value]);
+    return key;
+  }
+
+  /** A value, now and then one that holds the bytes of a record. */
+  #value(): string {
+    const { random, log } = this;
+    const filler = `${log.control.sequence} ${"x".repeat(random.below(150))}`;
+    if (random.below(8) > 0) return filler;
+    const key = bytes(`key ${random.below(KEYS)}`);
+    const record = new Uint8Array(recordLength(key.length, 4));
+    // Of those that are text, so that they come back as they were written.
+    for (let i = 0; i < 2_000; i++) {
+      const sequence = 1 + random.below(2 ** 31);
+      const evil = bytes(`e${random.below(900) + 100}`);
+      encodeRecord(record, 0, sequence, key, evil);
+      if (record.every((byte) => byte < 0x80)) {
+        this.embedded.push(latin1(record));
+        return `${filler}${latin1(record)}${filler}`;
+      }
+    }
+    return filler;
+  }
+
+  compact(): void {
+    try {
+      this.log.compact(this.random.below(3) > 0 ? "all" : "worthwhile");
+    } catch (error) {
+      if (!(error instanceof CorruptionError)) throw error;
+      this.isReported = true;
+    }
+  }
+
+  reopen(): void {
+    this.log[Symbol.dispose]();
+    this.log = new TestLog(this.path, this.options);
+    if (this.log.damage.length > 0) this.isReported = true;
+  }
+
+  /** Writes the snapshot of the index, as a clean stop does. */
+  stop(): void {
+    writeSnapshot(this.path, this.log.control, this.log.index);
+    this.reopen();
+  }
+
+  step(): void {
+    const chance = this.random.below(40);
+    if (chance === 0) this.compact();
+    else if (chance === 1) this.reopen();
+    else if (chance === 2) this.stop();
+    else this.write();
+  }
+
+  [Symbol.dispose](): void {
+    this.log[Symbol.dispose]();
+    this.#disk[Symbol.dispose]();
+    this.#directory[Symbol.dispose]();
+  }
+}
+
+/** The newest record of a key, which was sound before the damage. */
+interface Live {
+  readonly record: Uint8Array;
+  readonly segment: number;
+  readonly offset: number;
+}
+
+function liveRecords({ log, path }: Life): Map<string, Live> {
+  const live = new Map<string, Live>();
+  for (const { key, pointer } of log.index.page(undefined, true, 2 ** 10)) {
+    const { segment, offset, length } = pointer;
+    const content = Deno.readFileSync(segmentPath(path, segment));
+    const record = content.slice(offset, offset + length);
+    live.set(text(key), { record, segment, offset });
+  }
+  return live;
+}
+
+/** Those whose bytes are where they were. */
+function intactRecords(
+  path: string,
+  live: ReadonlyMap<string, Live>,
+): Map<string, Live> {
+  const intact = new Map<string, Live>();
+  for (const [key, record] of live) {
+    const content = Deno.readFileSync(segmentPath(path, record.segment));
+    const { offset } = record;
+    const found = content.subarray(offset, offset + record.record.length);
+    if (latin1(found) === latin1(record.record)) intact.set(key, record);
+  }
+  return intact;
+}
+
+/** All bytes of the log, those that a repair has set aside too. */
+function allBytes(path: string): string {
+  const read = (directory: string) =>
+    filesOf(directory, ".log")
+      .map((name) => latin1(Deno.readFileSync(`${directory}/${name}`)));
+  let aside: string[] = [];
+  try {
+    aside = read(`${path}/damaged`);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  return [...read(path), ...aside].join("\n");
+}
+
+/** Where each record of a file begins, and the last one ends. */
+function boundaries(path: string, id: number): Set<number> {
+  const ends = new Set([16]);
+  scanSegment(segmentPath(path, id), id, (_, offset, record) => {
+    ends.add(offset + record.length);
+  });
+  return ends;
+}
+
+/** What harm was done, and whether the files that are left can show it. */
+interface Harm {
+  readonly what: string;
+  readonly isVisible: boolean;
+}
+
+/** Harms a segment in one of the ways that disks and people do. */
+function harm({ path, log, random, embedded }: Life): Harm {
+  const id = log.ids[random.below(log.ids.length)];
+  const ends = boundaries(path, id);
+  const file = segmentPath(path, id);
+  let content = Deno.readFileSync(file);
+  // Those that lead exactly to a record are the ones that mislead.
+  const places = random.below(2) === 0
+    ? [...ends]
+    : Array.from({ length: content.length }, (_, i) => i);
+  const place = () => {
+    const at = places[random.below(places.length)];
+    const rest = latin1(content.subarray(at, at + 40));
+    // Bytes of a value, moved exactly to where a record begins, are one.
+    return embedded.some((record) => rest.startsWith(record)) ? at + 1 : at;
+  };
+  const at = place();
+  const ways = ["flip", "flips", "zeros", "noise", "cut", "double", "append"];
+  const way = ways[random.below(ways.length)];
+  const length = 1 + random.below(120);
+  if (way === "flip") {
+    content[random.below(content.length)] ^= 1 << random.below(8);
+  }
+  if (way === "flips") {
+    for (let i = 0; i < 5; i++) {
+      content[random.below(content.length)] ^= 1 << random.below(8);
+    }
+  }
+  if (way === "zeros") content.fill(0, at, at + length);
+  if (way === "noise") {
+    for (let i = at; i < Math.min(content.length, at + length); i++) {
+      content[i] = random.below(256);
+    }
+  }
+  if (way === "cut") content = content.slice(0, at);
+  if (way === "double") {
+    const from = place();
+    content.copyWithin(at, from, Math.max(from + 1, place()));
+  }
+  if (way === "append") {
+    const longer = new Uint8Array(content.length + length);
+    longer.set(content);
+    longer.set(content.subarray(at, at + length), content.length);
+    content = longer;
+  }
+  // A file that ends exactly with one of these can't be told from one that was
+  // written so.
+  if (embedded.some((record) => latin1(content).endsWith(record))) {
+    content = content.slice(0, -1);
+  }
+  Deno.writeFileSync(file, content);
+  // Without a hint a file that is cut between two records looks as if it had
+  // never been longer, and an empty one as if it had just been made.
+  const isHinted = filesOf(path, ".hint").includes(hintName(id));
+  const isVisible = way !== "cut" || !ends.has(at) && at > 0 || isHinted;
+  return { what: `${way} at ${at} of ${id}.log`, isVisible };
+}
+
+function assertHolds(
+  life: Life,
+  intact: ReadonlyMap<string, Live>,
+  isVisible: boolean,
+  what: string,
+): void {
+  const { log, history, path } = life;
+  for (const { key } of log.index.page(undefined, true, 2 ** 10)) {
+    if (history.has(text(key))) continue;
+    const found = lookBytes(log, key);
+    assert(found instanceof CorruptionError, `${what}: ${text(key)} is there`);
+  }
+  assertNoLies(log, history, what, life.isReported || !isVisible);
+  const all = allBytes(path);
+  for (const [key, { record }] of intact) {
+    assert(all.includes(latin1(record)), `${what}: the last ${key} is gone`);
+  }
+}
+
+/** Lets a store live, damages it, lives on with it, and repairs it. */
+export function damageStore(seed: number): void {
+  const random = new Random(seed);
+  using life = new Life(random);
+  for (let i = 30 + random.below(150); i > 0; i--) life.step();
+  // A store without hints and a snapshot is all that the log says.
+  if (random.below(2) === 0) {
+    for (const name of [...filesOf(life.path, ".hint"), "INDEX"]) {
+      try {
+        Deno.removeSync(`${life.path}/${name}`);
+      } catch (error) {
+        if (!(error instanceof Deno.errors.NotFound)) throw error;
+      }
+    }
+  }
+  const live = liveRecords(life);
+  if (live.size === 0) return;
+  const harms: Harm[] = [];
+  for (let i = random.below(3); i >= 0; i--) harms.push(harm(life));
+  const isVisible = harms.every(({ isVisible }) => isVisible);
+  const what = harms.map(({ what }) => what).join(", ");
+  const intact = intactRecords(life.path, live);
+  try {
+    life.reopen();
+    assertHolds(life, intact, isVisible, "opened");
+    for (let i = random.below(8); i > 0; i--) {
+      const action = random.below(4);
+      if (action === 0) life.compact();
+      if (action === 1) life.reopen();
+      if (action === 2) life.stop();
+      if (action === 3) {
+        for (let n = random.below(8); n > 0; n--) {
+          // What is overwritten may go, and the key can be read again.
+          const key = life.write();
+          intact.delete(key);
+          assertEquals(look(life.log, key), life.history.get(key)!.at(-1));
+        }
+      }
+      assertHolds(life, intact, isVisible, `action ${action}`);
+    }
+    life.log[Symbol.dispose]();
+    const report = checkStore(life.path);
+    if (report.damage.length > 0) life.isReported = true;
+    repairStore(life.path, report);
+    assertEquals(checkStore(life.path).damage, [], "after the repair");
+    life.log = new TestLog(life.path, life.options);
+    assertHolds(life, intact, isVisible, "repaired");
+    const more = life.log.damage.filter(({ reason }) =>
+      !reason.includes("cut off")
+    );
+    assertEquals(more, [], "opened after the repair");
+    // Between two places of a file it is not always known what is a record and
+    // what a part of a value; it is set aside then.
+    const isOnePlace = harms.length === 1 && !what.startsWith("flips");
+    for (const [key, { record }] of isOnePlace ? intact : []) {
+      const value = text(record.subarray(20 + bytes(key).length));
+      assertEquals(look(life.log, key), value, `${key} after the repair`);
+    }
+    life.compact();
+    assertHolds(life, intact, isVisible, "compacted after the repair");
+  } catch (cause) {
+    throw new Error(`Seed ${seed}: ${what}`, { cause });
+  }
+}
