@@ -204,7 +204,8 @@ export function scanFile(
     if (record !== undefined && isRecordSound(record)) {
       const { length } = record;
       const { sequence } = header;
-      if (order.has(sequence)) {
+      // Two copies of a tombstone may have come together.
+      if (order.has(sequence) && !header.tombstone) {
         const reason = `sequence number ${sequence} is in the file already`;
         report(offset, offset + length, reason);
       } else {

@@ -292,6 +292,28 @@ Deno.test("compact() leaves a segment alone that holds what an unsound record hi
   assert(again.records()[0].includes("1 a=1"));
 });
 
+Deno.test("recover() takes two copies of a tombstone in one file for no damage", () => {
+  using directory = new TempDirectory();
+  const { path } = directory;
+  // The second segment was being copied to the third as the process died. The
+  // unsound record is what keeps the tombstones.
+  writeSegment(path, 1, [["x", "1", 1], ["y", "1", 2]]);
+  flip(segmentPath(path, 1), FIRST_KEY + 1);
+  const copied: Written[] = [["b", undefined, 4], ["f", "1", 5]];
+  writeSegment(path, 2, [["x", "2", 3], ...copied]);
+  writeSegment(path, 3, [...copied, ["g", "1", 6]]);
+  writeSegment(path, 4, [["g", "2", 7]]);
+  using log = new TestLog(path);
+  log.compact();
+  const both = log.records().find((records) =>
+    records.filter((record) => record === "4 -b").length === 2
+  );
+  assert(both !== undefined, `${log.records().join("; ")}`);
+  using again = new TestLog(path);
+  assertEquals(again.damage, log.damage);
+  assertEquals(log.damage.length, 1);
+});
+
 Deno.test("recover() takes the sound one of two copies of a record, in whatever file it is", () => {
   for (const damaged of [1, 2]) {
     for (const kind of ["value", "tombstone"]) {
