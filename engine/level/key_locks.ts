@@ -4,6 +4,8 @@
  * @module
  */
 
+import { waitForChange } from "./wait_for_change.ts";
+
 /** How many locks all keys share; each is one word of shared memory. */
 const STRIPES = 256;
 
@@ -12,8 +14,11 @@ const NEXT_HOLDER = STRIPES;
 
 const FREE = 0;
 
-/** After how long a holder is taken for dead, in milliseconds. */
+/** After how long without a renewal a holder is taken for dead, in ms. */
 const TAKEOVER_AFTER_MS = 5_000;
+
+/** How often a lock is renewed in that time. */
+const RENEWALS = 5;
 
 /**
  * Locks on keys that the Workers of a process share.
@@ -29,17 +34,21 @@ const TAKEOVER_AFTER_MS = 5_000;
  */
 export class KeyLocks {
   readonly #words: Int32Array;
+  readonly #takeoverAfterMs: number;
 
   /**
    * Makes locks, or joins those that others use.
    *
    * @param buffer What {@linkcode KeyLocks.buffer} is elsewhere.
+   * @param takeoverAfterMs After how long a holder is taken for dead.
    */
   constructor(
     readonly buffer: SharedArrayBuffer = new SharedArrayBuffer(
       (STRIPES + 1) * Int32Array.BYTES_PER_ELEMENT,
     ),
+    takeoverAfterMs: number = TAKEOVER_AFTER_MS,
   ) {
+    this.#takeoverAfterMs = takeoverAfterMs;
     this.#words = new Int32Array(buffer);
   }
 
@@ -49,49 +58,75 @@ export class KeyLocks {
    * @param keys The keys.
    * @param work The work.
    * @returns What the work returned.
+   * @throws {Error} If this thread was blocked for so long that another has
+   * taken a lock over, and may have seen what was there before.
    */
   async hold<T>(
     keys: Iterable<Uint8Array>,
     work: () => Promise<T>,
   ): Promise<T> {
-    const holder = this.#newHolder();
     const stripes = new Set<number>();
     for (const key of keys) stripes.add(stripeOf(key));
     const ascending = [...stripes].sort((a, b) => a - b);
-    for (const stripe of ascending) await this.#take(stripe, holder);
+    const taken: number[] = [];
+    let holder = this.#newHolder();
+    // Others wait as long as this thread shows that it is alive.
+    const renewal = setInterval(() => {
+      const next = this.#newHolder();
+      for (const stripe of taken) {
+        Atomics.compareExchange(this.#words, stripe, holder, next);
+      }
+      holder = next;
+    }, this.#takeoverAfterMs / RENEWALS);
     try {
-      return await work();
+      for (const stripe of ascending) {
+        await this.#take(stripe, () => holder);
+        taken.push(stripe);
+      }
+      const result = await work();
+      if (this.#giveBack(taken, holder)) return result;
+    } catch (error) {
+      this.#giveBack(taken, holder);
+      throw error;
     } finally {
-      for (const stripe of ascending) this.#giveBack(stripe, holder);
+      clearInterval(renewal);
     }
+    throw new Error(
+      `Cannot tell whether the key was there: its lock was held for ${this.#takeoverAfterMs} ms without a sign of life`,
+    );
   }
 
-  async #take(stripe: number, holder: number): Promise<void> {
+  async #take(stripe: number, holder: () => number): Promise<void> {
     const words = this.#words;
     let expected = FREE;
     for (;;) {
       // Sequentially consistent: what the last holder wrote is visible.
-      const found = Atomics.compareExchange(words, stripe, expected, holder);
+      const found = Atomics.compareExchange(words, stripe, expected, holder());
       if (found === expected) return;
       expected = FREE;
       if (found === FREE) continue;
-      const result = Atomics.waitAsync(words, stripe, found, TAKEOVER_AFTER_MS);
-      if (!result.async) continue;
-      // A pending waitAsync alone does not keep a process from ending.
-      const keepAlive = setInterval(() => {}, TAKEOVER_AFTER_MS);
-      const woken = await result.value;
-      clearInterval(keepAlive);
-      // A Worker that dies never gives its locks back. If the holder is only
-      // slow, the harm is that two removals of a key both report success.
-      if (woken === "timed-out") expected = found;
+      const hasChanged = await waitForChange(
+        words,
+        stripe,
+        found,
+        this.#takeoverAfterMs,
+      );
+      // A Worker that dies never gives its locks back. A holder that was only
+      // blocked finds out when it gives them back.
+      if (!hasChanged) expected = found;
     }
   }
 
-  #giveBack(stripe: number, holder: number): void {
+  /** Returns whether none was taken over; only then has nobody come between. */
+  #giveBack(stripes: readonly number[], holder: number): boolean {
     const words = this.#words;
-    // Not if it was taken over.
-    Atomics.compareExchange(words, stripe, holder, FREE);
-    Atomics.notify(words, stripe);
+    let isHeld = true;
+    for (const stripe of stripes) {
+      const found = Atomics.compareExchange(words, stripe, holder, FREE);
+      if (found !== holder) isHeld = false;
+      else Atomics.notify(words, stripe);
+    }
+    return isHeld;
   }
 
   #newHolder(): number {

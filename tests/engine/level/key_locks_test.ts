@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { KeyLocks } from "../../../engine/level/key_locks.ts";
 
 const keys = (...names: string[]) =>
@@ -60,4 +60,54 @@ Deno.test("KeyLocks.hold() gives the locks back after a failure", async () => {
     "disk full",
   );
   assertEquals(await locks.hold(keys("k"), () => Promise.resolve(1)), 1);
+});
+
+/** Stands for a holder whose thread is dead or blocked: no timer of it runs. */
+function withoutTimers<T>(body: () => T): T {
+  const { setInterval } = globalThis;
+  globalThis.setInterval = (() => 0) as unknown as typeof setInterval;
+  try {
+    return body();
+  } finally {
+    globalThis.setInterval = setInterval;
+  }
+}
+
+Deno.test("KeyLocks.hold() takes over from a dead holder, and fails it should it be alive", async () => {
+  const { buffer } = new KeyLocks();
+  const [blocked, other] = [0, 1].map(() => new KeyLocks(buffer, 50));
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let isThere = true;
+  const remove = async () => {
+    const found = isThere;
+    await promise;
+    isThere = false;
+    return found;
+  };
+  const first = withoutTimers(() => blocked.hold(keys("k"), remove));
+  const second = other.hold(keys("k"), () => {
+    resolve();
+    return remove();
+  });
+  await assertRejects(() => first, Error, "Cannot tell whether the key was");
+  assertEquals(await second, true);
+  // Whose lock it was is over: the late one did not give it back.
+  assertEquals(await blocked.hold(keys("k"), remove), false);
+});
+
+Deno.test("KeyLocks.hold() shows that a slow holder is alive, so that others wait on", async () => {
+  const locks = new KeyLocks(undefined, 50);
+  const words = () => new Int32Array(locks.buffer).slice(0, 256).join();
+  const seen = new Set<string>();
+  const held = locks.hold(keys("a", "b", "c"), async () => {
+    const deadlineMs = performance.now() + 30_000;
+    while (seen.size < 3) {
+      assert(performance.now() < deadlineMs, "waited for locks to be renewed");
+      seen.add(words());
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    return "done";
+  });
+  assertEquals(await held, "done");
+  assertEquals(new Set(words().split(",")), new Set(["0"]));
 });
