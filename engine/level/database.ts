@@ -36,6 +36,34 @@ export async function openDatabase(location: string): Promise<LevelDatabase> {
   return db;
 }
 
+/**
+ * Opens a database that no thread of this process has open.
+ *
+ * @param location Where its files are; the directory is there.
+ * @returns The database, with a new log.
+ * @throws {Error} If it is open already, or LevelDB cannot open its files.
+ */
+export async function openAnew(location: string): Promise<LevelDatabase> {
+  const before = currentOf(location);
+  const db = await openDatabase(location);
+  // An instance of a Worker that died may still be there, with its log. Only
+  // if there is none does LevelDB write this file.
+  if (currentOf(location) !== before) return db;
+  await db.close();
+  throw new Error(
+    `Cannot open "${location}": another thread of this process has it open`,
+  );
+}
+
+/** The name of LevelDB's newest manifest, if there is one. */
+function currentOf(location: string): string | undefined {
+  try {
+    return Deno.readTextFileSync(`${location}/CURRENT`);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
 /** Says why LevelDB did not open its files, which it hides in the cause. */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);

@@ -19,10 +19,19 @@ import type {
   Write,
   WriteOutcome,
 } from "../engine.ts";
+import { BatchWriter, type Operation } from "./batch_writer.ts";
 import { compactAll, sizeOf } from "./compaction.ts";
-import { type LevelDatabase, openDatabase } from "./database.ts";
+import { type LevelDatabase, openAnew } from "./database.ts";
+import {
+  type Attachment,
+  attachTo,
+  closedError,
+  Instances,
+} from "./instances.ts";
 import { KeyLocks } from "./key_locks.ts";
+import { LogState } from "./log_state.ts";
 import { scanDatabase } from "./scan.ts";
+import { WriteOrder } from "./write_order.ts";
 
 /** Options of {@linkcode LevelEngine.openIn}. */
 export interface LevelEngineOptions {
@@ -46,8 +55,14 @@ export interface LevelHandle extends EngineHandle {
   /** Where LevelDB's files are; threads share a database of the same path. */
   readonly location: string;
   readonly sync: SyncMode;
-  /** The shared memory of {@linkcode KeyLocks}. */
+  /** The shared memory of {@linkcode KeyLocks}… */
   readonly locks: SharedArrayBuffer;
+  /** …of {@linkcode LogState}… */
+  readonly log: SharedArrayBuffer;
+  /** …of {@linkcode WriteOrder}… */
+  readonly order: SharedArrayBuffer;
+  /** …and of {@linkcode Instances}. */
+  readonly instances: SharedArrayBuffer;
 }
 
 /**
@@ -58,12 +73,6 @@ const SUBDIRECTORY = "level";
 
 const SYNC_INTERVAL_MS = 1_000;
 
-/**
- * The key whose removal makes LevelDB sync its log. No UTF-8 text begins with
- * this byte, so it can never be a user's key.
- */
-const SYNC_KEY = new Uint8Array([0xff, ...new TextEncoder().encode("sync")]);
-
 const TEXT = { keyEncoding: "utf8", valueEncoding: "utf8" } as const;
 
 const encoder = new TextEncoder();
@@ -73,35 +82,44 @@ const keyNames = new TextDecoder("latin1");
  * A store in LevelDB's files.
  *
  * Workers of the process share the database by {@linkcode share} and
- * {@linkcode attach}. The instance that opened it must be the last to close:
- * LevelDB uses its cache until then, and a read through another instance
- * after it was freed would crash the process. For the same reason a Worker
- * must not be terminated while it uses an instance.
+ * {@linkcode attach}. When the instance that opened it closes, all others do.
+ * A Worker must not be terminated while it uses an instance, which native code
+ * would not survive.
+ *
+ * Once a write has failed, all instances refuse writes until the store was
+ * closed and opened again; see {@linkcode LogState}.
  */
 export class LevelEngine implements KvsEngine {
   readonly name = "level";
   readonly #db: LevelDatabase;
   readonly #handle: LevelHandle;
   readonly #locks: KeyLocks;
-  /** Only of the instance that opened the database. */
-  readonly #owned: DataDirectory | undefined;
-  readonly #onFailure: OnFailure;
+  readonly #log: LogState;
+  readonly #writer: BatchWriter;
+  /** The data directory, or what an attached instance has instead. */
+  readonly #hold: DataDirectory | Attachment;
   #syncTimer: ReturnType<typeof setTimeout> | undefined;
-  #isUnsynced = false;
-  readonly #compactions = new Set<Promise<unknown>>();
+  /** What must end before the database is closed. */
+  readonly #running = new Set<Promise<unknown>>();
+  #closed: Promise<void> | undefined;
 
   private constructor(
     db: LevelDatabase,
     handle: LevelHandle,
-    locks: KeyLocks,
+    hold: DataDirectory | Attachment,
     onFailure: OnFailure = ({ message }) => console.error(message),
-    owned?: DataDirectory,
   ) {
-    this.#onFailure = onFailure;
     this.#db = db;
     this.#handle = handle;
-    this.#locks = locks;
-    this.#owned = owned;
+    this.#hold = hold;
+    this.#locks = new KeyLocks(handle.locks);
+    this.#log = new LogState(handle.log);
+    this.#writer = new BatchWriter(
+      db,
+      this.#log,
+      new WriteOrder(handle.order),
+      onFailure,
+    );
   }
 
   /**
@@ -120,15 +138,17 @@ export class LevelEngine implements KvsEngine {
     const location = `${owned.path}/${SUBDIRECTORY}`;
     // LevelDB would let everybody read its files.
     Deno.mkdirSync(location, { recursive: true, mode: 0o700 });
-    const locks = new KeyLocks();
-    const db = await openDatabase(location);
-    return new LevelEngine(
-      db,
-      { engine: "level", location, sync, locks: locks.buffer },
-      locks,
-      onFailure,
-      owned,
-    );
+    const handle: LevelHandle = {
+      engine: "level",
+      location,
+      sync,
+      locks: new KeyLocks().buffer,
+      log: new LogState().buffer,
+      order: new WriteOrder().buffer,
+      instances: new Instances().buffer,
+    };
+    const db = await openAnew(location);
+    return new LevelEngine(db, handle, owned, onFailure);
   }
 
   /**
@@ -136,24 +156,29 @@ export class LevelEngine implements KvsEngine {
    *
    * @param handle What {@linkcode share} returned there.
    * @param onFailure Told of what failed behind requests.
-   * @returns An instance of the same store; it must be closed before the one
-   * that opened it.
+   * @returns An instance of the same store. It closes with the one that opened
+   * the store, if not before.
+   * @throws {Error} If the store was closed, or LevelDB fails.
    */
   static async attach(
     handle: LevelHandle,
     onFailure?: OnFailure,
   ): Promise<LevelEngine> {
-    const db = await openDatabase(handle.location);
-    return new LevelEngine(db, handle, new KeyLocks(handle.locks), onFailure);
+    const { db, attachment } = await attachTo(handle);
+    const engine = new LevelEngine(db, handle, attachment, onFailure);
+    attachment.onRevoked = () => engine.close();
+    return engine;
   }
 
   /** @inheritdoc */
   share(): LevelHandle {
+    this.#assertOpen();
     return this.#handle;
   }
 
   /** @inheritdoc */
   get(key: string): string | undefined {
+    this.#assertOpen();
     return this.#db.getSync<string, string>(key, TEXT);
   }
 
@@ -172,6 +197,7 @@ export class LevelEngine implements KvsEngine {
 
   /** @inheritdoc */
   getBytes(key: Uint8Array): Uint8Array | undefined {
+    this.#assertOpen();
     return this.#db.getSync(key);
   }
 
@@ -182,67 +208,105 @@ export class LevelEngine implements KvsEngine {
 
   /** @inheritdoc */
   scan(range: ScanRange): Promise<ScanPage> {
-    return scanDatabase(this.#db, range);
+    return this.#run(() => scanDatabase(this.#db, range));
   }
 
   /** @inheritdoc */
-  async write(batch: readonly Write[]): Promise<readonly WriteOutcome[]> {
-    const removed: Uint8Array[] = [];
-    for (const { key, value } of batch) {
-      if (value === undefined) removed.push(key);
-    }
-    try {
-      // Without the detour where there is nothing to look up: most batches.
-      if (removed.length === 0) return await this.#set(batch);
-      return await this.#locks.hold(removed, () => this.#setAndRemove(batch));
-    } catch (error) {
-      const failure = error instanceof Error ? error : new Error(String(error));
-      return batch.map(() => failure);
-    }
+  write(batch: readonly Write[]): Promise<readonly WriteOutcome[]> {
+    return this.#run(async () => {
+      const removed: Uint8Array[] = [];
+      for (const { key, value } of batch) {
+        if (value === undefined) removed.push(key);
+      }
+      try {
+        // Without the detour where there is nothing to look up: most batches.
+        if (removed.length === 0) return await this.#set(batch);
+        return await this.#locks.hold(
+          removed,
+          () => this.#setAndRemove(batch),
+        );
+      } catch (error) {
+        const failure = asError(error);
+        return batch.map(() => failure);
+      }
+    });
   }
 
   /** Does nothing: where the sync mode asks for it, writes are synced. */
-  sync(): void {}
+  sync(): void {
+    this.#assertOpen();
+  }
 
   /** @inheritdoc */
-  async compact(onProgress?: CompactionProgress): Promise<CompactionReport> {
-    const compaction = compactAll(this.#db, onProgress);
-    this.#compactions.add(compaction);
-    try {
-      return await compaction;
-    } finally {
-      this.#compactions.delete(compaction);
-    }
+  compact(onProgress?: CompactionProgress): Promise<CompactionReport> {
+    return this.#run(() => compactAll(this.#db, onProgress));
   }
 
   /** @inheritdoc */
   stats(): StoreStats {
+    this.#assertOpen();
+    const { error } = this.#log;
     return {
       engine: this.name,
       sync: this.#handle.sync,
       diskBytes: sizeOf(this.#handle.location),
+      ...(error && { writesRefused: error.message }),
     };
   }
 
   /**
-   * Closes this instance. It syncs what it wrote, whatever the sync mode, and
-   * if it opened the store gives the directory free.
+   * Closes this instance, once: syncs what was written, whatever the sync mode.
+   * The one that opened the store closes all others first, and gives the
+   * directory free.
+   *
+   * @throws {Error} If what was written cannot be synced.
    */
-  async close(): Promise<void> {
-    clearTimeout(this.#syncTimer);
-    // LevelDB cannot cut one short, and does not bear being closed under it.
-    await Promise.allSettled(this.#compactions);
-    try {
-      if (this.#isUnsynced) await this.#syncLog();
-    } finally {
-      await this.#db.close();
-      this.#owned?.close();
-    }
+  close(): Promise<void> {
+    return this.#closed ??= this.#close();
   }
 
   /** Closes the store at the end of an `await using` block. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  async #close(): Promise<void> {
+    clearTimeout(this.#syncTimer);
+    const hold = this.#hold;
+    if ("leave" in hold) return await hold.leave(() => this.#release());
+    await new Instances(this.#handle.instances).revokeAll();
+    try {
+      await this.#release();
+    } finally {
+      hold.close();
+    }
+  }
+
+  async #release(): Promise<void> {
+    // LevelDB cannot cut a compaction short, and does not bear being closed
+    // under it.
+    await Promise.allSettled(this.#running);
+    try {
+      await this.#writer.sync();
+    } finally {
+      await this.#db.close();
+    }
+  }
+
+  /** Runs what the database must stay open for. */
+  async #run<T>(work: () => Promise<T>): Promise<T> {
+    this.#assertOpen();
+    const running = work();
+    this.#running.add(running);
+    try {
+      return await running;
+    } finally {
+      this.#running.delete(running);
+    }
+  }
+
+  #assertOpen(): void {
+    if (this.#closed !== undefined) throw closedError();
   }
 
   async #set(batch: readonly Write[]): Promise<readonly WriteOutcome[]> {
@@ -280,25 +344,14 @@ export class LevelEngine implements KvsEngine {
 
   async #apply(operations: Operation[]): Promise<void> {
     const { sync } = this.#handle;
-    await this.#db.batch(operations, { sync: sync === "always" });
-    this.#isUnsynced = sync !== "always";
-    if (sync === "everysec") {
-      this.#syncTimer ??= setTimeout(() => {
-        this.#syncTimer = undefined;
-        this.#syncLog().catch((error) => this.#report(error));
-      }, SYNC_INTERVAL_MS);
-    }
-  }
-
-  /** Makes durable whatever has been written so far. */
-  async #syncLog(): Promise<void> {
-    this.#isUnsynced = false;
-    await this.#db.del(SYNC_KEY, { sync: true });
-  }
-
-  #report(error: unknown): void {
-    const reason = error instanceof Error ? error.message : String(error);
-    this.#onFailure(new Error(`Cannot sync LevelDB's log: ${reason}`));
+    await this.#writer.write(operations, sync === "always");
+    // Not after closing has begun, which syncs by itself.
+    if (sync !== "everysec" || this.#closed !== undefined) return;
+    this.#syncTimer ??= setTimeout(() => {
+      this.#syncTimer = undefined;
+      // Whoever writes next is told, and so is the owner's onFailure.
+      this.#run(() => this.#writer.sync()).catch(() => {});
+    }, SYNC_INTERVAL_MS);
   }
 
   async #writeOne(write: Write): Promise<boolean> {
@@ -308,6 +361,6 @@ export class LevelEngine implements KvsEngine {
   }
 }
 
-type Operation =
-  | { type: "put"; key: Uint8Array; value: Uint8Array }
-  | { type: "del"; key: Uint8Array };
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}

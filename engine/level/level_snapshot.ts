@@ -5,11 +5,8 @@
  */
 
 import type { EngineSnapshot, ScanPage, ScanRange } from "../engine.ts";
-import {
-  type LevelDatabase,
-  type LevelDatabaseSnapshot,
-  openDatabase,
-} from "./database.ts";
+import type { LevelDatabase, LevelDatabaseSnapshot } from "./database.ts";
+import { type Attachment, attachTo, closedError } from "./instances.ts";
 import type { LevelHandle } from "./level_engine.ts";
 import { scanDatabase } from "./scan.ts";
 
@@ -17,10 +14,16 @@ import { scanDatabase } from "./scan.ts";
 export class LevelSnapshot implements EngineSnapshot {
   readonly #db: LevelDatabase;
   readonly #snapshot: LevelDatabaseSnapshot;
+  readonly #attachment: Attachment;
+  #closed: Promise<void> | undefined;
+  /** Why it is closed, once it is. */
+  #reason: Error | undefined;
 
-  private constructor(db: LevelDatabase) {
+  private constructor(db: LevelDatabase, attachment: Attachment) {
     this.#db = db;
     this.#snapshot = db.snapshot();
+    this.#attachment = attachment;
+    attachment.onRevoked = () => this.#close(closedError());
   }
 
   /**
@@ -28,37 +31,49 @@ export class LevelSnapshot implements EngineSnapshot {
    *
    * @param handle The store.
    * @param signal Gives up when it aborts.
-   * @returns The snapshot; it must be closed before the instance that opened
-   * the store.
-   * @throws {Error} If LevelDB cannot open its files.
+   * @returns The snapshot. It closes with the instance that opened the store,
+   * if not before.
+   * @throws {Error} If the store was closed, or LevelDB fails.
    * @throws The reason of the signal, if it aborts.
    */
   static async open(
-    { location }: LevelHandle,
+    handle: LevelHandle,
     signal?: AbortSignal,
   ): Promise<LevelSnapshot> {
     // An instance of its own: others may close before the snapshot does.
-    const db = await openDatabase(location);
+    const { db, attachment } = await attachTo(handle);
+    const snapshot = new LevelSnapshot(db, attachment);
     if (signal?.aborted) {
-      await db.close();
+      await snapshot.close();
       throw signal.reason;
     }
-    return new LevelSnapshot(db);
+    return snapshot;
   }
 
   /** @inheritdoc */
-  scan(range: ScanRange): Promise<ScanPage> {
-    return scanDatabase(this.#db, range, this.#snapshot);
+  async scan(range: ScanRange): Promise<ScanPage> {
+    if (this.#reason !== undefined) throw this.#reason;
+    try {
+      return await scanDatabase(this.#db, range, this.#snapshot);
+    } catch (error) {
+      // LevelDB's own error says only that an iterator was closed.
+      throw this.#reason ?? error;
+    }
   }
 
   /** @inheritdoc */
   close(): Promise<void> {
-    // The snapshot with it.
-    return this.#db.close();
+    return this.#close(new Error("Snapshot is closed"));
   }
 
   /** Closes it at the end of an `await using` block. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #close(reason: Error): Promise<void> {
+    this.#reason ??= reason;
+    // Closes the snapshot of LevelDB with it.
+    return this.#closed ??= this.#attachment.leave(() => this.#db.close());
   }
 }

@@ -13,6 +13,7 @@ type Order =
   | { readonly attach: EngineHandle }
   | { readonly fill: string; readonly keys: number }
   | { readonly get: string }
+  | { readonly set: string }
   | { readonly close: true };
 
 const BATCH = 500;
@@ -31,6 +32,12 @@ async function obey(order: Order): Promise<unknown> {
     await fill(order.fill, order.keys);
   } else if ("get" in order) {
     return await engine.get(order.get);
+  } else if ("set" in order) {
+    try {
+      await engine.set(order.set, "");
+    } catch (error) {
+      return (error as Error).message;
+    }
   } else {
     await engine.close();
   }

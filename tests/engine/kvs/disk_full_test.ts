@@ -1,79 +1,14 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { listSegments, segmentPath } from "../../../engine/kvs/segment.ts";
 import type { KvStore } from "../../../engine/kvs/store.ts";
-import { bytes, filesOf, openStore, TempDirectory } from "./_helpers.ts";
+import { type SmallDisk, testOnSmallDisk } from "../_small_disk.ts";
+import { bytes, filesOf, openStore } from "./_helpers.ts";
 
 const DISK_BYTES = 2 ** 20;
 const OPTIONS = { segmentBytes: 2 ** 16 };
 
-/** A file system of a mebibyte that ends with the block that made it. */
-class SmallDisk implements Disposable {
-  readonly #mountPoint = new TempDirectory();
-  readonly directory = `${this.#mountPoint.path}/data`;
-  readonly #ballast = `${this.#mountPoint.path}/ballast`;
-
-  constructor() {
-    run("mount", "-t", "tmpfs", "-o", `size=${DISK_BYTES}`, "tmpfs", this.path);
-  }
-
-  get path(): string {
-    return this.#mountPoint.path;
-  }
-
-  /** Fills the disk but for some bytes, with something that can go again. */
-  fillUp(leavingBytes: number): void {
-    using file = Deno.openSync(this.#ballast, { create: true, append: true });
-    const piece = new Uint8Array(4_096);
-    try {
-      for (;;) file.writeSync(piece);
-    } catch {
-      // It is full.
-    }
-    const { size } = file.statSync();
-    file.truncateSync(Math.max(0, size - leavingBytes));
-  }
-
-  /** Lets all the space go that {@linkcode fillUp} took. */
-  empty(): void {
-    Deno.removeSync(this.#ballast);
-  }
-
-  [Symbol.dispose](): void {
-    // Not now, if a test that failed has left files open there.
-    run("umount", "--lazy", this.path);
-    this.#mountPoint[Symbol.dispose]();
-  }
-}
-
-function run(command: string, ...args: string[]): void {
-  const { success, stderr } = new Deno.Command(command, { args }).outputSync();
-  if (!success) throw new Error(new TextDecoder().decode(stderr).trim());
-}
-
-/** Why there can be no small disk here; `undefined` where there can. */
-function whyNoDisk(): string | undefined {
-  if (Deno.build.os !== "linux") return "needs a tmpfs, as Linux has it";
-  try {
-    new SmallDisk()[Symbol.dispose]();
-  } catch (error) {
-    return `mounting a tmpfs is not permitted: ${(error as Error).message}`;
-  }
-}
-
-const reason = whyNoDisk();
-if (reason !== undefined) {
-  console.log(`Tests of a full disk skipped: ${reason}`);
-}
-
 function test(name: string, body: (disk: SmallDisk) => Promise<void>): void {
-  Deno.test({
-    name,
-    ignore: reason !== undefined,
-    async fn() {
-      using disk = new SmallDisk();
-      await body(disk);
-    },
-  });
+  testOnSmallDisk(name, DISK_BYTES, body);
 }
 
 /** Writes until the disk is full; returns what was acknowledged. */

@@ -1,7 +1,11 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { ClassicLevel } from "classic-level";
 import type { KvsEngine, SyncMode } from "../../../engine/engine.ts";
-import { attachEngine, openEngine } from "../../../engine/open.ts";
+import {
+  attachEngine,
+  openEngine,
+  openSnapshot,
+} from "../../../engine/open.ts";
 
 function withPath(body: (path: string) => Promise<void>): () => Promise<void> {
   return async () => {
@@ -117,19 +121,236 @@ for (const sync of ["everysec", "no"] as const) {
   );
 }
 
+/** Puts something in the place of LevelDB's batch(), until it is disposed of. */
+function replaceBatch(replacement: typeof batch): Disposable {
+  ClassicLevel.prototype.batch = replacement as typeof original;
+  return {
+    [Symbol.dispose]: () => {
+      ClassicLevel.prototype.batch = original;
+    },
+  };
+}
+
+const original = ClassicLevel.prototype.batch;
+
+/** LevelDB's own batch(). */
+function batch(this: unknown, ...args: unknown[]): Promise<void> {
+  return Reflect.apply(original, this, args);
+}
+
+function failingBatch(): Promise<void> {
+  return Promise.reject(new Error("Disk is gone"));
+}
+
+const REFUSED =
+  "Writes are refused until the store is opened again, since one failed: Disk is gone";
+
 Deno.test(
   "LevelEngine.write() reports a failure for each write",
   withPath(async (path) => {
-    const engine = await open(path);
-    await engine.close();
+    const engine = await openEngine(path, {
+      engine: "level",
+      create: true,
+      onFailure: () => {},
+    });
     const key = new Uint8Array([1]);
-    const outcomes = await engine.write([
-      { key, value: key },
-      { key, value: undefined },
-    ]);
+    const outcomes = await (async () => {
+      using _ = replaceBatch(failingBatch);
+      return await engine.write([
+        { key, value: key },
+        { key, value: undefined },
+      ]);
+    })();
     assertEquals(outcomes.length, 2);
     for (const outcome of outcomes) assert(outcome instanceof Error);
     await assertRejects(async () => await engine.set("k", "v"), Error);
+    await engine.close();
+  }),
+);
+
+Deno.test(
+  "LevelEngine refuses writes in all Workers after one that failed, until it is opened again",
+  withPath(async (path) => {
+    const failures: string[] = [];
+    const opener = await openEngine(path, {
+      engine: "level",
+      create: true,
+      onFailure: ({ message }) => failures.push(message),
+    });
+    const attached = await attachEngine(opener.share());
+    const worker = new Worker(import.meta.resolve("../_attached_worker.ts"), {
+      type: "module",
+    });
+    const ask = (message: unknown) =>
+      new Promise<unknown>((resolve) => {
+        worker.onmessage = ({ data }) => resolve(data);
+        worker.postMessage(message);
+      });
+    await ask({ attach: opener.share() });
+    assertEquals(await ask({ set: "before" }), null);
+    {
+      using _ = replaceBatch(failingBatch);
+      await assertRejects(
+        async () => await opener.set("lost", ""),
+        Error,
+        "Disk is gone",
+      );
+    }
+    assertEquals(await ask({ set: "after" }), REFUSED);
+    for (const engine of [opener, attached]) {
+      await assertRejects(
+        async () => await engine.set("after", ""),
+        Error,
+        REFUSED,
+      );
+      assertEquals((await engine.stats()).writesRefused, REFUSED);
+      assertEquals(await engine.get("before"), "");
+    }
+    assertEquals(failures, ["Cannot write to LevelDB: Disk is gone"]);
+    await ask({ close: true });
+    worker.terminate();
+    await opener.close();
+    const again = await open(path);
+    assertEquals((await again.stats()).writesRefused, undefined);
+    assertEquals(await again.get("after"), undefined);
+    await again.set("after", "");
+    await again.close();
+  }),
+);
+
+for (const fails of [true, false]) {
+  Deno.test(
+    `LevelEngine acknowledges no write before it has heard of those before it (${
+      fails ? "one failed" : "none failed"
+    })`,
+    withPath(async (path) => {
+      const opener = await openEngine(path, {
+        engine: "level",
+        create: true,
+        onFailure: () => {},
+      });
+      const attached = await attachEngine(opener.share(), () => {});
+      // LevelDB may be done with both, but the opener's thread is late to hear.
+      const heard = Promise.withResolvers<void>();
+      const isWritten = Promise.withResolvers<void>();
+      let first: Promise<unknown>;
+      let second: Promise<unknown>;
+      {
+        using _ = replaceBatch(() => heard.promise);
+        first = Promise.resolve(opener.set("first", "")).catch((e) => e);
+      }
+      {
+        using _ = replaceBatch(async function (this: unknown, ...args) {
+          await batch.apply(this, args);
+          isWritten.resolve();
+        });
+        second = Promise.resolve(attached.set("second", "")).catch((e) => e);
+      }
+      let isAcknowledged = false;
+      second.then(() => isAcknowledged = true);
+      await isWritten.promise;
+      assertEquals(attached.get("second"), "");
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      assertEquals(isAcknowledged, false);
+      if (fails) heard.reject(new Error("Disk is gone"));
+      else heard.resolve();
+      const outcomes = (await Promise.all([first, second]))
+        .map((outcome) => outcome instanceof Error ? outcome.message : outcome);
+      assertEquals(
+        outcomes,
+        fails ? ["Disk is gone", REFUSED] : [undefined, undefined],
+      );
+      await attached.close();
+      await opener.close();
+    }),
+  );
+}
+
+Deno.test(
+  "LevelEngine joins the writes that come while it writes, in their order",
+  withPath(async (path) => {
+    const engine = await open(path, "no");
+    let batches = 0;
+    {
+      using _ = replaceBatch(function (this: unknown, ...args) {
+        batches++;
+        return batch.apply(this, args);
+      });
+      await Promise.all(
+        Array.from(
+          { length: 300 },
+          (_, n) =>
+            engine.set(`k${n % 100}`, `${n}`.repeat(n === 5 ? 2 ** 20 : 1)),
+        ),
+      );
+    }
+    assert(batches < 10, `${batches} batches`);
+    for (let n = 0; n < 100; n++) {
+      assertEquals(await engine.get(`k${n}`), `${200 + n}`);
+    }
+    await engine.close();
+  }),
+);
+
+Deno.test(
+  "LevelEngine takes any bytes for a key, and syncs without one of the user's",
+  withPath(async (path) => {
+    const engine = await open(path, "everysec");
+    const key = new Uint8Array([0xff, ...new TextEncoder().encode("sync")]);
+    await engine.write([{ key, value: key }]);
+    await engine.close();
+    assert(hasSyncMark(path));
+    const again = await open(path);
+    assertEquals([...(await again.getBytes(key))!], [...key]);
+    await again.close();
+  }),
+);
+
+Deno.test(
+  "LevelEngine.close() closes instances that are attached yet, also in Workers",
+  withPath(async (path) => {
+    const opener = await open(path);
+    await opener.set("k", "v");
+    const worker = new Worker(import.meta.resolve("../_attached_worker.ts"), {
+      type: "module",
+    });
+    const ask = (message: unknown) =>
+      new Promise<unknown>((resolve) => {
+        worker.onmessage = ({ data }) => resolve(data);
+        worker.postMessage(message);
+      });
+    await ask({ attach: opener.share() });
+    const handle = opener.share();
+    const attached = await attachEngine(handle);
+    const compacted = attached.compact();
+    await opener.close();
+    await compacted;
+    // Without that, these would use a cache that is freed, and crash.
+    assertThrows(() => attached.get("k"), Error, "Store is closed");
+    assertEquals(await ask({ set: "k" }), "Store is closed");
+    await assertRejects(() => attachEngine(handle), Error, "Store is closed");
+    await assertRejects(() => openSnapshot(handle), Error, "Store is closed");
+    await attached.close();
+    worker.terminate();
+    await (await open(path)).close();
+  }),
+);
+
+Deno.test(
+  "LevelEngine.openIn() refuses a database that this process has open already",
+  withPath(async (path) => {
+    await (await open(path)).close();
+    const location = `${Deno.realPathSync(path)}/level`;
+    // As a Worker that died might leave it.
+    const left = new ClassicLevel(location, { multithreading: true });
+    await left.open();
+    await assertRejects(
+      () => open(path),
+      Error,
+      `Cannot open "${location}": another thread of this process has it open`,
+    );
+    await left.close();
+    await (await open(path)).close();
   }),
 );
 
