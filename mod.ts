@@ -38,7 +38,11 @@ export {
   type SnapshotOptions,
 } from "./engine/open.ts";
 export { type DataDirectoryOptions, ENGINE_NAMES } from "./engine/directory.ts";
-export { ClosedError, WritesRefusedError } from "./engine/errors.ts";
+export {
+  ClosedError,
+  LockedError,
+  WritesRefusedError,
+} from "./engine/errors.ts";
 export { scanEntries } from "./engine/scan.ts";
 export {
   type KvsHandle,

@@ -1,5 +1,7 @@
 import type { KvsClient } from "../client.ts";
+import type { LockedError } from "../engine/errors.ts";
 import type { EngineName, KvsEngine } from "../engine/engine.ts";
+import type { ReadOnlyStore } from "../engine/kvs/read_only_store.ts";
 import { parseAddr } from "../protocol/addr.ts";
 import type { TlsOptions } from "../protocol/dial.ts";
 import type { ParsedArgs } from "./_args.ts";
@@ -43,7 +45,10 @@ export const SOURCE_HELP =
 /** What a command that only reads needs of a store. */
 export type Source =
   & Pick<KvsEngine, "get" | "close">
-  & (Pick<KvsEngine, "scan"> | Pick<KvsClient, "scanPage" | "snapshot">);
+  & (
+    | Pick<KvsEngine, "scan"> & Pick<KvsEngine | ReadOnlyStore, "stats">
+    | Pick<KvsClient, "scanPage" | "snapshot" | "stats">
+  );
 
 /** What a command needs of a store, be it behind a server or on disk. */
 export type Target =
@@ -66,12 +71,7 @@ export async function withTarget<T>(
   use: (target: Target) => Promise<T>,
   create = false,
 ): Promise<T> {
-  const target = await openTarget(args, create);
-  try {
-    return await use(target);
-  } finally {
-    await target.close();
-  }
+  return await closing(await openTarget(args, { create }), use);
 }
 
 /**
@@ -85,32 +85,79 @@ export async function withSource<T>(
   args: ParsedArgs,
   use: (source: Source) => Promise<T>,
 ): Promise<T> {
-  if (!args.has("read-only")) return await withTarget(args, use);
+  return await closing(await openSource(args), use);
+}
+
+async function closing<S extends Pick<KvsEngine, "close">, T>(
+  store: S,
+  use: (store: S) => Promise<T>,
+): Promise<T> {
+  try {
+    return await use(store);
+  } finally {
+    await store.close();
+  }
+}
+
+async function openSource(args: ParsedArgs): Promise<Source> {
   const dir = args.value("dir");
-  if (dir === undefined) throw new UsageError("--read-only needs --dir");
-  if (args.value("addr") !== undefined) throw bothGiven();
+  if (!args.has("read-only")) {
+    try {
+      return await openTarget(args, { isSource: true });
+    } catch (error) {
+      const { findStore, isReadOnlyFileSystem } = await import(
+        "../engine/directory.ts"
+      );
+      if (
+        dir === undefined || !isReadOnlyFileSystem(error) ||
+        findStore(dir).engine !== "kvs"
+      ) throw error;
+    }
+  } else if (dir === undefined) {
+    throw new UsageError("--read-only needs --dir");
+  } else if (args.value("addr") !== undefined) throw bothGiven();
   const { ReadOnlyStore } = await import("../engine/kvs/read_only_store.ts");
-  using store = ReadOnlyStore.open(dir);
-  return await use(store);
+  return ReadOnlyStore.open(dir);
 }
 
 function bothGiven(): UsageError {
   return new UsageError("--addr and --dir exclude each other");
 }
 
-async function openTarget(args: ParsedArgs, create: boolean): Promise<Target> {
+async function openTarget(
+  args: ParsedArgs,
+  { create = false, isSource = false },
+): Promise<Target> {
   const dir = args.value("dir");
   const addr = args.value("addr");
   if (dir !== undefined && addr !== undefined) throw bothGiven();
   if (dir !== undefined) {
     const { openEngine } = await import("../engine/open.ts");
-    return await openEngine(dir, { create });
+    try {
+      return await openEngine(dir, { create });
+    } catch (error) {
+      const { LockedError } = await import("../engine/errors.ts");
+      if (!(error instanceof LockedError)) throw error;
+      const { findStore } = await import("../engine/directory.ts");
+      throw withHint(error, isSource && findStore(dir).engine === "kvs");
+    }
   }
   const checked = checkedAddr(addr ?? DEFAULT_ADDR);
   const token = readToken(args.value("auth-file"));
   const tls = readTls(args);
   const { KvsClient } = await import("../client.ts");
   return await KvsClient.connect(checked, { token, tls });
+}
+
+/** Says how a store can be used that a server has open. */
+function withHint(error: LockedError, isReadable: boolean): Error {
+  const ways = [];
+  if (error.addr !== undefined) ways.push(`--addr ${error.addr}`);
+  if (isReadable) ways.push("--read-only for reading");
+  if (ways.length === 0) return error;
+  return new Error(`${error.message}; use ${ways.join(", or ")}`, {
+    cause: error,
+  });
 }
 
 function readTls(args: ParsedArgs): TlsOptions | undefined {

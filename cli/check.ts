@@ -1,6 +1,10 @@
 import { ProgressBar } from "@std/cli/unstable-progress-bar";
 import { setImmediate } from "node:timers/promises";
-import { DataDirectory } from "../engine/directory.ts";
+import {
+  DataDirectory,
+  findStore,
+  isReadOnlyFileSystem,
+} from "../engine/directory.ts";
 import {
   type CheckReport,
   checkSteps,
@@ -42,19 +46,28 @@ Examples:
     );
     const dir = parsed.value("dir");
     if (dir === undefined) throw new UsageError("--dir DIR is missing");
-    using directory = DataDirectory.open(dir, { engine: "kvs" });
-    const report = await checkWithProgress(directory.path);
-    const setAside = parsed.has("repair")
-      ? repairStore(directory.path, report)
-      : [];
+    const isRepair = parsed.has("repair");
+    using directory = lock(dir, isRepair);
+    const path = directory?.path ?? findStore(dir, "kvs").path;
+    const report = await checkWithProgress(path);
+    const setAside = isRepair ? repairStore(path, report) : [];
     if (parsed.has("json")) {
       writeText(`${JSON.stringify({ ...report, setAside })}\n`);
     } else {
-      writeText(describe(report, setAside, parsed.has("repair")));
+      writeText(describe(report, setAside, isRepair));
     }
     return report.damage.length === 0 ? 0 : 1;
   },
 };
+
+/** Locks a directory, unless nobody can write there. */
+function lock(dir: string, isRepair: boolean): DataDirectory | undefined {
+  try {
+    return DataDirectory.open(dir, { engine: "kvs" });
+  } catch (error) {
+    if (isRepair || !isReadOnlyFileSystem(error)) throw error;
+  }
+}
 
 async function checkWithProgress(path: string): Promise<CheckReport> {
   if (!Deno.stderr.isTerminal()) return checkStore(path);

@@ -5,10 +5,10 @@ import { formatBytes } from "./_bytes.ts";
 import type { Command } from "./_command.ts";
 import { writeText } from "./_output.ts";
 import {
+  SOURCE_HELP,
+  SOURCE_SWITCHES,
   TARGET_FLAGS,
-  TARGET_HELP,
-  TARGET_SWITCHES,
-  withTarget,
+  withSource,
 } from "./_target.ts";
 
 /** `kvs stats`. */
@@ -22,7 +22,7 @@ its hands, without the network and the wait for a Worker. With --dir there is
 only the store.
 
 Options:
-${TARGET_HELP}  --json            print all of it as one JSON object
+${SOURCE_HELP}  --json            print all of it as one JSON object
   -h, --help        show this help
 
 Examples:
@@ -33,15 +33,17 @@ Examples:
   async run(args) {
     const parsed = parseCommandArgs(
       args,
-      { values: TARGET_FLAGS, switches: [...TARGET_SWITCHES, "json"] },
+      { values: TARGET_FLAGS, switches: [...SOURCE_SWITCHES, "json"] },
       [],
     );
-    const found = await withTarget<ServerStats | DirectoryStats>(
+    const found = await withSource<ServerStats | DirectoryStats>(
       parsed,
-      async (target) => {
-        if ("scanPage" in target) return await target.stats();
+      async (source) => {
+        if ("scanPage" in source) return await source.stats();
+        const found: Omit<StoreStats, "sync"> & Partial<StoreStats> =
+          await source.stats();
         // Of the server that will open it, not of this look at it.
-        const { sync: _, ...store } = await target.stats();
+        const { sync: _, ...store } = found;
         return { store };
       },
     );

@@ -4,10 +4,10 @@
  * @module
  */
 
+import { cannotOpen, DirectoryLock, LOCK_FILE } from "./directory_lock.ts";
 import type { EngineName } from "./engine.ts";
 import { parentDirectory, syncDirectory, writeFileAtomic } from "./files.ts";
 
-const LOCK_FILE = "LOCK";
 const ENGINE_FILE = "ENGINE";
 
 /**
@@ -71,10 +71,10 @@ export class DataDirectory implements Disposable {
   readonly path: string;
   /** The engine that the store in it belongs to. */
   readonly engine: EngineName;
-  readonly #lock: Deno.FsFile;
+  readonly #lock: DirectoryLock;
   #open = true;
 
-  private constructor(path: string, engine: EngineName, lock: Deno.FsFile) {
+  private constructor(path: string, engine: EngineName, lock: DirectoryLock) {
     this.path = path;
     this.engine = engine;
     this.#lock = lock;
@@ -86,35 +86,40 @@ export class DataDirectory implements Disposable {
    * @param path The directory.
    * @param options Which engine opens it, and whether it may be new.
    * @returns The directory, locked until it is closed.
+   * @throws {LockedError} If it is locked already.
    * @throws {Error} If the directory is not there or holds no store and
-   * `create` is not set, if it holds files of something else, if it is locked
-   * already, if it belongs to another engine or to a newer format.
+   * `create` is not set, if it holds files of something else, if it belongs to
+   * another engine or to a newer format, or if the system denies access.
    */
   static open(
     path: string,
     { engine, create = false }: DataDirectoryOptions = {},
   ): DataDirectory {
-    if (!isDirectory(path)) {
-      if (!create) throw cannotOpen(path, "it does not exist");
-      makeDirectory(path, 0o700);
-    }
-    // Before the lock is made, so that a stranger's directory stays as it is.
-    if (readEngineFile(path) === undefined) checkEmpty(path, create);
-    const lock = takeLock(path);
-    try {
-      // Again, now that nobody else can be making the store.
-      let note = readEngineFile(path);
-      if (note === undefined) {
-        note = newNote(engine ?? "kvs");
-        writeEngineFile(path, note);
+    return inHouseStyle(path, () => {
+      if (!isDirectory(path)) {
+        if (!create) throw cannotOpen(path, "it does not exist");
+        makeDirectory(path, 0o700);
       }
-      checkNote(path, note, engine ?? note.engine);
-      writeOwner(lock, undefined);
-      return new DataDirectory(Deno.realPathSync(path), note.engine, lock);
-    } catch (error) {
-      unlock(lock);
-      throw error;
-    }
+      // Before the lock is made, so that a stranger's directory stays as it is.
+      const found = readEngineFile(path);
+      if (found === undefined) checkEmpty(path, create);
+      else checkNote(path, found, engine ?? found.engine);
+      const lock = DirectoryLock.take(path, { isTransient: !create });
+      try {
+        // Again, now that nobody else can be making the store.
+        let note = readEngineFile(path);
+        if (note === undefined) {
+          note = newNote(engine ?? "kvs");
+          writeEngineFile(path, note);
+        }
+        checkNote(path, note, engine ?? note.engine);
+        lock.nameOwner();
+        return new DataDirectory(Deno.realPathSync(path), note.engine, lock);
+      } catch (error) {
+        lock.release();
+        throw error;
+      }
+    });
   }
 
   /**
@@ -123,17 +128,14 @@ export class DataDirectory implements Disposable {
    * @param address The address, as `host:port`.
    */
   setAddress(address: string): void {
-    writeOwner(this.#lock, address);
+    this.#lock.nameOwner(address);
   }
 
   /** Unlocks the directory; a second call does nothing. */
   close(): void {
     if (!this.#open) return;
     this.#open = false;
-    // The file stays: were it removed, one process could lock the old file and
-    // another a new one of the same name.
-    this.#lock.truncateSync(0);
-    unlock(this.#lock);
+    this.#lock.release();
   }
 
   /** Closes the directory at the end of a `using` block. */
@@ -146,18 +148,34 @@ export class DataDirectory implements Disposable {
  * Finds the store in a data directory, and changes nothing there.
  *
  * @param path The directory.
+ * @param engine Which engine it must belong to; any by default.
  * @returns Its absolute path, and the engine that the store belongs to. Another
  * process may have it locked.
- * @throws {Error} If there is no store, or one of a newer format.
+ * @throws {Error} If there is no store, or one of another engine or of a newer
+ * format.
  */
 export function findStore(
   path: string,
+  engine?: EngineName,
 ): Pick<DataDirectory, "path" | "engine"> {
-  if (!isDirectory(path)) throw cannotOpen(path, "it does not exist");
-  const note = readEngineFile(path);
-  if (note === undefined) throw cannotOpen(path, "it holds no store");
-  checkNote(path, note, note.engine);
-  return { path: Deno.realPathSync(path), engine: note.engine };
+  return inHouseStyle(path, () => {
+    if (!isDirectory(path)) throw cannotOpen(path, "it does not exist");
+    const note = readEngineFile(path);
+    if (note === undefined) throw cannotOpen(path, "it holds no store");
+    checkNote(path, note, engine ?? note.engine);
+    return { path: Deno.realPathSync(path), engine: note.engine };
+  });
+}
+
+/**
+ * Tells whether a data directory could not be opened since it is on a read-only
+ * file system.
+ *
+ * @param error What opening it failed with.
+ * @returns Whether that is why.
+ */
+export function isReadOnlyFileSystem(error: unknown): boolean {
+  return error instanceof Error && codeOf(error.cause) === "EROFS";
 }
 
 /** What the file `ENGINE` says. */
@@ -170,8 +188,25 @@ function newNote(engine: EngineName): EngineNote {
   return { engine, formatVersion: FORMAT_VERSIONS[engine] };
 }
 
-function cannotOpen(path: string, reason: string): Error {
-  return new Error(`Cannot open data directory "${path}": ${reason}`);
+/** Runs a body, and says of the system's errors which directory they are of. */
+function inHouseStyle<T>(path: string, body: () => T): T {
+  try {
+    return body();
+  } catch (error) {
+    const reason = systemReason(error);
+    throw reason === undefined ? error : cannotOpen(path, reason, error);
+  }
+}
+
+/** What the system says went wrong, if it is the system's error. */
+function systemReason(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const text = /^(.+) \(os error [0-9]+\)/.exec(error.message)?.[1];
+  return text && text[0].toLowerCase() + text.slice(1);
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && "code" in error ? error.code : undefined;
 }
 
 function isDirectory(path: string): boolean {
@@ -202,56 +237,6 @@ function checkEmpty(path: string, create: boolean): void {
     );
   }
   if (!create) throw cannotOpen(path, "it holds no store");
-}
-
-function takeLock(path: string): Deno.FsFile {
-  const file = Deno.openSync(`${path}/${LOCK_FILE}`, {
-    read: true,
-    write: true,
-    create: true,
-    mode: 0o600,
-  });
-  let taken = false;
-  try {
-    taken = file.tryLockSync(true);
-    if (!taken) throw cannotOpen(path, `locked by ${readOwner(file)}`);
-    return file;
-  } finally {
-    if (!taken) file.close();
-  }
-}
-
-/**
- * Gives a lock back. Closing its file alone may leave it locked for a moment:
- * a process that this one is just starting has the file as well, until it runs
- * its program.
- */
-function unlock(lock: Deno.FsFile): void {
-  lock.unlockSync();
-  lock.close();
-}
-
-function writeOwner(lock: Deno.FsFile, address: string | undefined): void {
-  const owner = `${Deno.pid}\n${address === undefined ? "" : `${address}\n`}`;
-  lock.truncateSync(0);
-  lock.seekSync(0, Deno.SeekMode.Start);
-  lock.writeSync(new TextEncoder().encode(owner));
-}
-
-/** Describes a lock's owner as far as the lock file tells. */
-function readOwner(lock: Deno.FsFile): string {
-  const buffer = new Uint8Array(1024);
-  let length: number | null;
-  try {
-    length = lock.readSync(buffer);
-  } catch {
-    // Windows does not let others read a locked file.
-    length = null;
-  }
-  const [pid, address] = new TextDecoder()
-    .decode(buffer.subarray(0, length ?? 0)).split("\n");
-  if (!pid) return "another process";
-  return address ? `process ${pid} serving ${address}` : `process ${pid}`;
 }
 
 function readEngineFile(path: string): EngineNote | undefined {

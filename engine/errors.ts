@@ -48,3 +48,43 @@ export class WritesRefusedError extends Error {
     super(`Writes are disabled until the store is opened again: ${reason}`);
   }
 }
+
+/**
+ * A data directory is locked by another process, or open in this one.
+ *
+ * @example
+ * ```ts
+ * import { KvStore, LockedError } from "@kvs/kvs";
+ * import { assertEquals, assertThrows } from "@std/assert";
+ *
+ * const directory = Deno.makeTempDirSync();
+ * await using _store = KvStore.open(directory);
+ * const error = assertThrows(() => KvStore.open(directory), LockedError);
+ * assertEquals(error.pid, Deno.pid);
+ * ```
+ */
+export class LockedError extends Error {
+  /** The class's name. */
+  override name = "LockedError";
+  /** The process that has it locked; `undefined` where it is not known. */
+  readonly pid: number | undefined;
+  /** Where that process serves it, as `host:port`; `undefined` if nowhere. */
+  readonly addr: string | undefined;
+
+  /**
+   * Makes the error.
+   *
+   * @param path The data directory.
+   * @param owner Who has it locked, as far as it is known.
+   */
+  constructor(
+    path: string,
+    { pid, addr }: { readonly pid?: number; readonly addr?: string } = {},
+  ) {
+    const owner = pid === undefined ? "another process" : `process ${pid}`;
+    const where = addr === undefined ? "" : ` serving ${addr}`;
+    super(`Cannot open data directory "${path}": locked by ${owner}${where}`);
+    this.pid = pid;
+    this.addr = addr;
+  }
+}

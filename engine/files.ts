@@ -55,10 +55,11 @@ export function replaceFile(
   fill: (file: Deno.FsFile) => void,
 ): void {
   const temporary = `${path}.tmp`;
+  // What a crash left, or a link: what that leads to must stay as it is.
+  removeFileIfExists(temporary);
   const file = Deno.openSync(temporary, {
     write: true,
-    create: true,
-    truncate: true,
+    createNew: true,
     mode: 0o600,
   });
   try {
@@ -110,6 +111,15 @@ export function fileExists(path: string): boolean {
 export function removeIfExists(path: string): void {
   try {
     Deno.removeSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+/** Removes a file or a link if it is there, but no directory. */
+function removeFileIfExists(path: string): void {
+  try {
+    if (!Deno.lstatSync(path).isDirectory) Deno.removeSync(path);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }

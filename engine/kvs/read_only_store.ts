@@ -5,7 +5,7 @@
  */
 
 import { findStore } from "../directory.ts";
-import type { ScanPage, ScanRange } from "../engine.ts";
+import type { ScanPage, ScanRange, StoreStats } from "../engine.ts";
 import { Control } from "./control.ts";
 import { defaultIndexBytes, reportDamage } from "./defaults.ts";
 import { FileShrankError } from "./file_window.ts";
@@ -51,8 +51,14 @@ const MAX_TRIES = 1_000;
 export class ReadOnlyStore implements Disposable {
   readonly #index: SkipMap;
   readonly #reader: PointReader;
+  readonly #control: Control;
 
-  private constructor(index: SkipMap, reader: PointReader) {
+  private constructor(
+    control: Control,
+    index: SkipMap,
+    reader: PointReader,
+  ) {
+    this.#control = control;
     this.#index = index;
     this.#reader = reader;
   }
@@ -87,16 +93,18 @@ export class ReadOnlyStore implements Disposable {
         const segments = HeldSegments.tryOpen(directory);
         if (segments === undefined) continue;
         try {
+          const control = Control.create();
           const { index, scans, knownDamage } = loadLog(
             directory,
             segments.list,
-            Control.create(),
+            control,
             indexBytes,
           );
           knownDamage.forEach(onDamage);
           // What is unfinished at the end is being written, and no damage.
           for (const { damage } of scans.values()) damage.forEach(onDamage);
           return new ReadOnlyStore(
+            control,
             index,
             new PointReader(directory, index, cacheBytes, segments),
           );
@@ -157,6 +165,26 @@ export class ReadOnlyStore implements Disposable {
    */
   scan(range: ScanRange): ScanPage {
     return scanIndex(this.#index, range, this.#reader.cache);
+  }
+
+  /**
+   * Tells what the store was like.
+   *
+   * @returns What its owner could have told, but for the sync mode.
+   */
+  stats(): Omit<StoreStats, "sync"> {
+    const index = this.#index;
+    const { segments, sizeBytes, deadBytes } = this.#control.segments.totals();
+    return {
+      engine: "kvs",
+      diskBytes: sizeBytes,
+      keys: index.size,
+      liveBytes: sizeBytes - deadBytes,
+      deadBytes,
+      segments,
+      indexUsedBytes: index.usedBytes,
+      indexLimitBytes: index.limitBytes,
+    };
   }
 
   /** Closes the files; a second call does nothing. */

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { DataDirectory } from "../../engine/directory.ts";
+import { DataDirectory, isReadOnlyFileSystem } from "../../engine/directory.ts";
+import { testOnSmallDisk } from "./_small_disk.ts";
 
 /** Runs a test body with a path that does not exist yet. */
 function withPath(
@@ -219,6 +220,83 @@ Deno.test(
     }
   }),
 );
+
+testOnSmallDisk(
+  "DataDirectory.open() says that a file system is read-only",
+  2 ** 20,
+  (disk) => {
+    const path = disk.directory;
+    DataDirectory.open(path, { create: true }).close();
+    Deno.mkdirSync(`${path}2`);
+    Deno.writeTextFileSync(`${path}2/ENGINE`, "kvs 1\n");
+    disk.makeReadOnly();
+    for (const place of [path, `${path}2`, `${path}3`]) {
+      const error = assertThrows(
+        () => DataDirectory.open(place, { create: true }),
+        Error,
+        `Cannot open data directory "${place}": read-only file system`,
+      );
+      assert(isReadOnlyFileSystem(error));
+    }
+    return Promise.resolve();
+  },
+);
+
+/** The C library, where it can take this thread's rights to files away. */
+const libc = Deno.build.os === "linux" && Deno.uid() === 0
+  ? openLibc()
+  : undefined;
+
+function openLibc() {
+  try {
+    return Deno.dlopen("libc.so.6", {
+      setfsuid: { parameters: ["u32"], result: "i32" },
+    });
+  } catch {
+    // Not glibc.
+  }
+}
+
+/** Runs a body with the rights of a user who has none. */
+function asNobody(body: () => void): void {
+  libc?.symbols.setfsuid(65_534);
+  try {
+    body();
+  } finally {
+    libc?.symbols.setfsuid(0);
+  }
+}
+
+Deno.test({
+  name: "DataDirectory.open() says of which directory permission is denied",
+  ignore: libc === undefined,
+  fn: withPath((path) => {
+    DataDirectory.open(`${path}/data`, { create: true }).close();
+    Deno.chmodSync(path.slice(0, path.lastIndexOf("/")), 0o755);
+    const message = (place: string) =>
+      `Cannot open data directory "${place}": permission denied`;
+    Deno.chmodSync(`${path}/data`, 0o755);
+    asNobody(() => {
+      // LOCK and ENGINE are its owner's; a new directory cannot be made.
+      for (const place of [`${path}/data`, `${path}/other`]) {
+        const error = assertThrows(
+          () => DataDirectory.open(place, { create: true }),
+          Error,
+          message(place),
+        );
+        assert(!isReadOnlyFileSystem(error));
+      }
+    });
+    Deno.chmodSync(`${path}/data`, 0o700);
+    asNobody(() =>
+      assertThrows(
+        () => DataDirectory.open(`${path}/data`),
+        Error,
+        message(`${path}/data`),
+      )
+    );
+  }),
+});
 
 /** Starts processes until it is terminated, and says when it has begun. */
 const STARTER = `data:text/javascript,
