@@ -5,6 +5,7 @@
  */
 
 import type { OnFailure } from "../engine.ts";
+import { WritesRefusedError } from "../errors.ts";
 import type { LevelDatabase } from "./database.ts";
 import type { LogState } from "./log_state.ts";
 import type { WriteOrder } from "./write_order.ts";
@@ -91,7 +92,7 @@ export class BatchWriter {
     log.isUnsynced = false;
     try {
       await this.#append(
-        "sync LevelDB's log",
+        "sync of LevelDB's log",
         () => this.#db.del(SYNC_KEY, { sync: true }),
       );
     } catch (error) {
@@ -107,9 +108,9 @@ export class BatchWriter {
     this.#isWriting = true;
     while (this.#waiting.length > 0) {
       const batches = this.#takeJoined();
-      const { error } = this.#log;
-      if (error === undefined) await this.#writeJoined(batches);
-      else batches.forEach(({ reject }) => reject(error));
+      const refusal = this.#refusal();
+      if (refusal === undefined) await this.#writeJoined(batches);
+      else batches.forEach(({ reject }) => reject(refusal));
     }
     this.#isWriting = false;
   }
@@ -138,7 +139,7 @@ export class BatchWriter {
   /**
    * Appends to the log, and refuses writes if that fails.
    *
-   * @param what What it is for, to be told.
+   * @param what What it is, for the error.
    * @param append Appends.
    * @returns A promise where it must not be acknowledged yet; see
    * {@linkcode WriteOrder.end}.
@@ -161,16 +162,22 @@ export class BatchWriter {
   }
 
   #acknowledge(batches: readonly Batch[]): void {
-    const { error } = this.#log;
+    const refusal = this.#refusal();
     for (const { resolve, reject } of batches) {
-      if (error === undefined) resolve();
-      else reject(error);
+      if (refusal === undefined) resolve();
+      else reject(refusal);
     }
   }
 
+  #refusal(): WritesRefusedError | undefined {
+    const { refusal } = this.#log;
+    return refusal === undefined ? undefined : new WritesRefusedError(refusal);
+  }
+
   #refuse(what: string, { message }: Error): void {
-    if (!this.#log.refuse(message)) return;
-    const failure = new Error(`Cannot ${what}: ${message}`);
+    const reason = `${what} failed: ${message}`;
+    if (!this.#log.refuse(reason)) return;
+    const failure = new WritesRefusedError(reason);
     // Not now: what it throws must not become this write's.
     queueMicrotask(() => this.#onFailure(failure));
   }

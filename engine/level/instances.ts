@@ -4,6 +4,7 @@
  * @module
  */
 
+import { ClosedError } from "../errors.ts";
 import { type LevelDatabase, openDatabase } from "./database.ts";
 import type { LevelHandle } from "./level_engine.ts";
 import { waitForChange } from "./wait_for_change.ts";
@@ -115,14 +116,15 @@ export class Instances {
  * @param handle What leads there.
  * @returns The database. The caller sets {@linkcode Attachment.onRevoked} at
  * once.
- * @throws {Error} If the other instance was closed, or LevelDB fails.
+ * @throws {ClosedError} If the other instance was closed.
+ * @throws {Error} If LevelDB cannot open its files.
  */
 export async function attachTo(
   { location, instances }: LevelHandle,
 ): Promise<{ readonly db: LevelDatabase; readonly attachment: Attachment }> {
   const all = new Instances(instances);
   const attachment = all.attach();
-  if (attachment === undefined) throw closedError();
+  if (attachment === undefined) throw new ClosedError("Store");
   let db: LevelDatabase;
   try {
     db = await openDatabase(location);
@@ -132,12 +134,7 @@ export async function attachTo(
   }
   if (all.isClosing) {
     await attachment.leave(() => db.close());
-    throw closedError();
+    throw new ClosedError("Store");
   }
   return { db, attachment };
-}
-
-/** What every use of a closed instance fails with. */
-export function closedError(): Error {
-  return new Error("Store is closed");
 }

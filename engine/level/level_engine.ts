@@ -19,15 +19,11 @@ import type {
   Write,
   WriteOutcome,
 } from "../engine.ts";
+import { ClosedError } from "../errors.ts";
 import { BatchWriter, type Operation } from "./batch_writer.ts";
 import { compactAll, sizeOf } from "./compaction.ts";
 import { type LevelDatabase, openAnew } from "./database.ts";
-import {
-  type Attachment,
-  attachTo,
-  closedError,
-  Instances,
-} from "./instances.ts";
+import { type Attachment, attachTo, Instances } from "./instances.ts";
 import { KeyLocks } from "./key_locks.ts";
 import { LogState } from "./log_state.ts";
 import { scanDatabase } from "./scan.ts";
@@ -158,7 +154,8 @@ export class LevelEngine implements KvsEngine {
    * @param onFailure Told of what failed behind requests.
    * @returns An instance of the same store. It closes with the one that opened
    * the store, if not before.
-   * @throws {Error} If the store was closed, or LevelDB fails.
+   * @throws {ClosedError} If the store was closed.
+   * @throws {Error} If LevelDB cannot open its files.
    */
   static async attach(
     handle: LevelHandle,
@@ -245,12 +242,11 @@ export class LevelEngine implements KvsEngine {
   /** @inheritdoc */
   stats(): StoreStats {
     this.#assertOpen();
-    const { error } = this.#log;
     return {
       engine: this.name,
       sync: this.#handle.sync,
       diskBytes: sizeOf(this.#handle.location),
-      ...(error && { writesRefused: error.message }),
+      writesRefused: this.#log.refusal,
     };
   }
 
@@ -306,7 +302,7 @@ export class LevelEngine implements KvsEngine {
   }
 
   #assertOpen(): void {
-    if (this.#closed !== undefined) throw closedError();
+    if (this.#closed !== undefined) throw new ClosedError("Store");
   }
 
   async #set(batch: readonly Write[]): Promise<readonly WriteOutcome[]> {

@@ -5,8 +5,9 @@
  */
 
 import type { EngineSnapshot, ScanPage, ScanRange } from "../engine.ts";
+import { ClosedError } from "../errors.ts";
 import type { LevelDatabase, LevelDatabaseSnapshot } from "./database.ts";
-import { type Attachment, attachTo, closedError } from "./instances.ts";
+import { type Attachment, attachTo } from "./instances.ts";
 import type { LevelHandle } from "./level_engine.ts";
 import { scanDatabase } from "./scan.ts";
 
@@ -23,7 +24,7 @@ export class LevelSnapshot implements EngineSnapshot {
     this.#db = db;
     this.#snapshot = db.snapshot();
     this.#attachment = attachment;
-    attachment.onRevoked = () => this.#close(closedError());
+    attachment.onRevoked = () => this.#close(new ClosedError("Store"));
   }
 
   /**
@@ -33,7 +34,8 @@ export class LevelSnapshot implements EngineSnapshot {
    * @param signal Gives up when it aborts.
    * @returns The snapshot. It closes with the instance that opened the store,
    * if not before.
-   * @throws {Error} If the store was closed, or LevelDB fails.
+   * @throws {ClosedError} If the store was closed.
+   * @throws {Error} If LevelDB cannot open its files.
    * @throws The reason of the signal, if it aborts.
    */
   static async open(
@@ -63,7 +65,7 @@ export class LevelSnapshot implements EngineSnapshot {
 
   /** @inheritdoc */
   close(): Promise<void> {
-    return this.#close(new Error("Snapshot is closed"));
+    return this.#close(new ClosedError("Snapshot"));
   }
 
   /** Closes it at the end of an `await using` block. */

@@ -18,18 +18,6 @@ const ACCEPTED = 0;
 const REFUSED = 1;
 const REASON_KNOWN = 2;
 
-/** A write failed, and no other may follow it in LevelDB's log. */
-export class WritesRefusedError extends Error {
-  override name = "WritesRefusedError";
-
-  /** @param reason Why the first write failed. */
-  constructor(reason: string) {
-    super(
-      `Writes are refused until the store is opened again, since one failed: ${reason}`,
-    );
-  }
-}
-
 /**
  * Remembers the first write that failed, and whether there are writes that are
  * not synced.
@@ -61,20 +49,20 @@ export class LogState {
     Atomics.store(this.#words, UNSYNCED, value ? 1 : 0);
   }
 
-  /** What a further write fails with; `undefined` while writes are accepted. */
-  get error(): WritesRefusedError | undefined {
+  /** Why writes are refused; `undefined` while they are not. */
+  get refusal(): string | undefined {
     const state = Atomics.load(this.#words, STATE);
     if (state === ACCEPTED) return undefined;
-    if (state === REFUSED) return new WritesRefusedError("unknown");
+    if (state === REFUSED) return "one failed";
     // A copy, since text can't be decoded from shared memory.
     const reason = this.#reason.slice(0, Atomics.load(this.#words, LENGTH));
-    return new WritesRefusedError(new TextDecoder().decode(reason));
+    return new TextDecoder().decode(reason);
   }
 
   /**
    * Refuses writes from now on.
    *
-   * @param reason Why the write failed.
+   * @param reason What failed, and why.
    * @returns Whether they were accepted before.
    */
   refuse(reason: string): boolean {

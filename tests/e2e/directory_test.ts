@@ -196,8 +196,8 @@ for (const pool of ["reuse-port", "shared-queue"]) {
       assertStringIncludes(failed.stderr, "No space left on device");
       disk.empty();
       const refused = await kvs(["set", "k", "v", ...addr]);
-      assertStringIncludes(refused.stderr, "Writes are refused");
-      assertStringIncludes(server.log, "Cannot write to LevelDB: IO error");
+      assertStringIncludes(refused.stderr, "Writes are disabled");
+      assertStringIncludes(server.log, "write to LevelDB failed: IO error");
       disk.fillUp(0);
       server.signal("SIGTERM");
       assertEquals((await server.end()).code, 1);

@@ -1,6 +1,7 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { ENGINE_NAMES } from "../../engine/directory.ts";
 import type { KvsEngine } from "../../engine/engine.ts";
+import { ClosedError } from "../../engine/errors.ts";
 import { attachEngine, openEngine, openSnapshot } from "../../engine/open.ts";
 
 const key = new Uint8Array([1]);
@@ -20,17 +21,16 @@ const ARGUMENTS: Readonly<Record<string, readonly unknown[]>> = {
   share: [],
 };
 
-/** The names of the methods that a closed instance must refuse. */
-function methodsOf(engine: KvsEngine): string[] {
-  const prototype = Object.getPrototypeOf(engine);
-  const names = Object.entries(Object.getOwnPropertyDescriptors(prototype))
-    .filter(([, { value }]) => typeof value === "function")
-    .map(([name]) => name);
-  return names.filter((name) => name !== "constructor" && name !== "close");
-}
-
 async function assertRefusesAll(engine: KvsEngine): Promise<void> {
-  const names = methodsOf(engine);
+  const names = [];
+  const prototype: unknown = Object.getPrototypeOf(engine);
+  const members = Object.getOwnPropertyDescriptors(prototype);
+  for (const [name, { get, value }] of Object.entries(members)) {
+    if (get !== undefined) {
+      assertThrows(() => get.call(engine), ClosedError, "Store is closed");
+    } else if (typeof value !== "function") continue;
+    else if (name !== "constructor" && name !== "close") names.push(name);
+  }
   for (const name of Object.keys(ARGUMENTS)) assert(names.includes(name), name);
   for (const name of names) {
     const args = ARGUMENTS[name];
@@ -39,8 +39,8 @@ async function assertRefusesAll(engine: KvsEngine): Promise<void> {
     assert(typeof method === "function");
     await assertRejects(
       async () => await Reflect.apply(method, engine, args),
-      Error,
-      "closed",
+      ClosedError,
+      "Store is closed",
       `${name}()`,
     );
   }
@@ -102,7 +102,7 @@ for (const name of ENGINE_NAMES) {
       const attached = await attachEngine(handle);
       await store.close();
       await assertRefusesAll(attached);
-      await assertRejects(() => attachEngine(handle), Error, "closed");
+      await assertRejects(() => attachEngine(handle), ClosedError);
       const next = await openEngine(path);
       try {
         await assertRefusesAll(attached);
@@ -117,7 +117,7 @@ for (const name of ENGINE_NAMES) {
     const snapshot = await openSnapshot(store.share());
     assertEquals((await snapshot.scan({})).entries.length, 1);
     await snapshot.close();
-    await assertRejects(() => snapshot.scan({}), Error, "Snapshot is closed");
+    await assertRejects(() => snapshot.scan({}), ClosedError, "Snapshot");
     await snapshot.close();
     assertEquals(await store.get("k"), "before");
   });

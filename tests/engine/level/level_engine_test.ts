@@ -142,8 +142,9 @@ function failingBatch(): Promise<void> {
   return Promise.reject(new Error("Disk is gone"));
 }
 
+const REASON = "write to LevelDB failed: Disk is gone";
 const REFUSED =
-  "Writes are refused until the store is opened again, since one failed: Disk is gone";
+  `Writes are disabled until the store is opened again: ${REASON}`;
 
 Deno.test(
   "LevelEngine.write() reports a failure for each write",
@@ -203,10 +204,10 @@ Deno.test(
         Error,
         REFUSED,
       );
-      assertEquals((await engine.stats()).writesRefused, REFUSED);
+      assertEquals((await engine.stats()).writesRefused, REASON);
       assertEquals(await engine.get("before"), "");
     }
-    assertEquals(failures, ["Cannot write to LevelDB: Disk is gone"]);
+    assertEquals(failures, [REFUSED]);
     await ask({ close: true });
     worker.terminate();
     await opener.close();
@@ -322,6 +323,7 @@ Deno.test(
     await ask({ attach: opener.share() });
     const handle = opener.share();
     const attached = await attachEngine(handle);
+    const snapshot = await openSnapshot(handle);
     const compacted = attached.compact();
     await opener.close();
     await compacted;
@@ -330,6 +332,8 @@ Deno.test(
     assertEquals(await ask({ set: "k" }), "Store is closed");
     await assertRejects(() => attachEngine(handle), Error, "Store is closed");
     await assertRejects(() => openSnapshot(handle), Error, "Store is closed");
+    await assertRejects(() => snapshot.scan({}), ClosedError, "Store is");
+    await snapshot.close();
     await attached.close();
     worker.terminate();
     await (await open(path)).close();
@@ -386,7 +390,9 @@ Deno.test(
     } finally {
       ClassicLevel.prototype.del = del;
     }
-    assertEquals(failures, ["Cannot sync LevelDB's log: Disk is gone"]);
+    assertEquals(failures, [
+      "Writes are disabled until the store is opened again: sync of LevelDB's log failed: Disk is gone",
+    ]);
     await attached.close();
     await engine.close();
   }),
