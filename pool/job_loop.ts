@@ -78,18 +78,20 @@ export async function runJobs(
         worker.postMessage({ kind: "log", level: "error", message }),
     );
   } catch (error) {
-    worker.postMessage({
-      kind: "failed",
-      error: error instanceof Error ? error : new Error(String(error)),
-    });
+    worker.postMessage({ kind: "failed", error: asError(error) });
     return;
   }
   worker.postMessage({ kind: "ready" });
   const slots = JobSlots.attach(task.slots);
   const loop = new JobLoop(task, slots, engine);
   await loop.run();
-  await engine.close();
-  worker.postMessage({ kind: "stopped" });
+  try {
+    await engine.close();
+    worker.postMessage({ kind: "stopped" });
+  } catch (error) {
+    // The instance that opened the store closes next, and fails likewise.
+    worker.postMessage({ kind: "failed", error: asError(error) });
+  }
   worker.close();
 }
 
@@ -197,4 +199,8 @@ function sourceOf(
   return work.isStealing
     ? fromOwnDeque(words, worker, work.workers, onShared)
     : fromSharedQueue(words);
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
 }

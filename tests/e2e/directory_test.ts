@@ -205,6 +205,7 @@ for (const pool of ["reuse-port", "shared-queue"]) {
         server.log,
         "error: Cannot sync LevelDB's log: IO error",
       );
+      assert(!server.log.includes("Uncaught"), server.log);
     },
   );
 }

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { ClassicLevel } from "classic-level";
 import type { KvsEngine, SyncMode } from "../../../engine/engine.ts";
+import { ClosedError } from "../../../engine/errors.ts";
 import {
   attachEngine,
   openEngine,
