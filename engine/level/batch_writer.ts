@@ -25,6 +25,9 @@ const SYNC_KEY = new Uint8Array([
   ...crypto.getRandomValues(new Uint8Array(16)),
 ]);
 
+/** How many batches of an instance LevelDB has at a time, to join itself. */
+const MAX_WRITING = 8;
+
 /** Batches are joined up to this size, in bytes of keys and values. */
 const MAX_JOINED_BYTES = 1 << 20;
 
@@ -36,7 +39,7 @@ interface Batch {
 }
 
 /**
- * Writes the batches of one instance, one after another; those that come in the
+ * Writes the batches of one instance, some at a time; those that come in the
  * meantime are joined. Once a batch of any instance has failed, all fail.
  */
 export class BatchWriter {
@@ -45,7 +48,7 @@ export class BatchWriter {
   readonly #order: WriteOrder;
   readonly #onFailure: OnFailure;
   #waiting: Batch[] = [];
-  #isWriting = false;
+  #writing = 0;
 
   /**
    * @param db The database.
@@ -76,7 +79,7 @@ export class BatchWriter {
   write(operations: readonly Operation[], sync: boolean): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#waiting.push({ operations, sync, resolve, reject });
-    if (!this.#isWriting) this.#writeWaiting();
+    if (this.#writing < MAX_WRITING) this.#writeWaiting();
     return promise;
   }
 
@@ -105,14 +108,14 @@ export class BatchWriter {
   }
 
   async #writeWaiting(): Promise<void> {
-    this.#isWriting = true;
+    this.#writing++;
     while (this.#waiting.length > 0) {
       const batches = this.#takeJoined();
       const refusal = this.#refusal();
       if (refusal === undefined) await this.#writeJoined(batches);
       else batches.forEach(({ reject }) => reject(refusal));
     }
-    this.#isWriting = false;
+    this.#writing--;
   }
 
   async #writeJoined(batches: readonly Batch[]): Promise<void> {

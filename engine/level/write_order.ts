@@ -4,16 +4,14 @@
  * @module
  */
 
-import { waitForChange } from "./wait_for_change.ts";
-
 /** The number that the next write gets. */
 const STARTED = 0;
 /** All writes with lower numbers have ended. */
 const ENDED = 1;
 const FIRST_CELL = 2;
 
-/** More than instances can attach: each has one write at a time. */
-const CELLS = 4096;
+/** More than there can be writes at a time: some of each instance. */
+const CELLS = 16_384;
 
 /** After how long a write is taken for a dead Worker's, in milliseconds. */
 const DEAD_AFTER_MS = 5_000;
@@ -30,6 +28,7 @@ const DEAD_AFTER_MS = 5_000;
 export class WriteOrder {
   readonly #words: Int32Array;
   readonly #deadAfterMs: number;
+  #waiters: { readonly before: number; readonly resolve: () => void }[] = [];
 
   /**
    * @param buffer What {@linkcode WriteOrder.buffer} is elsewhere.
@@ -76,18 +75,52 @@ export class WriteOrder {
     return (Atomics.load(this.#words, ENDED) - before | 0) >= 0;
   }
 
-  async #waitFor(before: number): Promise<void> {
+  #waitFor(before: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#waiters.push({ before, resolve });
+    if (this.#waiters.length === 1) this.#watch();
+    return promise;
+  }
+
+  /** Lets those go on who wait, until nobody does. */
+  async #watch(): Promise<void> {
     const words = this.#words;
+    let last = Atomics.load(words, ENDED);
+    // It also keeps the process alive, which a pending waitAsync does not.
+    const timer = setInterval(() => {
+      const ended = Atomics.load(words, ENDED);
+      if (ended === last) this.#passOver(ended);
+      last = ended;
+    }, this.#deadAfterMs);
     for (;;) {
       const ended = Atomics.load(words, ENDED);
-      if ((ended - before | 0) >= 0) return;
-      if (await waitForChange(words, ENDED, ended, this.#deadAfterMs)) continue;
-      // What became of it will never be known. The chance that it failed just
-      // before its Worker died is taken rather than refusing all writes.
-      Atomics.compareExchange(words, ENDED, ended, ended + 1 | 0);
-      this.#advance();
-      Atomics.notify(words, ENDED);
+      this.#settle();
+      if (this.#waiters.length === 0) break;
+      const result = Atomics.waitAsync(words, ENDED, ended);
+      if (result.async) await result.value;
     }
+    clearInterval(timer);
+  }
+
+  #settle(): void {
+    const left = [];
+    for (const waiter of this.#waiters) {
+      if (this.#hasEnded(waiter.before)) waiter.resolve();
+      else left.push(waiter);
+    }
+    this.#waiters = left;
+  }
+
+  /**
+   * Takes a write for a dead Worker's. What became of it will never be known:
+   * the chance that it failed just before its Worker died is taken rather than
+   * refusing all writes.
+   */
+  #passOver(number: number): void {
+    const words = this.#words;
+    Atomics.compareExchange(words, ENDED, number, number + 1 | 0);
+    this.#advance();
+    Atomics.notify(words, ENDED);
   }
 
   /** Moves on over all writes that have ended. */
