@@ -8,7 +8,7 @@ import type { Counters } from "../monitor/counters.ts";
 import { isLoopback, parseAddr } from "../protocol/addr.ts";
 import { AuthSession } from "./auth_session.ts";
 import { DenoListener } from "./deno_transport.ts";
-import type { Session } from "./session.ts";
+import type { MakeSession, Session } from "./session.ts";
 
 /** What a server asks of those who connect. */
 export interface Access {
@@ -64,12 +64,12 @@ export function listen(
  * @returns What makes them now.
  */
 export function guarded(
-  makeSession: () => Session,
+  makeSession: MakeSession,
   { tokenHash }: Access,
   counters: Counters,
 ): () => Session {
   return tokenHash === undefined
-    ? makeSession
+    ? () => makeSession(false)
     : () => new AuthSession(tokenHash, makeSession, counters);
 }
 

@@ -9,7 +9,7 @@ import type { Counters } from "../monitor/counters.ts";
 import { AnswerBuffer } from "../protocol/answer_buffer.ts";
 import { RequestBuffer } from "../protocol/request_buffer.ts";
 import { isToken } from "../protocol/token_hash.ts";
-import type { Session, SessionPhase } from "./session.ts";
+import type { MakeSession, Session, SessionPhase } from "./session.ts";
 
 const NO_BYTES = new Uint8Array(0);
 
@@ -31,7 +31,7 @@ const FAILED = "Authentication failed: wrong token";
  * follows to a session that is made only now.
  */
 export class AuthSession implements Session {
-  readonly #makeSession: () => Session;
+  readonly #makeSession: MakeSession;
   #stranger: Stranger | undefined;
   #session: Session;
   /** What came behind the token in the same reads. */
@@ -47,7 +47,7 @@ export class AuthSession implements Session {
    */
   constructor(
     tokenHash: Uint8Array,
-    makeSession: () => Session,
+    makeSession: MakeSession,
     counters: Counters,
   ) {
     this.#makeSession = makeSession;
@@ -112,7 +112,7 @@ export class AuthSession implements Session {
   }
 
   #enter(stranger: Stranger): void {
-    this.#session = this.#makeSession();
+    this.#session = this.#makeSession(true);
     this.#stranger = undefined;
     this.#isDrained = true;
     this.#rest = stranger.takeRest();

@@ -94,7 +94,9 @@ export class JobExecutor {
   #makeBuffers(): JobBuffers {
     const requests = new RequestBuffer(this.#limits);
     // A batch is whole requests, be it that the last was ended by the end of
-    // its stream: nothing in a batch waits for more.
+    // its stream: nothing in a batch waits for more. How a connection begins
+    // was looked at where it was read.
+    requests.resume();
     requests.end();
     const answers = new AnswerBuffer(this.#limits.maxUnreadBytes);
     return { requests, answers };

@@ -46,12 +46,13 @@ export class JobPool implements ThreadPool {
     this.#snapshots = snapshots;
     this.#connections = new ConnectionSet(
       guarded(
-        () =>
+        (hasBegun) =>
           new RemoteSession(
             runner.board,
             limits,
             new ConnectionSnapshot(snapshots),
             counters,
+            hasBegun,
           ),
         access,
         counters,

@@ -34,10 +34,10 @@ export class RemoteSession implements Session {
   #isBroken = false;
   readonly #snapshot: ConnectionSnapshot;
   readonly #counters: Counters;
-  /** Whether the request behind the batch is for this thread. */
+  /** Whether what follows the batch is for this thread. */
   #isOwnNext = false;
   readonly #isOwn = ({ kind }: KvsRequest | ProtocolError): boolean =>
-    this.#isOwnNext = kind === "snapshot" ||
+    this.#isOwnNext = this.#requests.isBroken || kind === "snapshot" ||
       kind === "scan" && this.#snapshot.current !== undefined;
 
   /**
@@ -45,15 +45,18 @@ export class RemoteSession implements Session {
    * @param limits How large requests may be.
    * @param snapshot The snapshot of the connection.
    * @param counters Counts what runs on this thread.
+   * @param hasBegun Whether the connection has begun elsewhere.
    */
   constructor(
     board: JobBoard,
     limits: RequestLimits,
     snapshot: ConnectionSnapshot,
     counters: Counters,
+    hasBegun = false,
   ) {
     this.#board = board;
     this.#requests = new RequestBuffer(limits);
+    if (hasBegun) this.#requests.resume();
     this.#snapshot = snapshot;
     this.#counters = counters;
   }
@@ -131,6 +134,8 @@ export class RemoteSession implements Session {
       await answerSnapshot(this.#snapshot, request.isRelease, answers);
     } else if (request?.kind === "scan" && current !== undefined) {
       await answerScan(current, request.range, answers);
+    } else if (request?.kind === "invalid") {
+      answers.err(request.message);
     } else {
       throw new Error(`Not for this thread: ${request?.kind}`);
     }

@@ -83,7 +83,7 @@ async function start(request: StartRequest): Promise<void> {
   );
   connections = new ConnectionSet(
     guarded(
-      () =>
+      (hasBegun) =>
         new LocalSession(
           attached,
           request.limits,
@@ -91,6 +91,7 @@ async function start(request: StartRequest): Promise<void> {
           spare,
           writer,
           new ConnectionSnapshot(ofConnections),
+          hasBegun,
         ),
       request.access,
       monitor.counters,

@@ -55,6 +55,12 @@ export interface Session {
   close(): void;
 }
 
+/**
+ * Makes a session for a connection, which may have begun elsewhere: with a
+ * line that was a JSON object.
+ */
+export type MakeSession = (hasBegun: boolean) => Session;
+
 /** A session whose requests run on this thread. */
 export class LocalSession implements Session {
   readonly #engine: KvsEngine;
@@ -74,6 +80,7 @@ export class LocalSession implements Session {
    * thread.
    * @param writer Takes the writes, for instance to join them with others'.
    * @param snapshot The snapshot of the connection; without it there is none.
+   * @param hasBegun Whether the connection has begun elsewhere.
    */
   constructor(
     engine: KvsEngine,
@@ -82,11 +89,13 @@ export class LocalSession implements Session {
     spare = new SpareAnswers(limits.maxUnreadBytes),
     writer: Pick<KvsEngine, "write"> = engine,
     snapshot?: ConnectionSnapshot,
+    hasBegun = false,
   ) {
     this.#engine = engine;
     this.#writer = writer;
     this.#monitor = monitor;
     this.#requests = new RequestBuffer(limits);
+    if (hasBegun) this.#requests.resume();
     this.#spare = spare;
     this.#snapshot = snapshot;
   }

@@ -13,6 +13,12 @@ export interface ProtocolErrorOptions {
    * @default {false}
    */
   readonly fatal?: boolean;
+  /**
+   * Whether the bytes are no JSON object at all, rather than a wrong one.
+   *
+   * @default {false}
+   */
+  readonly malformed?: boolean;
 }
 
 /** Says why bytes are not a request of the protocol. */
@@ -22,15 +28,21 @@ export class ProtocolError extends Error {
   readonly kind = "invalid";
   /** Whether the connection must close once this error is answered. */
   readonly fatal: boolean;
+  /** Whether the bytes are no JSON object at all. */
+  readonly malformed: boolean;
 
   /**
    * Makes an error.
    *
    * @param message What is wrong, for the client to read.
-   * @param options Whether it ends the connection.
+   * @param options Whether it ends the connection, and what kind it is.
    */
-  constructor(message: string, { fatal = false }: ProtocolErrorOptions = {}) {
+  constructor(
+    message: string,
+    { fatal = false, malformed = false }: ProtocolErrorOptions = {},
+  ) {
     super(message);
     this.fatal = fatal;
+    this.malformed = malformed;
   }
 }

@@ -108,6 +108,14 @@ const NAMES = [...READERS.keys()].join(", ").replace(/, (\w+)$/, " or $1");
 
 const HTTP_REQUEST_LINE = /^[A-Z]+ \S+ HTTP\/\d/;
 
+/** No more of an opening is looked at, since it only decides on the wording. */
+const MAX_REQUEST_LINE_BYTES = 16 * 1024;
+
+/** The content type of the record that a TLS connection begins with. */
+const TLS_HANDSHAKE = 0x16;
+
+const latin1 = new TextDecoder("latin1");
+
 // A byte order mark is no JSON, and must not vanish from a key either.
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -164,6 +172,7 @@ export function decodeGeneral(bytes: Uint8Array): KvsRequest {
   ) {
     throw new ProtocolError(
       `A request must be an object, found ${foundIn(message)}`,
+      { malformed: true },
     );
   }
   const names = Object.keys(message);
@@ -194,19 +203,37 @@ function parseJson(bytes: Uint8Array): unknown {
   try {
     text = decoder.decode(bytes);
   } catch {
-    throw new ProtocolError("A request must be UTF-8, found other bytes");
+    throw new ProtocolError("A request must be UTF-8, found other bytes", {
+      malformed: true,
+    });
   }
   try {
     return JSON.parse(text);
   } catch (error) {
-    // A web page can make a browser send lines of its choice to a local port,
-    // but only behind this line.
-    if (HTTP_REQUEST_LINE.test(text)) {
-      throw new ProtocolError("This port does not speak HTTP", {
-        fatal: true,
-      });
-    }
+    if (HTTP_REQUEST_LINE.test(text)) throw foreign("HTTP");
     const reason = error instanceof Error ? error.message : String(error);
-    throw new ProtocolError(`Malformed JSON: ${reason}`);
+    throw new ProtocolError(`Malformed JSON: ${reason}`, { malformed: true });
   }
+}
+
+/**
+ * Says what is wrong with a connection that does not begin with an object.
+ *
+ * @param bytes What has come of it, at least one byte.
+ * @returns The error, which ends the connection.
+ */
+export function badOpening(bytes: Uint8Array): ProtocolError {
+  if (bytes[0] === TLS_HANDSHAKE) return foreign("TLS");
+  const text = latin1.decode(bytes.subarray(0, MAX_REQUEST_LINE_BYTES));
+  return HTTP_REQUEST_LINE.test(text) ? foreign("HTTP") : new ProtocolError(
+    "A connection must begin with a JSON object",
+    { fatal: true, malformed: true },
+  );
+}
+
+function foreign(protocol: string): ProtocolError {
+  return new ProtocolError(`This port does not speak ${protocol}`, {
+    fatal: true,
+    malformed: true,
+  });
 }

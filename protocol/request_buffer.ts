@@ -4,12 +4,12 @@
  * @module
  */
 
-import { CARRIAGE_RETURN, NEWLINE, SPACE, TAB } from "./bytes.ts";
+import { CARRIAGE_RETURN, NEWLINE, OPEN_BRACE, SPACE, TAB } from "./bytes.ts";
 import { CanonicalDecoder } from "./canonical.ts";
 import { FrameScanner, MAX_DEPTH } from "./frame_scanner.ts";
 import { InputBuffer } from "./input_buffer.ts";
 import { ProtocolError } from "./protocol_error.ts";
-import { decodeRequest, type KvsRequest } from "./request.ts";
+import { badOpening, decodeRequest, type KvsRequest } from "./request.ts";
 
 /** How large requests and their parts may be. */
 export interface RequestLimits {
@@ -45,6 +45,11 @@ const LARGEST_REQUEST_BYTES = 256 * 1024 * 1024;
  * sent it may be waiting. An object may spread over lines, see
  * {@linkcode FrameScanner}.
  *
+ * A connection that does not begin with a JSON object is broken, and nothing
+ * that follows is looked at. A web page can make a browser send bytes of its
+ * choice to a local port, but only after a line of HTTP or a TLS handshake; to
+ * recognize those would leave their variations, and other protocols.
+ *
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
@@ -66,6 +71,10 @@ export class RequestBuffer {
   readonly #maxRequestBytes: number;
   #isEnded = false;
   #isBroken = false;
+  /** Whether the connection has yet to begin with an object. */
+  #isFirst = true;
+  /** The last error, where {@linkcode takeWhole} came upon it. */
+  #lastError: ProtocolError | undefined;
 
   /**
    * Makes an empty buffer.
@@ -113,6 +122,11 @@ export class RequestBuffer {
     this.#input.commit(countBytes);
   }
 
+  /** Says that the connection has begun elsewhere, with an object. */
+  resume(): void {
+    this.#isFirst = false;
+  }
+
   /** Says that no more bytes will come, so the rest is a request as it is. */
   end(): void {
     this.#isEnded = true;
@@ -132,7 +146,9 @@ export class RequestBuffer {
     while (start < end && isBlank(bytes[start])) start++;
     if (start === end || this.#isBroken) {
       input.start = end;
-      return undefined;
+      const error = this.#lastError;
+      this.#lastError = undefined;
+      return error;
     }
     const request = this.#canonical.decode(bytes, view, start, end);
     if (request === undefined) {
@@ -140,6 +156,7 @@ export class RequestBuffer {
       return this.#nextScanned();
     }
     input.start = this.#canonical.end;
+    this.#isFirst = false;
     return this.#checked(request, input.start - start);
   }
 
@@ -157,7 +174,12 @@ export class RequestBuffer {
    * Takes all requests that are whole, unread, to be run somewhere else by a
    * buffer with the same limits and these bytes, all at once, for its stream.
    *
-   * @param isOwn Says which request to stop at; {@linkcode next} gives it.
+   * An error that breaks the connection is never among them: where that other
+   * buffer might find the end of the broken request elsewhere, it would run
+   * what comes after.
+   *
+   * @param isOwn Says which request to stop at; {@linkcode next} gives it, as
+   * it does the error that breaks the connection.
    * @returns Their bytes, valid until the next call of {@linkcode space};
    * none where more bytes are needed, or the next request is one to stop at.
    */
@@ -170,7 +192,12 @@ export class RequestBuffer {
       const end = input.start;
       const request = this.next();
       if (request === undefined) break;
-      if (!isOwn(request)) continue;
+      const isLast = isOwn(request);
+      if (this.#isBroken && request.kind === "invalid") {
+        this.#lastError = request;
+        return input.bytes.subarray(start, end);
+      }
+      if (!isLast) continue;
       input.start = end;
       break;
     }
@@ -195,29 +222,51 @@ export class RequestBuffer {
     const input = this.#input;
     const scanner = this.#scanner;
     const { bytes, start, end } = input;
+    if (this.#isFirst && bytes[start] !== OPEN_BRACE) {
+      return this.#break(badOpening(bytes.subarray(start, end)));
+    }
     let length = scanner.scan(bytes, start, end);
     if (length < 0) {
       length = end - start;
-      if (length > this.#maxRequestBytes) return this.#break(length);
+      if (length > this.#maxRequestBytes) {
+        return this.#break(tooLong("Request", length, this.#maxRequestBytes));
+      }
       if (!scanner.isWhole && !this.#isEnded) return undefined;
     }
     const { isTooDeep } = scanner;
     scanner.reset();
     input.start = start + length;
     if (isTooDeep) {
-      return new ProtocolError(`Nested deeper than ${MAX_DEPTH} levels`);
+      return this.#refused(
+        new ProtocolError(`Nested deeper than ${MAX_DEPTH} levels`, {
+          malformed: true,
+        }),
+      );
     }
     try {
-      return this.#checked(decodeRequest(bytes, start, start + length), length);
+      const request = decodeRequest(bytes, start, start + length);
+      this.#isFirst = false;
+      return this.#checked(request, length);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
-      this.#isBroken ||= error.fatal;
-      return error;
+      return this.#refused(error);
     }
   }
 
+  #refused(error: ProtocolError): ProtocolError {
+    if (error.fatal || (this.#isFirst && error.malformed)) {
+      return this.#break(error);
+    }
+    this.#isFirst = false;
+    return error;
+  }
+
   #checked(request: KvsRequest, lengthBytes: number) {
-    if (lengthBytes > this.#maxRequestBytes) return this.#break(lengthBytes);
+    if (lengthBytes > this.#maxRequestBytes) {
+      return this.#break(
+        tooLong("Request", lengthBytes, this.#maxRequestBytes),
+      );
+    }
     if (
       request.kind === "scan" || request.kind === "snapshot" ||
       request.kind === "compact" || request.kind === "stats" ||
@@ -234,11 +283,11 @@ export class RequestBuffer {
     return request;
   }
 
-  #break(lengthBytes: number): ProtocolError {
+  #break(error: ProtocolError): ProtocolError {
     this.#isBroken = true;
     this.#input.start = this.#input.end;
     this.#scanner.reset();
-    return tooLong("Request", lengthBytes, this.#maxRequestBytes);
+    return error;
   }
 }
 

@@ -163,6 +163,7 @@ Deno.test("AuthSession does not hold what a stranger sends", async () => {
 
 Deno.test("AuthSession lets refusals leave before they are many", async () => {
   const { session } = make();
+  assertEquals(await feed(session, "{}\n"), REQUIRED);
   const space = session.space();
   space.set(encoder.encode("1\n".repeat(space.length / 2)));
   session.commit(space.length);

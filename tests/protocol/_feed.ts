@@ -89,13 +89,16 @@ export function takeAll(requests: RequestBuffer): string[] {
  *
  * @param text The text, or bytes.
  * @param readBytes How many bytes a read brings at most.
+ * @param options Whether the connection has begun before the text.
  * @returns The requests, spelled out.
  */
 export function received(
   text: string | Uint8Array,
   readBytes = Infinity,
+  { hasBegun = false } = {},
 ): string[] {
   const requests = new RequestBuffer();
+  if (hasBegun) requests.resume();
   const taken: string[] = [];
   const bytes = typeof text === "string" ? encoder.encode(text) : text;
   feed(requests, bytes, () => taken.push(...takeAll(requests)), readBytes);

@@ -39,27 +39,33 @@ function checkInputs(seed: number, first: number, count: number): void {
   for (let number = first; number < first + count; number++) {
     const random = new Random(Math.imul(seed + number, 0x9e3779b1));
     const pieces = cut(makeInput(random), random);
+    const hasBegun = random.below(2) === 0;
     try {
-      check(pieces);
+      check(pieces, hasBegun);
     } catch (error) {
       const shownPieces = pieces.map((piece) =>
         JSON.stringify(String.fromCharCode(...piece))
       );
       throw new Error(
-        `Input ${number} of seed ${seed}, in pieces ${shownPieces.join(" + ")}`,
+        `Input ${number} of seed ${seed}, ${
+          hasBegun ? "later" : "first"
+        }, in pieces ${shownPieces.join(" + ")}`,
         { cause: error },
       );
     }
   }
 }
 
-function check(pieces: readonly Uint8Array<ArrayBuffer>[]): void {
-  const readings = readPlainly(pieces);
+function check(
+  pieces: readonly Uint8Array<ArrayBuffer>[],
+  hasBegun: boolean,
+): void {
+  const readings = readPlainly(pieces, hasBegun);
   const expected = readings.map(({ message }) => meaning(message));
-  same(readHere(pieces).map(withoutReason), expected);
+  same(readHere(pieces, hasBegun).map(withoutReason), expected);
   // As the pools have it whose Workers decode what another thread has framed,
   // which keeps some requests to itself: removals here, since they are frequent.
-  same(readElsewhere(pieces).map(withoutReason), expected);
+  same(readElsewhere(pieces, hasBegun).map(withoutReason), expected);
   for (const [i, { frame }] of readings.entries()) {
     const decoded = outcome(() => decodeGeneral(frame));
     same([outcome(() => decodeRequest(frame, 0, frame.length))], [decoded]);
@@ -78,8 +84,9 @@ function same(actual: readonly string[], expected: readonly string[]): void {
   );
 }
 
-function readHere(pieces: readonly Uint8Array[]): string[] {
+function readHere(pieces: readonly Uint8Array[], hasBegun: boolean): string[] {
   const requests = new RequestBuffer();
+  if (hasBegun) requests.resume();
   const taken: string[] = [];
   for (const piece of pieces) {
     feed(requests, piece, () => taken.push(...takeAll(requests)));
@@ -89,16 +96,21 @@ function readHere(pieces: readonly Uint8Array[]): string[] {
   return [...taken, ...takeAll(requests)];
 }
 
-function readElsewhere(pieces: readonly Uint8Array[]): string[] {
+function readElsewhere(
+  pieces: readonly Uint8Array[],
+  hasBegun: boolean,
+): string[] {
   const requests = new RequestBuffer();
+  if (hasBegun) requests.resume();
   const there = new RequestBuffer();
+  there.resume();
   there.end();
   const taken: string[] = [];
   const takeBatch = () => {
     for (;;) {
       let isOwnNext = false;
       const batch = requests.takeWhole(({ kind }) =>
-        isOwnNext = kind === "remove"
+        isOwnNext = kind === "remove" || requests.isBroken
       );
       if (batch.length > 0) {
         there.space(batch.length).set(batch);

@@ -44,9 +44,13 @@ export interface Reading {
  * Reads a stream.
  *
  * @param pieces What the reads bring; the end of the stream follows.
+ * @param hasBegun Whether the connection has begun before.
  * @returns What is in it, up to where the connection has to be closed.
  */
-export function readPlainly(pieces: readonly Uint8Array[]): Reading[] {
+export function readPlainly(
+  pieces: readonly Uint8Array[],
+  hasBegun = false,
+): Reading[] {
   const readings: Reading[] = [];
   let text = "";
   for (let i = 0; i <= pieces.length; i++) {
@@ -55,16 +59,20 @@ export function readPlainly(pieces: readonly Uint8Array[]): Reading[] {
     for (;;) {
       text = text.replace(/^[\n\r\t ]+/, "");
       if (text === "") break;
+      const isFirst = !hasBegun && readings.length === 0;
+      if (isFirst && !text.startsWith("{")) {
+        return [{ frame: bytesOf(text), message: undefined }];
+      }
       const { length, isWhole, isTooDeep } = findEnd(text);
       if (length < 0 && !isWhole && !isEnd) break;
       const line = length < 0 ? text : text.slice(0, length);
       text = text.slice(line.length);
       const frame = bytesOf(line);
-      const { message, isFatal } = isTooDeep
-        ? { message: undefined, isFatal: false }
+      const { message, isFatal, isObject } = isTooDeep
+        ? { message: undefined, isFatal: false, isObject: false }
         : decode(frame);
       readings.push({ frame, message });
-      if (isFatal) return readings;
+      if (isFatal || (isFirst && !isObject)) return readings;
     }
   }
   return readings;
@@ -106,13 +114,19 @@ function findEnd(
 
 function decode(
   frame: Uint8Array,
-): { message: Reading["message"]; isFatal: boolean } {
+): { message: Reading["message"]; isFatal: boolean; isObject: boolean } {
   let text = "";
   try {
     text = decoder.decode(frame);
-    return { message: understood(JSON.parse(text)), isFatal: false };
+    const value = JSON.parse(text);
+    return {
+      message: understood(value),
+      isFatal: false,
+      isObject: isObject(value),
+    };
   } catch {
-    return { message: undefined, isFatal: /^[A-Z]+ \S+ HTTP\/\d/.test(text) };
+    const isFatal = /^[A-Z]+ \S+ HTTP\/\d/.test(text);
+    return { message: undefined, isFatal, isObject: false };
   }
 }
 
