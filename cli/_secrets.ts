@@ -3,6 +3,9 @@ import type { Log } from "../monitor/log.ts";
 
 const VARIABLE = "KVS_TOKEN";
 
+// A byte order mark stays what it is.
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
 /** The permissions of a file by which strangers read it. */
 const OTHERS_MAY_READ = 0o004;
 
@@ -24,7 +27,9 @@ export function readToken(
     const token = readVariable();
     return token === undefined ? undefined : checked(token, VARIABLE);
   }
-  const token = readFile("auth-file", path).replace(/\r?\n$/, "");
+  const from = `File "${path}"`;
+  const text = decoded(reading("auth-file", path, Deno.readFileSync), from);
+  const token = text.replace(/\r?\n$/, "");
   const { mode } = Deno.statSync(path);
   if (mode !== null && (mode & OTHERS_MAY_READ) !== 0) {
     log?.(
@@ -35,7 +40,7 @@ export function readToken(
       },
     );
   }
-  return checked(token, `File "${path}"`);
+  return checked(token, from);
 }
 
 /**
@@ -47,8 +52,12 @@ export function readToken(
  * @throws {Error} If that fails.
  */
 export function readFile(flag: string, path: string): string {
+  return reading(flag, path, Deno.readTextFileSync);
+}
+
+function reading<T>(flag: string, path: string, read: (path: string) => T): T {
   try {
-    return Deno.readTextFileSync(path);
+    return read(path);
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     const reason = error instanceof Deno.errors.NotFound
@@ -65,7 +74,27 @@ function readVariable(): string | undefined {
     name: "env",
     variable: VARIABLE,
   });
-  return state === "granted" ? Deno.env.get(VARIABLE) : undefined;
+  if (state !== "granted") return undefined;
+  try {
+    return Deno.env.get(VARIABLE);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.InvalidData)) throw error;
+    // The runtime's message repeats the value.
+    throw noText(VARIABLE);
+  }
+}
+
+/** Decodes a token. To replace what is no text would make tokens the same. */
+function decoded(bytes: Uint8Array, from: string): string {
+  try {
+    return decoder.decode(bytes);
+  } catch {
+    throw noText(from);
+  }
+}
+
+function noText(from: string): Error {
+  return new Error(`${from} holds no token: A token must be UTF-8 text`);
 }
 
 function checked(token: string, from: string): string {

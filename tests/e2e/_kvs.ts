@@ -54,6 +54,12 @@ export interface RunOptions {
    * @default {{}}
    */
   readonly env?: Readonly<Record<string, string>>;
+  /**
+   * What `KVS_TOKEN` is, byte by byte: no zero byte, and no newline at the end.
+   *
+   * @default as in `env`
+   */
+  readonly tokenBytes?: Uint8Array;
 }
 
 /**
@@ -65,11 +71,17 @@ export interface RunOptions {
  */
 export async function kvs(
   args: readonly string[],
-  { stdin = "", closeStdout = false, permissions = PERMISSIONS, env }:
-    RunOptions = {},
+  {
+    stdin = "",
+    closeStdout = false,
+    permissions = PERMISSIONS,
+    env,
+    tokenBytes,
+  }: RunOptions = {},
 ): Promise<Result> {
   const child = spawn(args, permissions, {
     env,
+    tokenBytes,
     stdin: "piped",
     stdout: "piped",
     stderr: "piped",
@@ -205,26 +217,33 @@ export class ServerProcess implements AsyncDisposable {
 function spawn(
   args: readonly string[],
   permissions: readonly string[],
-  { env: variables, ...streams }: Pick<
-    Deno.CommandOptions,
-    "env" | "stdin" | "stdout" | "stderr"
-  >,
+  { env: variables, tokenBytes, ...streams }:
+    & Pick<Deno.CommandOptions, "env" | "stdin" | "stdout" | "stderr">
+    & Pick<RunOptions, "tokenBytes">,
 ): Deno.ChildProcess {
   const env = { NO_COLOR: "1", ...variables };
-  if (BINARY !== undefined) {
-    return new Deno.Command(BINARY, { args: [...args], env, ...streams })
-      .spawn();
+  const [program, ...programArgs] = BINARY !== undefined ? [BINARY] : [
+    Deno.execPath(),
+    "run",
+    "--quiet",
+    "--no-prompt",
+    ...importMap(),
+    ...permissions,
+    new URL("main.ts", ROOT).href,
+  ];
+  const command = [program, ...programArgs, ...args];
+  if (tokenBytes !== undefined) {
+    const octal = Array.from(
+      tokenBytes,
+      (byte) => `\\${byte.toString(8).padStart(3, "0")}`,
+    );
+    const script = `KVS_TOKEN=$(printf '${octal.join("")}')
+export KVS_TOKEN
+exec "$@"`;
+    command.unshift("sh", "-c", script, "sh");
   }
-  return new Deno.Command(Deno.execPath(), {
-    args: [
-      "run",
-      "--quiet",
-      "--no-prompt",
-      ...importMap(),
-      ...permissions,
-      new URL("main.ts", ROOT).href,
-      ...args,
-    ],
+  return new Deno.Command(command[0], {
+    args: command.slice(1),
     env,
     ...streams,
   }).spawn();

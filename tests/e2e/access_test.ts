@@ -131,6 +131,43 @@ test(
   },
 );
 
+test(
+  "kvs takes no token that is not UTF-8, and repeats nothing of it",
+  async (root, tokenFile) => {
+    const bytes = (rest: number[]) =>
+      Uint8Array.from([...new TextEncoder().encode("open sesame"), ...rest]);
+    const notText = "holds no token: A token must be UTF-8 text\n";
+    for (
+      const rest of [[0x80], [0xff, 0x0a], [0xe2, 0x82], [0xed, 0xa0, 0x80]]
+    ) {
+      Deno.writeFileSync(tokenFile, bytes(rest));
+      for (
+        const command of [["get", "k"], ["serve", "--dir", `${root}/data`]]
+      ) {
+        const { code, stderr } = await kvs([
+          ...command,
+          "--auth-file",
+          tokenFile,
+        ]);
+        assertEquals(stderr, `error: File "${tokenFile}" ${notText}`);
+        assertEquals(code, 1);
+        // As a shell exports it, which need not be text.
+        const variable = await kvs(command, { tokenBytes: bytes(rest) });
+        assertEquals(variable.stderr, `error: KVS_TOKEN ${notText}`);
+        assertEquals(variable.code, 1);
+      }
+    }
+    // What a launcher that reads the environment as text makes of such bytes.
+    const { stderr } = await kvs(["get", "k"], {
+      env: { KVS_TOKEN: "open sesame\ufffd" },
+    });
+    assertEquals(
+      stderr,
+      "error: KVS_TOKEN holds no token: A token must not hold U+FFFD, a replaced character\n",
+    );
+  },
+);
+
 test("kvs speaks TLS", async (root, tokenFile) => {
   await makeCertificate(root);
   const cert = `${root}/cert.pem`;

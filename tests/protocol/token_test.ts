@@ -9,6 +9,7 @@ Deno.test("checkedToken() refuses what is none, and does not repeat it", () => {
     [`${longest}x`, "A token must have at most 4096 bytes, found 4097"],
     ["two\nlines", "A token must be one line of Unicode text"],
     ["lone \ud800", "A token must be one line of Unicode text"],
+    ["\ufffdx", "A token must not hold U+FFFD, a replaced character"],
   ];
   for (const [token, message] of cases) {
     const error = assertThrows(() => checkedToken(token), RangeError);
