@@ -13,11 +13,13 @@ export const SHUT_RDWR = 2;
 export const MSG_DONTWAIT = 0x40;
 export const MSG_NOSIGNAL = 0x4000;
 
-/** Values of {@linkcode Libc.errno}. */
-export const EINTR = 4;
-export const EAGAIN = 11;
-export const EADDRINUSE = 98;
-export const ECONNABORTED = 103;
+export const POLLIN = 1;
+export const POLLOUT = 4;
+
+const EADDRINUSE = 98;
+
+/** A signal may interrupt poll() even where it need not wait. */
+const MAX_POLLS = 8;
 
 function open() {
   // Sizes and results of type ssize_t stay far below 2^31 here, and as 32-bit
@@ -45,6 +47,11 @@ function open() {
       result: "i32",
       nonblocking: true,
     },
+    poll_now: {
+      name: "poll",
+      parameters: ["buffer", "u64", "i32"],
+      result: "i32",
+    },
     recv: { parameters: ["i32", "buffer", "u32", "i32"], result: "i32" },
     send: { parameters: ["i32", "buffer", "u32", "i32"], result: "i32" },
     setsockopt: {
@@ -63,10 +70,13 @@ export type LibcCalls = ReturnType<typeof open>["symbols"];
 
 /** The C library, as one thread has it open. */
 export class Libc {
-  /** The calls: a negative result means that {@linkcode errno} says why. */
+  /** The calls: a negative result means that {@linkcode reason} says why. */
   readonly calls: LibcCalls;
   readonly #library: ReturnType<typeof open>;
   readonly #errno: Deno.UnsafePointerView;
+  /** `struct pollfd`. */
+  readonly #pollfd = new DataView(new ArrayBuffer(8));
+  readonly #pollfdBytes = new Uint8Array(this.#pollfd.buffer);
 
   /**
    * Opens it, where that can be done.
@@ -95,17 +105,32 @@ export class Libc {
     this.#errno = new Deno.UnsafePointerView(errno);
   }
 
-  /** Why the call before failed, valid until the next call of anything. */
-  get errno(): number {
-    return this.#errno.getInt32();
+  /**
+   * Asks whether something can be read, sent or accepted, or has failed for
+   * good: whether a call that has just failed did not only mean "not yet".
+   *
+   * errno would tell the same, but it is read by a call of its own. Between the
+   * two the runtime may make others on this thread that fail: it collects
+   * garbage, or handles a signal. Whoever took their errno for that of `recv`
+   * would reset a sound connection, or wait for one that is broken. So errno
+   * decides about nothing, and only words messages.
+   *
+   * @param fd The descriptor.
+   * @param events {@linkcode POLLIN} or {@linkcode POLLOUT}.
+   */
+  isReady(fd: number, events: number): boolean {
+    this.#pollfd.setInt32(0, fd, true);
+    this.#pollfd.setInt16(4, events, true);
+    for (let i = 0; i < MAX_POLLS; i++) {
+      const count = this.calls.poll_now(this.#pollfdBytes, 1n, 0);
+      if (count >= 0) return count > 0;
+    }
+    return true;
   }
 
-  /**
-   * Says in words what an {@linkcode errno} means.
-   *
-   * @param errno The number.
-   */
-  reason(errno: number): string {
+  /** Says in words why the call before has failed: most likely, that is. */
+  reason(): string {
+    const errno = this.#errno.getInt32();
     const text = this.calls.strerror(errno);
     const words = text === null ? "system error" : readText(text);
     return `${words} (os error ${errno})`;
@@ -117,8 +142,8 @@ export class Libc {
    * @param what What could not be done, to follow "Cannot".
    */
   error(what: string): Error {
-    const { errno } = this;
-    const message = `Cannot ${what}: ${this.reason(errno)}`;
+    const errno = this.#errno.getInt32();
+    const message = `Cannot ${what}: ${this.reason()}`;
     return errno === EADDRINUSE
       ? new Deno.errors.AddrInUse(message)
       : new Error(message);

@@ -5,7 +5,13 @@
  */
 
 import type { Transport, TransportUser } from "../transport.ts";
-import { EAGAIN, MSG_DONTWAIT, MSG_NOSIGNAL, SHUT_WR } from "./libc.ts";
+import {
+  MSG_DONTWAIT,
+  MSG_NOSIGNAL,
+  POLLIN,
+  POLLOUT,
+  SHUT_WR,
+} from "./libc.ts";
 import type { Sender, SocketLoop, Watched } from "./socket_loop.ts";
 
 const NO_BYTES = new Uint8Array(0);
@@ -87,10 +93,10 @@ export class Socket implements Transport, Watched, Sender {
   /** Receives, if somebody waits for it. */
   goOn(): void {
     if (!this.#isReading) return;
-    const { libc } = this.#loop;
     const room = this.#room;
-    const count = libc.calls.recv(this.fd, room, room.length, MSG_DONTWAIT);
-    if (count < 0 && libc.errno === EAGAIN) {
+    let count = this.#receive(room);
+    if (count < 0 && this.#isReady(POLLIN)) count = this.#receive(room);
+    else if (count < 0) {
       this.#canRead = false;
       return this.#watch();
     }
@@ -105,23 +111,40 @@ export class Socket implements Transport, Watched, Sender {
   /** Sends what is left to send, as far as there is room. */
   flush(): void {
     if (!this.#isSending) return;
-    const { libc } = this.#loop;
     const bytes = this.#unsent;
-    const sent = libc.calls.send(
-      this.fd,
-      bytes,
-      bytes.length,
-      MSG_DONTWAIT | MSG_NOSIGNAL,
-    );
-    if (sent < bytes.length && (sent >= 0 || libc.errno === EAGAIN)) {
+    let sent = this.#transmit(bytes);
+    let isBroken = false;
+    if (sent < 0 && this.#isReady(POLLOUT)) {
+      sent = this.#transmit(bytes);
+      isBroken = sent < 0;
+    }
+    if (sent < bytes.length && !isBroken) {
       this.#unsent = bytes.subarray(Math.max(sent, 0));
       return this.#watch();
     }
     this.#isSending = false;
     this.#unsent = NO_BYTES;
     this.#enter();
-    if (sent < 0) this.#fail();
+    if (isBroken) this.#fail();
     else this.#user?.sent();
+  }
+
+  #receive(room: Uint8Array<ArrayBuffer>): number {
+    const { recv } = this.#loop.libc.calls;
+    return recv(this.fd, room, room.length, MSG_DONTWAIT);
+  }
+
+  #transmit(bytes: Uint8Array<ArrayBuffer>): number {
+    const { send } = this.#loop.libc.calls;
+    return send(this.fd, bytes, bytes.length, MSG_DONTWAIT | MSG_NOSIGNAL);
+  }
+
+  /**
+   * Whether to try again what has failed. A socket that is not watched yet
+   * will be, and is told of what there is already, be it an error.
+   */
+  #isReady(events: number): boolean {
+    return this.#isWatched && this.#loop.libc.isReady(this.fd, events);
   }
 
   #fail(): void {

@@ -7,10 +7,8 @@
 import type { TransportListener } from "../transport.ts";
 import { AF_INET, AF_INET6, socketAddress } from "./address.ts";
 import {
-  EAGAIN,
-  ECONNABORTED,
-  EINTR,
   type Libc,
+  POLLIN,
   SOCK_CLOEXEC,
   SOCK_NONBLOCK,
   SOCK_STREAM,
@@ -89,6 +87,7 @@ export class SocketListener implements TransportListener, Watched {
   /** @inheritdoc */
   goOn(): void {
     const { libc } = this.#loop;
+    let hasFailed = false;
     while (this.#accept !== undefined || this.#accepted.length < MAX_ACCEPTED) {
       const fd = libc.calls.accept4(
         this.fd,
@@ -96,7 +95,14 @@ export class SocketListener implements TransportListener, Watched {
         null,
         SOCK_CLOEXEC | SOCK_NONBLOCK,
       );
-      if (fd < 0) return this.#fail();
+      if (fd < 0) {
+        if (hasFailed) return this.#refuse();
+        hasFailed = this.#canAccept = libc.isReady(this.fd, POLLIN);
+        // A signal came in between, or one connection is gone already.
+        if (hasFailed) continue;
+        return;
+      }
+      hasFailed = false;
       this.#loop.opened(fd);
       const socket = new Socket(fd, this.#loop);
       if (this.#accept === undefined) this.#accepted.push(socket);
@@ -105,16 +111,10 @@ export class SocketListener implements TransportListener, Watched {
     }
   }
 
-  #fail(): void {
-    const { libc } = this.#loop;
-    const { errno } = libc;
-    if (errno === EAGAIN) this.#canAccept = false;
-    else if (errno === EINTR || errno === ECONNABORTED) this.#loop.again(this);
-    else {
-      // Whoever asks again has the next try.
-      this.#accept?.reject(new Error(libc.reason(errno)));
-      this.#accept = undefined;
-    }
+  /** Says that the system refuses; whoever asks again has the next try. */
+  #refuse(): void {
+    this.#accept?.reject(new Error(this.#loop.libc.reason()));
+    this.#accept = undefined;
   }
 }
 

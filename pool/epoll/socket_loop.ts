@@ -6,7 +6,7 @@
 
 import { turn } from "../turn.ts";
 import type { Descriptors } from "./descriptors.ts";
-import { EINTR, type Libc, SOCK_CLOEXEC, SOCK_NONBLOCK } from "./libc.ts";
+import { type Libc, POLLIN, SOCK_CLOEXEC, SOCK_NONBLOCK } from "./libc.ts";
 
 const EPOLL_CTL_ADD = 1;
 const EPOLLIN = 0x001;
@@ -15,7 +15,6 @@ const EPOLLERR = 0x008;
 const EPOLLHUP = 0x010;
 const EPOLLRDHUP = 0x2000;
 const EPOLLET = 1 << 31;
-const POLLIN = 1;
 
 /** `struct epoll_event` is packed on x86-64, and only there. */
 const EVENT_BYTES = Deno.build.arch === "x86_64" ? 12 : 16;
@@ -183,9 +182,11 @@ export class SocketLoop {
 
   #wait(timeoutMs: number): number {
     const { epoll_wait } = this.libc.calls;
-    const count = epoll_wait(this.#epoll, this.#events, MAX_EVENTS, timeoutMs);
+    let count = epoll_wait(this.#epoll, this.#events, MAX_EVENTS, timeoutMs);
     if (count >= 0) return count;
-    if (this.libc.errno === EINTR) return 0;
+    // A signal interrupts it only while it sleeps.
+    count = epoll_wait(this.#epoll, this.#events, MAX_EVENTS, 0);
+    if (count >= 0) return count;
     throw this.libc.error("wait for sockets");
   }
 

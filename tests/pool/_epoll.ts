@@ -13,6 +13,40 @@ export interface RunningLoop {
   end(): Promise<void>;
 }
 
+/**
+ * Has every call of a loop that fails followed by another failure, so that
+ * errno is that one's: as it may be if the runtime makes a call in between.
+ *
+ * @param loop The loop.
+ */
+export function disturbErrno(loop: SocketLoop): void {
+  const { calls } = loop.libc;
+  let waits = 0;
+  const disturbed = <A extends unknown[]>(call: (...args: A) => number) =>
+  (
+    ...args: A
+  ) => {
+    const result = call(...args);
+    if (result < 0) calls.close(-1);
+    return result;
+  };
+  Object.assign(loop.libc, {
+    calls: {
+      ...calls,
+      recv: disturbed(calls.recv),
+      send: disturbed(calls.send),
+      accept4: disturbed(calls.accept4),
+      epoll_wait: disturbed((
+        ...args: Parameters<typeof calls.epoll_wait>
+      ) => {
+        // Now and then a signal comes.
+        const isInterrupted = args[3] > 0 && waits++ % 3 === 0;
+        return isInterrupted ? -1 : calls.epoll_wait(...args);
+      }),
+    },
+  });
+}
+
 /** Whether this system has what a loop needs. */
 export const HAS_EPOLL = isAble();
 

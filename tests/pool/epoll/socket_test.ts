@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { Transport } from "../../../pool/transport.ts";
-import { HAS_EPOLL, startLoop } from "../_epoll.ts";
+import { disturbErrno, HAS_EPOLL, startLoop } from "../_epoll.ts";
 
 /** A transport, with promises for the callbacks. */
 class Peer {
@@ -42,16 +42,31 @@ class Peer {
   }
 }
 
-/** Runs a body with both ends of a connection. */
+/** Runs a body with both ends of a connection, and once more disturbed. */
 function test(
   name: string,
   body: (peer: Peer, conn: Deno.TcpConn) => Promise<void>,
+): void {
+  for (const isDisturbed of [false, true]) {
+    testOnce(
+      isDisturbed ? `${name}, whatever errno is` : name,
+      body,
+      isDisturbed,
+    );
+  }
+}
+
+function testOnce(
+  name: string,
+  body: (peer: Peer, conn: Deno.TcpConn) => Promise<void>,
+  isDisturbed: boolean,
 ): void {
   Deno.test({
     name,
     ignore: !HAS_EPOLL,
     async fn() {
-      const { listener, port, descriptors, end } = startLoop();
+      const { loop, listener, port, descriptors, end } = startLoop();
+      if (isDisturbed) disturbErrno(loop);
       const [transport, conn] = await Promise.all([
         listener.accept(),
         Deno.connect({ hostname: "127.0.0.1", port }),
