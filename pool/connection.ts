@@ -77,7 +77,7 @@ export class Connection implements TransportUser {
 
   /** Begins to serve it. */
   start(): void {
-    this.#transport.open(this);
+    this.#attempt(() => this.#transport.open(this));
   }
 
   /** @inheritdoc */
@@ -252,8 +252,17 @@ export class Connection implements TransportUser {
     clearTimeout(this.#lingerTimer);
     this.#limiter.hold(this.#unreadBytes, 0);
     this.#hold(0);
-    this.#session.close();
-    this.#transport.close();
+    // Whatever fails, it is counted no more.
+    try {
+      this.#session.close();
+    } catch (failure) {
+      error ??= failure;
+    }
+    try {
+      this.#transport.close();
+    } catch (failure) {
+      error ??= failure;
+    }
     this.#onEnd(this, error);
   }
 }

@@ -91,9 +91,17 @@ export class ConnectionSet {
       this.#warn("Refusing connections", refusal);
       return refuse(transport, refusal);
     }
+    let session: Session;
+    try {
+      session = this.#makeSession();
+    } catch (error) {
+      this.#limiter.release();
+      transport.close();
+      throw error;
+    }
     const connection = new Connection(
       transport,
-      this.#makeSession(),
+      session,
       this.#limiter,
       this.#onEnd,
     );
@@ -125,10 +133,14 @@ function refuse(transport: Transport, message: string): void {
   // Telling it behind a handshake would take as much as serving it.
   if (transport.hasHandshake) return transport.close();
   const close = () => transport.close();
-  transport.open({
-    opened: () => transport.send(errLine(message)),
-    received: close,
-    sent: close,
-    failed: close,
-  });
+  try {
+    transport.open({
+      opened: () => transport.send(errLine(message)),
+      received: close,
+      sent: close,
+      failed: close,
+    });
+  } catch {
+    close();
+  }
 }

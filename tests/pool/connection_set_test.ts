@@ -4,7 +4,7 @@ import { DenoListener } from "../../pool/deno_transport.ts";
 import { Limiter } from "../../pool/limiter.ts";
 import { allLimits } from "../../pool/limits.ts";
 import type { Session } from "../../pool/session.ts";
-import type { TransportListener } from "../../pool/transport.ts";
+import type { Transport, TransportListener } from "../../pool/transport.ts";
 import { Usage } from "../../pool/usage.ts";
 import { aloneMonitor } from "../_monitor.ts";
 import { HAS_EPOLL, startLoop } from "./_epoll.ts";
@@ -340,3 +340,109 @@ test("ConnectionSet serves others beside a connection without a pause", (withCon
     isOver = true;
     await flood;
   }));
+
+/** A transport that never has anything to say. */
+class QuietTransport implements Transport {
+  readonly hasHandshake = false;
+  readonly canAbort = true;
+  closings = 0;
+  open(): void {}
+  read(): void {}
+  send(): void {}
+  endSending(): void {}
+  close(): void {
+    this.closings++;
+  }
+}
+
+class UnopenableTransport extends QuietTransport {
+  override open(): void {
+    throw new Error("Cannot be opened");
+  }
+}
+
+class UnclosableTransport extends UnopenableTransport {
+  override close(): void {
+    super.close();
+    throw new Error("Cannot be closed");
+  }
+}
+
+/** Gives the transports, one after another, and then waits. */
+class ScriptedListener implements TransportListener {
+  readonly #transports: Transport[];
+  readonly #end = Promise.withResolvers<Transport>();
+  /** Resolves once all were taken. */
+  readonly drained = Promise.withResolvers<void>();
+
+  constructor(transports: readonly Transport[]) {
+    this.#transports = [...transports];
+  }
+
+  accept(): Promise<Transport> {
+    const next = this.#transports.shift();
+    if (next !== undefined) return Promise.resolve(next);
+    this.drained.resolve();
+    return this.#end.promise;
+  }
+
+  tick(): void {}
+
+  close(): void {
+    this.#end.reject(new Deno.errors.BadResource("Closed"));
+  }
+}
+
+Deno.test("ConnectionSet counts no connection that fails before it is served", async () => {
+  const usage = Usage.share(1);
+  const counted = () => Usage.read(usage).connections;
+  const log: string[] = [];
+  let sessions = 0;
+  const unclosable = new FakeSession();
+  unclosable.close = () => {
+    throw new Error("Session cannot be closed");
+  };
+  const set = new ConnectionSet(
+    () => {
+      switch (sessions++) {
+        case 0:
+          throw new Error("No session");
+        case 1:
+          return unclosable;
+        default:
+          return new FakeSession();
+      }
+    },
+    (level, message) => log.push(`${level}: ${message}`),
+    new Limiter(
+      allLimits({ maxConnections: 1 }),
+      new Usage(usage, 0),
+      aloneMonitor().counters,
+    ),
+  );
+  const failing = [
+    new QuietTransport(),
+    new UnopenableTransport(),
+    new UnclosableTransport(),
+    new UnopenableTransport(),
+  ];
+  const served = new QuietTransport();
+  const refused = [new QuietTransport(), new UnopenableTransport()];
+  const listener = new ScriptedListener([...failing, served, ...refused]);
+  const accepting = set.acceptFrom(listener);
+  await listener.drained.promise;
+  assertEquals(failing.map(({ closings }) => closings), [1, 1, 1, 1]);
+  assertEquals(counted(), 1);
+  assertEquals(served.closings, 0);
+  assertEquals(refused[1].closings, 1);
+  listener.close();
+  await set.close(0);
+  await accepting;
+  assertEquals([counted(), served.closings], [0, 1]);
+  const failed = "error: Connection failed: Error: Cannot be opened";
+  assertEquals(log, [
+    "warn: Cannot accept connections: Error: No session",
+    ...Array(3).fill(failed),
+    "warn: Refusing connections: Too many connections, the limit is 1",
+  ]);
+});
