@@ -8,7 +8,10 @@ import { Descriptors } from "./epoll/descriptors.ts";
 import { Libc } from "./epoll/libc.ts";
 import type { PoolOptions, ThreadPool } from "./pool.ts";
 import type { ReusePortRequest } from "./reuse_port_worker.ts";
+import { Usage } from "./usage.ts";
 import { WorkerSet } from "./worker_set.ts";
+
+const ENTRY = new URL("./reuse_port_worker.ts", import.meta.url);
 
 /**
  * A pool whose job is a connection: every Worker listens on the same port, and
@@ -20,10 +23,15 @@ export class ReusePortPool implements ThreadPool {
   readonly failed: Promise<never>;
   readonly #workers: WorkerSet<ReusePortRequest>;
   readonly #threads: number;
+  /** Not zero once Workers may accept. */
+  readonly #gate = new Int32Array(new SharedArrayBuffer(4));
   #address: Deno.NetAddr | undefined;
 
-  /** @param options See {@linkcode PoolOptions}. */
-  constructor(options: PoolOptions) {
+  /**
+   * @param options See {@linkcode PoolOptions}.
+   * @param entry The Workers' entry module.
+   */
+  constructor(options: PoolOptions, entry: URL = ENTRY) {
     const { engine, threads, limits, access, monitor, log } = options;
     this.#threads = Deno.build.os === "linux" ? threads : 1;
     const opened = Array.from(
@@ -31,7 +39,7 @@ export class ReusePortPool implements ThreadPool {
       () => new Descriptors(),
     );
     this.#workers = new WorkerSet<ReusePortRequest>({
-      url: new URL("./reuse_port_worker.ts", import.meta.url),
+      url: entry,
       name: "kvs-listener",
       taskOf: (worker) => ({
         kind: "start",
@@ -42,8 +50,13 @@ export class ReusePortPool implements ThreadPool {
         monitor,
         worker,
         descriptors: opened[worker].words,
+        gate: this.#gate,
       }),
-      onDeath: (worker) => closeAll(opened[worker]),
+      // The runtime ends the Workers of a dead one, which hold its snapshots.
+      onDeath: (worker) => {
+        closeAll(opened[worker]);
+        Usage.forget(monitor.usage, worker);
+      },
       log,
     });
     this.failed = this.#workers.failed;
@@ -53,6 +66,9 @@ export class ReusePortPool implements ThreadPool {
   async listen(address: Deno.NetAddr): Promise<Deno.NetAddr> {
     this.#address = probe(address);
     await this.#workers.start(this.#threads);
+    // Should one of them have failed, nobody has been served by the others.
+    Atomics.store(this.#gate, 0, 1);
+    Atomics.notify(this.#gate, 0);
     return this.#address;
   }
 

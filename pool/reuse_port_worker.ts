@@ -40,6 +40,8 @@ interface StartRequest {
   readonly worker: number;
   /** See {@linkcode Descriptors}. */
   readonly descriptors: Int32Array<SharedArrayBuffer>;
+  /** Not zero once it may accept: as soon as all Workers listen. */
+  readonly gate: Int32Array<SharedArrayBuffer>;
 }
 
 /** How long connections get to finish when the server stops, in ms. */
@@ -53,14 +55,23 @@ let loop: SocketLoop | undefined;
 let looping: Promise<void> | undefined;
 let connections: ConnectionSet | undefined;
 let snapshots: Snapshots | undefined;
+let starting: Promise<void> | undefined;
 let accepting: Promise<void> | undefined;
+let stopping: Promise<void> | undefined;
 
 worker.onmessage = async ({ data }) => {
   try {
     if (data.kind === "start") {
-      await start(data);
+      starting = start(data);
+      await starting;
+      worker.postMessage({ kind: "ready" });
+      // Until then, connections wait in the system's queue.
+      await Atomics.waitAsync(data.gate, 0, 0).value;
+      accept();
     } else {
-      await stop();
+      // A start that failed was reported.
+      await Promise.allSettled([starting]);
+      await (stopping ??= stop());
       worker.postMessage({ kind: "stopped" });
       worker.close();
     }
@@ -70,6 +81,15 @@ worker.onmessage = async ({ data }) => {
 };
 
 async function start(request: StartRequest): Promise<void> {
+  try {
+    await prepare(request);
+  } catch (error) {
+    await (stopping ??= stop());
+    throw error;
+  }
+}
+
+async function prepare(request: StartRequest): Promise<void> {
   engine = await attachEngine(request.engine, reportFailure);
   listener = open(request);
   const attached = engine;
@@ -103,9 +123,12 @@ async function start(request: StartRequest): Promise<void> {
       monitor.counters,
     ),
   );
-  accepting = connections.acceptFrom(listener);
+}
+
+function accept(): void {
+  if (stopping !== undefined || listener === undefined) return;
+  accepting = connections?.acceptFrom(listener);
   looping = loop?.run();
-  worker.postMessage({ kind: "ready" });
 }
 
 /** Listens on a socket of our own, where that can be done: it costs less. */
@@ -126,7 +149,7 @@ async function stop(): Promise<void> {
   await connections?.close(GRACE_MS);
   await snapshots?.close();
   loop?.stop();
-  await looping;
+  await (looping ?? loop?.run());
   // Cuts a compaction short, should one be running.
   await engine?.close();
 }

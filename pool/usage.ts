@@ -27,9 +27,20 @@ export class Usage {
   constructor(buffer: SharedArrayBuffer, member: number) {
     this.#words = new Int32Array(buffer);
     this.#at = member * MEMBER_WORDS;
-    Atomics.store(this.#words, this.#at + CONNECTIONS, 0);
-    Atomics.store(this.#words, this.#at + BUFFERS_KIB, 0);
-    Atomics.store(this.#words, this.#at + SNAPSHOTS, 0);
+    Usage.forget(buffer, member);
+  }
+
+  /**
+   * Forgets what a Worker had that has died.
+   *
+   * @param buffer What {@linkcode Usage.share} gave.
+   * @param member The Worker's number, from 0.
+   */
+  static forget(buffer: SharedArrayBuffer, member: number): void {
+    const words = new Int32Array(buffer);
+    for (let i = 0; i < MEMBER_WORDS; i++) {
+      Atomics.store(words, member * MEMBER_WORDS + i, 0);
+    }
   }
 
   /**

@@ -3,27 +3,10 @@ import { KvsClient } from "../client.ts";
 import { ENGINE_NAMES } from "../engine/directory.ts";
 import type { PoolStrategy } from "../pool/pool.ts";
 import { turn } from "../pool/turn.ts";
+import { removedAndRead } from "./_removed_and_read.ts";
 import { withEngine } from "./_server.ts";
 
 const TOO_MANY = "Too many snapshots are open, the limit is 2";
-
-/** Files of a log that are open for reading though they are removed. */
-function removedAndRead(dir: string): string[] {
-  const root = Deno.realPathSync(dir);
-  return [...Deno.readDirSync("/proc/self/fd")].flatMap(({ name }) => {
-    try {
-      const link = `/proc/self/fd/${name}`;
-      const path = Deno.readLinkSync(link);
-      const isGone = path.startsWith(root) && path.endsWith(".log (deleted)");
-      // What an instance has written to it keeps open until it writes again.
-      const isRead = (Deno.lstatSync(link).mode! & 0o400) !== 0;
-      return isGone && isRead ? [path] : [];
-    } catch {
-      // The one of this listing.
-      return [];
-    }
-  });
-}
 
 /** Waits without a timer, which Deno 2.7 may not fire beside LevelDB. */
 async function pause(ms: number): Promise<void> {
