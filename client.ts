@@ -284,6 +284,8 @@ export class KvsClient implements Disposable, AsyncDisposable {
     keys: boolean,
     options: RequestOptions,
   ): AsyncGenerator<ClientScanPage["entries"], void> {
+    // A scan of no entries sends nothing that could fail.
+    this.#channel.throwIfEnded();
     let left = limit ?? Infinity;
     let after: string | undefined;
     while (left > 0) {

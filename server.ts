@@ -5,6 +5,7 @@
  */
 
 import type { KvsEngine } from "./engine/engine.ts";
+import { ClosedError } from "./engine/errors.ts";
 import { exposition } from "./monitor/exposition.ts";
 import type { Log } from "./monitor/log.ts";
 import { MetricsPage } from "./monitor/metrics_page.ts";
@@ -220,8 +221,13 @@ export class KvsServer implements AsyncDisposable {
     }
   }
 
-  /** Tells of the server and its store what `{"Stats":{}}` does. */
+  /**
+   * Tells of the server and its store what `{"Stats":{}}` does.
+   *
+   * @throws {ClosedError} If the server was stopped, or its store closed.
+   */
   async stats(): Promise<ServerStats> {
+    if (this.#stopped !== undefined) throw new ClosedError("Server");
     return statsOf(await readMonitor(this.#monitor, this.#engine));
   }
 

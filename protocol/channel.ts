@@ -80,7 +80,7 @@ export class Channel {
     signal?: AbortSignal,
   ): Promise<T> {
     signal?.throwIfAborted();
-    if (this.#end !== undefined) throw this.#error();
+    this.throwIfEnded();
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     const line = `${JSON.stringify(message)}\n`;
     const settle = (answer: Answer) => {
@@ -101,6 +101,15 @@ export class Channel {
     return await (signal === undefined
       ? promise
       : beforeAbort(promise, signal));
+  }
+
+  /**
+   * Makes sure that there is a connection.
+   *
+   * @throws {ConnectionError} If it is closed or lost.
+   */
+  throwIfEnded(): void {
+    if (this.#end !== undefined) throw this.#error();
   }
 
   /** Waits until nothing is under way, be it answered or failed. */
