@@ -130,7 +130,8 @@ export class KvsClient implements Disposable, AsyncDisposable {
    * @param addr Where it listens, as `HOST:PORT` or in parts.
    * @param options What to show the server, and how long to wait.
    * @returns The client; close it when done, or hold it with `using`.
-   * @throws {TypeError} If the address is none.
+   * @throws {TypeError} If the address is none, or a text of `caCerts` holds no
+   * certificate.
    * @throws {RangeError} If the time limit is out of range, or the token none.
    * @throws {ConnectionError} If nobody answers there in time, or the server
    * does not let the client in.

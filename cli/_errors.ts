@@ -3,6 +3,9 @@ export class UsageError extends Error {
   override name = "UsageError";
 }
 
+/** How a server begins that wants to be shown a token first. */
+const AUTH_REQUIRED = "Authentication required:";
+
 /**
  * Says in one line what went wrong.
  *
@@ -11,6 +14,10 @@ export class UsageError extends Error {
  */
 export function explain(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
+  const [refused, after] = error.message.split(AUTH_REQUIRED);
+  if (after !== undefined) {
+    return `${refused}${AUTH_REQUIRED} show the server's token with --auth-file FILE or KVS_TOKEN`;
+  }
   if (error instanceof Deno.errors.NotCapable) {
     return `${error.message.replaceAll("\n", " ")}`;
   }

@@ -1,3 +1,4 @@
+import { holdsCertificate } from "../protocol/dial.ts";
 import { checkedToken } from "../protocol/token.ts";
 import type { Log } from "../monitor/log.ts";
 
@@ -53,6 +54,20 @@ export function readToken(
  */
 export function readFile(flag: string, path: string): string {
   return reading(flag, path, Deno.readTextFileSync);
+}
+
+/**
+ * Reads a file of certificates that a flag names.
+ *
+ * @param flag The flag, for the error.
+ * @param path The file.
+ * @returns Its text.
+ * @throws {Error} If that fails, or there is no certificate in it.
+ */
+export function readCertificates(flag: string, path: string): string {
+  const pem = readFile(flag, path);
+  if (holdsCertificate(pem)) return pem;
+  throw new Error(`Cannot use --${flag} "${path}": no certificate in it`);
 }
 
 function reading<T>(flag: string, path: string, read: (path: string) => T): T {

@@ -6,7 +6,7 @@ import { parseAddr } from "../protocol/addr.ts";
 import type { TlsOptions } from "../protocol/dial.ts";
 import type { ParsedArgs } from "./_args.ts";
 import { UsageError } from "./_errors.ts";
-import { readFile, readToken } from "./_secrets.ts";
+import { readCertificates, readToken } from "./_secrets.ts";
 
 /** Where a server listens, and where clients look for it. */
 export const DEFAULT_ADDR = "127.0.0.1:4000";
@@ -163,7 +163,7 @@ function withHint(error: LockedError, isReadable: boolean): Error {
 function readTls(args: ParsedArgs): TlsOptions | undefined {
   const caFile = args.value("ca");
   if (caFile === undefined) return args.has("tls") ? {} : undefined;
-  return { caCerts: [readFile("ca", caFile)] };
+  return { caCerts: [readCertificates("ca", caFile)] };
 }
 
 /**

@@ -87,7 +87,7 @@ export class Limiter {
     }
     this.#counters.add("refused");
     this.release();
-    return `Too many connections, the limit is ${maxConnections}`;
+    return `Too many connections, the limit is ${maxConnections} (--max-connections)`;
   }
 
   /** Counts a connection that has gone. */
@@ -109,7 +109,7 @@ export class Limiter {
     const { maxBufferBytes } = this.#limits;
     const sumBytes = this.#usage.addBufferBytes(moreBytes);
     return moreBytes > 0 && sumBytes > maxBufferBytes
-      ? `Too much under way, the limit is ${maxBufferBytes} bytes for all connections`
+      ? `Too much under way, the limit is ${maxBufferBytes} bytes for all connections (--max-buffer-size)`
       : undefined;
   }
 
@@ -126,11 +126,11 @@ export class Limiter {
     if (!this.#isOver(timeoutMs, sinceMs)) return undefined;
     switch (phase) {
       case "idle":
-        return `No request for ${timeoutMs} ms`;
+        return `No request for ${timeoutMs} ms (--idle-timeout)`;
       case "request":
-        return `Request not finished within ${timeoutMs} ms`;
+        return `Request not finished within ${timeoutMs} ms (--request-timeout)`;
       case "admission":
-        return `Not authenticated within ${timeoutMs} ms`;
+        return `Not authenticated within ${timeoutMs} ms (--request-timeout)`;
     }
   }
 

@@ -12,6 +12,9 @@ import { InputBuffer } from "./input_buffer.ts";
 /** Requests leave in one write as long as they take no more than this. */
 const WRITE_CHARACTERS = 256 * 1024;
 
+/** The content type of the record with which TLS refuses what is not TLS. */
+const TLS_ALERT = 0x15;
+
 /** The longest answer; beyond it may not fit into a string. */
 const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
 
@@ -160,19 +163,29 @@ export class Channel {
     try {
       for (;;) {
         const read = await this.#conn.read(input.space());
-        if (read === null) return this.#finish("lost");
+        if (read === null) return this.#finish("lost", this.#mismatch());
         input.commit(read);
         const fresh = input.bytes.subarray(input.end - read, input.end);
         const end = input.end - read + fresh.lastIndexOf(NEWLINE) + 1;
         if (end > input.end - read) {
+          const mismatch = this.#mismatch();
+          if (mismatch !== undefined) return this.#finish("lost", mismatch);
           const text = decoder.decode(input.bytes.subarray(input.start, end));
           input.start = end;
           this.#settle(text.slice(0, -1).split("\n"));
         }
       }
     } catch (error) {
-      this.#finish("lost", error);
+      this.#finish("lost", this.#mismatch() ?? error);
     }
+  }
+
+  /** What the rest of the input says of the server, if anything. */
+  #mismatch(): ConnectionError | undefined {
+    const { bytes, start, end } = this.#input;
+    return end > start && bytes[start] === TLS_ALERT
+      ? new ConnectionError("the server speaks TLS, this client does not")
+      : undefined;
   }
 
   #settle(lines: readonly string[]): void {
@@ -205,6 +218,12 @@ export class Channel {
 
   #error(): ConnectionError {
     const { how = "closed", cause } = this.#end ?? {};
+    if (cause instanceof ConnectionError) {
+      return new ConnectionError(
+        `Cannot talk to ${this.#addr}: ${cause.message}`,
+        { cause },
+      );
+    }
     const count = this.#pendingCount;
     const left = count === 0
       ? ""

@@ -10,11 +10,25 @@ import { ConnectionError } from "./client_error.ts";
 /** How a client makes sure that it talks to the right server. */
 export interface TlsOptions {
   /**
-   * Certificates of authorities to trust, PEM, besides those that Deno trusts.
+   * Certificates of authorities to trust, PEM, besides those that Deno trusts;
+   * at least one in each text.
    *
    * @default {[]}
    */
   readonly caCerts?: readonly string[];
+}
+
+/** How the runtime says that what came is no TLS. */
+const NOT_TLS = /\bInvalidContentType\b/;
+
+/**
+ * Tells whether there is a certificate in a text. The runtime would trust none
+ * where there is none, and say no word.
+ *
+ * @param pem The text.
+ */
+export function holdsCertificate(pem: string): boolean {
+  return pem.includes("-----BEGIN CERTIFICATE-----");
 }
 
 /** Options of {@linkcode dial}. */
@@ -36,6 +50,7 @@ export interface DialOptions {
  * @param options How to connect.
  * @param prepare Makes it; the connection is closed if that fails.
  * @returns What was made.
+ * @throws {TypeError} If there is no certificate where there ought to be.
  * @throws {ConnectionError} If nobody answers there in time, or not as wanted.
  */
 export async function dial<T>(
@@ -43,6 +58,10 @@ export async function dial<T>(
   { tls, signal, timeoutMs }: DialOptions,
   prepare: (conn: Deno.Conn) => Promise<T>,
 ): Promise<T> {
+  const bareAt = tls?.caCerts?.findIndex((pem) => !holdsCertificate(pem)) ?? -1;
+  if (bareAt >= 0) {
+    throw new TypeError(`No certificate in caCerts[${bareAt}]`);
+  }
   const timeout = AbortSignal.timeout(timeoutMs);
   const limit = signal ? AbortSignal.any([signal, timeout]) : timeout;
   let conn: Deno.Conn | undefined;
@@ -70,9 +89,7 @@ export async function dial<T>(
     signal?.throwIfAborted();
     const reason = timeout.aborted
       ? `no answer within ${timeoutMs} ms`
-      : error instanceof Error
-      ? error.message
-      : String(error);
+      : reasonOf(error);
     throw new ConnectionError(
       `Cannot connect to ${formatAddr(addr)}: ${reason}`,
       {
@@ -82,6 +99,13 @@ export async function dial<T>(
   } finally {
     limit.removeEventListener("abort", close);
   }
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (NOT_TLS.test(error.message)) return "the server does not speak TLS";
+  const { cause } = error;
+  return cause instanceof ConnectionError ? cause.message : error.message;
 }
 
 function closeQuietly(conn: Deno.Conn | undefined): void {

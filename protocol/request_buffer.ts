@@ -229,7 +229,7 @@ export class RequestBuffer {
     if (length < 0) {
       length = end - start;
       if (length > this.#maxRequestBytes) {
-        return this.#break(tooLong("Request", length, this.#maxRequestBytes));
+        return this.#break(tooLong("request", length, this.#maxRequestBytes));
       }
       if (!scanner.isWhole && !this.#isEnded) return undefined;
     }
@@ -264,7 +264,7 @@ export class RequestBuffer {
   #checked(request: KvsRequest, lengthBytes: number) {
     if (lengthBytes > this.#maxRequestBytes) {
       return this.#break(
-        tooLong("Request", lengthBytes, this.#maxRequestBytes),
+        tooLong("request", lengthBytes, this.#maxRequestBytes),
       );
     }
     if (
@@ -273,12 +273,12 @@ export class RequestBuffer {
       request.kind === "auth"
     ) return request;
     if (request.key.length > this.#maxKeyBytes) {
-      return tooLong("Key", request.key.length, this.#maxKeyBytes);
+      return tooLong("key", request.key.length, this.#maxKeyBytes);
     }
     if (
       request.kind === "set" && request.value.length > this.#maxValueBytes
     ) {
-      return tooLong("Value", request.value.length, this.#maxValueBytes);
+      return tooLong("value", request.value.length, this.#maxValueBytes);
     }
     return request;
   }
@@ -315,9 +315,14 @@ function isBlank(byte: number): boolean {
     byte === TAB;
 }
 
-function tooLong(what: string, bytes: number, limit: number): ProtocolError {
+function tooLong(
+  what: "key" | "value" | "request",
+  bytes: number,
+  limit: number,
+): ProtocolError {
+  const name = what.replace(/^./, (initial) => initial.toUpperCase());
   return new ProtocolError(
-    `${what} of ${bytes} bytes exceeds the limit of ${limit} bytes`,
+    `${name} of ${bytes} bytes exceeds the limit of ${limit} bytes (--max-${what}-size)`,
   );
 }
 

@@ -122,6 +122,57 @@ Deno.test("KvsClient.connect() gives up on a server that does not speak TLS", ()
     assert(error.message.startsWith(`Cannot connect to ${server.addr}: `));
   }));
 
+for (const pool of ["reuse-port", "shared-queue"] as const) {
+  Deno.test(`KvsClient says so if only one end speaks TLS (${pool})`, () =>
+    withEngine(async (engine, start, dir) => {
+      const { cert, key } = await makeCertificate(dir);
+      for (const token of [undefined, TOKEN]) {
+        await using plain = await start({ pool, token });
+        const refused = await assertRejects(
+          () => KvsClient.connect(plain.addr, { token, tls: {} }),
+          ConnectionError,
+        );
+        assertEquals(
+          refused.message,
+          `Cannot connect to ${plain.addr}: the server does not speak TLS`,
+        );
+      }
+      await using server = await start({ pool, tls: { cert, key } });
+      const speaks = "the server speaks TLS, this client does not";
+      const { message } = await assertRejects(
+        () => KvsClient.connect(server.addr, { token: TOKEN }),
+        ConnectionError,
+      );
+      assertEquals(message, `Cannot connect to ${server.addr}: ${speaks}`);
+      using client = await KvsClient.connect(server.addr);
+      for (const value of ["v", "x".repeat(1_000_000)]) {
+        const lost = await assertRejects(
+          () => client.set("k", value),
+          ConnectionError,
+        );
+        assertEquals(
+          lost.message,
+          `Cannot talk to ${server.addr}: ${speaks}`,
+        );
+      }
+      assertEquals(await engine.get("k"), undefined);
+    }));
+}
+
+Deno.test("KvsClient.connect() refuses certificates that are none", () =>
+  withEngine(async (_engine, start, dir) => {
+    const { cert, key } = await makeCertificate(dir);
+    await using server = await start({ tls: { cert, key } });
+    for (const none of ["", "none", key]) {
+      const error = await assertRejects(
+        () =>
+          KvsClient.connect(server.addr, { tls: { caCerts: [cert, none] } }),
+        TypeError,
+      );
+      assertEquals(error.message, "No certificate in caCerts[1]");
+    }
+  }));
+
 Deno.test("KvsServer.start() refuses a certificate or key that is none", () =>
   withEngine(async (_engine, start, dir) => {
     const { cert, key } = await makeCertificate(dir);

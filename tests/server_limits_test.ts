@@ -75,7 +75,7 @@ testPools("refuses connections beyond the limit, and no others", {
     Array.from({ length: 5 }, () => KvsClient.connect(server.addr)),
   );
   await Promise.all(clients.map((client) => client.get("k")));
-  const message = "Too many connections, the limit is 5";
+  const message = "Too many connections, the limit is 5 (--max-connections)";
   for (let i = 0; i < 3; i++) {
     using conn = await connect(server.addr);
     assertEquals(await receiveRest(conn), `{"Err":"${message}"}\n`);
@@ -95,7 +95,7 @@ testPools("refuses connections beyond the limit, and no others", {
   assert(log.length >= 1 && log.length <= 2, "Once for each Worker");
   assertEquals(
     log[0],
-    "warn: Refusing connections: Too many connections, the limit is 5",
+    "warn: Refusing connections: Too many connections, the limit is 5 (--max-connections)",
   );
   for (const client of clients) client.close();
 });
@@ -115,7 +115,10 @@ testPools("closes a connection that is idle for too long", {
     await active.get("k");
     return isClosed;
   });
-  assertEquals(await closed, '{"Err":"No request for 300 ms"}\n');
+  assertEquals(
+    await closed,
+    '{"Err":"No request for 300 ms (--idle-timeout)"}\n',
+  );
   assert(performance.now() - startMs >= 290);
   assertEquals(await active.get("k"), "v");
 });
@@ -156,7 +159,10 @@ testPools("closes a connection whose request takes too long", {
     await sendByte();
     await sleep(5);
   }
-  assertEquals(await closed, '{"Err":"Request not finished within 300 ms"}\n');
+  assertEquals(
+    await closed,
+    '{"Err":"Request not finished within 300 ms (--request-timeout)"}\n',
+  );
   assert(performance.now() - startMs >= 290);
   while (answered === 0 || sent % request.length !== 0) await sendByte();
   // Even where there is always a part of a request.
@@ -181,7 +187,8 @@ testPools("closes the connection of who shows no token in time", {
     await send(talking, lines(get("k"))).catch(() => {});
     return isClosed;
   });
-  const message = '{"Err":"Not authenticated within 300 ms"}\n';
+  const message =
+    '{"Err":"Not authenticated within 300 ms (--request-timeout)"}\n';
   assertEquals(await receiveRest(silent), message);
   const all = await answers;
   assert(all.startsWith('{"Err":"Authentication required'), all);
@@ -348,7 +355,7 @@ testPools("holds no more of unfinished requests than it may in all", {
   for (const text of ended.filter((text) => text !== "")) {
     assertEquals(
       text,
-      '{"Err":"Too much under way, the limit is 4194304 bytes for all connections"}\n',
+      '{"Err":"Too much under way, the limit is 4194304 bytes for all connections (--max-buffer-size)"}\n',
     );
   }
   for (const conn of conns) {
@@ -378,10 +385,11 @@ testPools("refuses keys, values and requests that are too long", {
         get("x".repeat(100)),
       ),
     ),
-    '{"Err":"Key of 11 bytes exceeds the limit of 10 bytes"}\n' +
-      '{"Err":"Value of 21 bytes exceeds the limit of 20 bytes"}\n' +
-      '{"Err":"Key of 11 bytes exceeds the limit of 10 bytes"}\n' + OK +
-      '{"Err":"Request of 118 bytes exceeds the limit of 100 bytes"}\n',
+    '{"Err":"Key of 11 bytes exceeds the limit of 10 bytes (--max-key-size)"}\n' +
+      '{"Err":"Value of 21 bytes exceeds the limit of 20 bytes (--max-value-size)"}\n' +
+      '{"Err":"Key of 11 bytes exceeds the limit of 10 bytes (--max-key-size)"}\n' +
+      OK +
+      '{"Err":"Request of 118 bytes exceeds the limit of 100 bytes (--max-request-size)"}\n',
   );
 });
 

@@ -94,7 +94,7 @@ Deno.test("KvsServer.stats() counts connections that are one too many, and those
     await client.get("a");
     assertEquals(
       await oneShot(server.addr, ""),
-      '{"Err":"Too many connections, the limit is 1"}\n',
+      '{"Err":"Too many connections, the limit is 1 (--max-connections)"}\n',
     );
     assertEquals((await server.stats()).connections, {
       open: 1,

@@ -49,6 +49,23 @@ test(
     await run(["rm", "k"], variable);
     const strange = await run(["get", "k"], {}, 1);
     assertStringIncludes(strange.stderr, "error: Authentication required");
+    for (
+      const command of [
+        ["get", "k"],
+        ["set", "k", "v"],
+        ["rm", "k"],
+        ["scan"],
+        ["export"],
+        ["stats"],
+        ["compact"],
+      ]
+    ) {
+      const { stderr } = await run(command, {}, 1);
+      assertStringIncludes(
+        stderr,
+        "Authentication required: show the server's token with --auth-file FILE or KVS_TOKEN\n",
+      );
+    }
     const wrong = await run(["get", "k"], { KVS_TOKEN: `${TOKEN} ` }, 1);
     assertStringIncludes(
       wrong.stderr,
@@ -203,7 +220,20 @@ test("kvs speaks TLS", async (root, tokenFile) => {
   const doubting = await kvs(["get", "k", ...args, "--tls"]);
   assertEquals(doubting.code, 1);
   assertStringIncludes(doubting.stderr, "invalid peer certificate");
-  assertEquals((await kvs(["get", "k", ...args])).code, 1);
+  const plain = await kvs(["get", "k", ...args]);
+  assertEquals(plain.code, 1);
+  assertEquals(
+    plain.stderr,
+    `error: Cannot connect to ${addr}: the server speaks TLS, this client does not\n`,
+  );
+  for (const file of [key, tokenFile]) {
+    const { code, stderr } = await kvs(["get", "k", ...args, "--ca", file]);
+    assertEquals(
+      stderr,
+      `error: Cannot use --ca "${file}": no certificate in it\n`,
+    );
+    assertEquals(code, 1);
+  }
   // None of it is worth a line.
   assertEquals(server.log.includes("WARN"), false, server.log);
   assertEquals(server.log.includes("ERROR"), false, server.log);

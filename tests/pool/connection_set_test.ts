@@ -443,6 +443,6 @@ Deno.test("ConnectionSet counts no connection that fails before it is served", a
   assertEquals(log, [
     "warn: Cannot accept connections: Error: No session",
     ...Array(3).fill(failed),
-    "warn: Refusing connections: Too many connections, the limit is 1",
+    "warn: Refusing connections: Too many connections, the limit is 1 (--max-connections)",
   ]);
 });

@@ -158,7 +158,7 @@ for (const strategy of ["shared-queue", "work-stealing"] as const) {
       const text = new TextDecoder().decode(answers);
       assertEquals(
         text.slice(OK.length * gets.length),
-        '{"Err":"Request of 101 bytes exceeds the limit of 100 bytes"}\n',
+        '{"Err":"Request of 101 bytes exceeds the limit of 100 bytes (--max-request-size)"}\n',
       );
       assertEquals(isBroken, true);
     });

@@ -163,7 +163,7 @@ for (const { name, make } of KINDS) {
     assertEquals(text, OK);
     assertEquals(
       await answers(session, "x".repeat(100)),
-      '{"Err":"Request of 115 bytes exceeds the limit of 100 bytes"}\n',
+      '{"Err":"Request of 115 bytes exceeds the limit of 100 bytes (--max-request-size)"}\n',
     );
     assertEquals(session.isBroken, true);
   }, { maxRequestBytes: 100 });

@@ -263,7 +263,10 @@ testBoth("answers a request that breaks the connection", async (engine) => {
   assertEquals(await execute(engine, requests, answers, monitor), false);
   assertEquals(read(answers), [
     OK,
-    { Err: "Request of 50 bytes exceeds the limit of 40 bytes" },
+    {
+      Err:
+        "Request of 50 bytes exceeds the limit of 40 bytes (--max-request-size)",
+    },
   ]);
   assert(requests.isBroken);
   assertEquals(engine.size, 1);

@@ -197,7 +197,7 @@ Deno.test("RequestBuffer breaks at a request beyond the limit, before it holds i
       assert(requests.isBroken);
       assertEquals(taken.length, 1);
       assert(
-        /^! Request of \d+ bytes exceeds the limit of 1048576 bytes$/
+        /^! Request of \d+ bytes exceeds the limit of 1048576 bytes \(--max-request-size\)$/
           .test(taken[0]),
         taken[0],
       );
@@ -225,7 +225,7 @@ Deno.test("RequestBuffer applies the limit to a request however it is spelled", 
       assertEquals(requests.isBroken, false);
       feed(requests, encoder.encode(fits.replace("kk", "kkk") + end));
       assertEquals(takeAll(requests), [
-        "! Request of 31 bytes exceeds the limit of 30 bytes",
+        "! Request of 31 bytes exceeds the limit of 30 bytes (--max-request-size)",
       ]);
       assertEquals(requests.isBroken, true);
     }
@@ -246,11 +246,11 @@ Deno.test("RequestBuffer refuses keys and values beyond their limits, and goes o
   feed(requests, encoder.encode(text));
   assertEquals(takeAll(requests), [
     "get éé",
-    "! Key of 5 bytes exceeds the limit of 4 bytes",
-    "! Key of 5 bytes exceeds the limit of 4 bytes",
-    "! Key of 5 bytes exceeds the limit of 4 bytes",
+    "! Key of 5 bytes exceeds the limit of 4 bytes (--max-key-size)",
+    "! Key of 5 bytes exceeds the limit of 4 bytes (--max-key-size)",
+    "! Key of 5 bytes exceeds the limit of 4 bytes (--max-key-size)",
     "set 1234=123456",
-    "! Value of 7 bytes exceeds the limit of 6 bytes",
+    "! Value of 7 bytes exceeds the limit of 6 bytes (--max-value-size)",
   ]);
   assertEquals(requests.isBroken, false);
 });
@@ -259,7 +259,10 @@ Deno.test("RequestBuffer has the documented limits", () => {
   for (
     const [bytes, message] of [
       [65_535, undefined],
-      [65_536, "! Key of 65536 bytes exceeds the limit of 65535 bytes"],
+      [
+        65_536,
+        "! Key of 65536 bytes exceeds the limit of 65535 bytes (--max-key-size)",
+      ],
     ] as const
   ) {
     const key = "k".repeat(bytes);
@@ -271,7 +274,7 @@ Deno.test("RequestBuffer has the documented limits", () => {
   const value = "v".repeat(32 * MIB + 1);
   assertEquals(
     received(`{"Set":{"key":"k","value":"${value}"}}`),
-    ["! Value of 33554433 bytes exceeds the limit of 33554432 bytes"],
+    ["! Value of 33554433 bytes exceeds the limit of 33554432 bytes (--max-value-size)"],
   );
   for (const maxRequestBytes of [-1, 0.5, NaN, 256 * MIB + 1]) {
     assertThrows(

@@ -138,7 +138,8 @@ attack(`${SLOW} slow senders`, {
       const rest = await receiveRest(conn);
       if (rest !== "") told++;
       assert(
-        /^(\{"Err":"Request not finished within 3000 ms"\}\n)?$/.test(rest),
+        /^(\{"Err":"Request not finished within 3000 ms \(--request-timeout\)"\}\n)?$/
+          .test(rest),
       );
     }));
     await Promise.all(conns.map((conn) =>
