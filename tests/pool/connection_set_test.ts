@@ -4,10 +4,16 @@ import { DenoListener } from "../../pool/deno_transport.ts";
 import { Limiter } from "../../pool/limiter.ts";
 import { allLimits } from "../../pool/limits.ts";
 import type { Session } from "../../pool/session.ts";
-import type { Transport, TransportListener } from "../../pool/transport.ts";
+import type { TransportListener } from "../../pool/transport.ts";
 import { Usage } from "../../pool/usage.ts";
 import { aloneMonitor } from "../_monitor.ts";
 import { HAS_EPOLL, startLoop } from "./_epoll.ts";
+import {
+  QuietTransport,
+  ScriptedListener,
+  UnclosableTransport,
+  UnopenableTransport,
+} from "./_scripted_listener.ts";
 
 /** A session that gives back what comes in, by a function of choice. */
 class FakeSession implements Session {
@@ -340,58 +346,6 @@ test("ConnectionSet serves others beside a connection without a pause", (withCon
     isOver = true;
     await flood;
   }));
-
-/** A transport that never has anything to say. */
-class QuietTransport implements Transport {
-  readonly hasHandshake = false;
-  readonly canAbort = true;
-  closings = 0;
-  open(): void {}
-  read(): void {}
-  send(): void {}
-  endSending(): void {}
-  close(): void {
-    this.closings++;
-  }
-}
-
-class UnopenableTransport extends QuietTransport {
-  override open(): void {
-    throw new Error("Cannot be opened");
-  }
-}
-
-class UnclosableTransport extends UnopenableTransport {
-  override close(): void {
-    super.close();
-    throw new Error("Cannot be closed");
-  }
-}
-
-/** Gives the transports, one after another, and then waits. */
-class ScriptedListener implements TransportListener {
-  readonly #transports: Transport[];
-  readonly #end = Promise.withResolvers<Transport>();
-  /** Resolves once all were taken. */
-  readonly drained = Promise.withResolvers<void>();
-
-  constructor(transports: readonly Transport[]) {
-    this.#transports = [...transports];
-  }
-
-  accept(): Promise<Transport> {
-    const next = this.#transports.shift();
-    if (next !== undefined) return Promise.resolve(next);
-    this.drained.resolve();
-    return this.#end.promise;
-  }
-
-  tick(): void {}
-
-  close(): void {
-    this.#end.reject(new Deno.errors.BadResource("Closed"));
-  }
-}
 
 Deno.test("ConnectionSet counts no connection that fails before it is served", async () => {
   const usage = Usage.share(1);
