@@ -1,5 +1,5 @@
-import { parseArgs } from "@std/cli/parse-args";
 import { UsageError } from "./_errors.ts";
+import { suggestionFor } from "./_suggestion.ts";
 
 /** The flags that a command takes. */
 export interface Flags {
@@ -7,6 +7,8 @@ export interface Flags {
   readonly values: Readonly<Record<string, string | undefined>>;
   /** Flags without one. */
   readonly switches?: readonly string[];
+  /** Those of `values` that may be given an empty value. */
+  readonly mayBeEmpty?: readonly string[];
 }
 
 /** What was found in the arguments. */
@@ -20,72 +22,111 @@ export interface ParsedArgs {
 }
 
 /**
- * Parses the arguments of a command. Behind `--` everything is an operand.
+ * Parses the arguments of a command. After `--` everything is an operand.
  *
  * @param args The arguments.
  * @param flags The flags it takes.
  * @param operands The names of its operands, for the error: `[NAME]` may be
  * missing, and a last one `NAME…` may stand for several.
  * @returns What was found.
- * @throws {UsageError} If a flag is unknown, has no value, or is given twice,
- * or if there are fewer operands or more.
+ * @throws {UsageError} If a flag is unknown, is given twice, lacks its value or
+ * has one that it does not take, or if there are fewer operands or more.
  */
 export function parseCommandArgs(
   args: readonly string[],
   flags: Flags,
   operands: readonly string[],
 ): ParsedArgs {
-  const names = Object.keys(flags.values);
-  const switches = flags.switches ?? [];
-  const isSwitch = (arg: string) =>
-    switches.some((name) => arg === `--${name}`);
-  const separator = args.indexOf("--");
-  const end = separator < 0 ? args.length : separator;
-  const parsed: ReturnType<typeof parseArgs> = parseArgs(
-    args.map((arg, i) =>
-      // Else the parser takes an operand "true" or "false" for the value of the
-      // switch in front of it.
-      i < end && isSwitch(arg) ? `${arg}=true` : arg
-    ),
-    {
-      string: [...names, "_"],
-      boolean: [...switches],
-      collect: [...names],
-      "--": true,
-      unknown: (arg, key) => {
-        if (key === undefined) return true;
-        throw new UsageError(
-          `Unknown option "${arg}"; put -- before an operand that begins with -`,
-        );
-      },
-    },
+  const { values, switches = [], mayBeEmpty = [] } = flags;
+  const found = new Map<string, string>();
+  const given: string[] = [];
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i];
+    if (arg === "--") {
+      given.push(...args.slice(i + 1));
+      break;
+    }
+    if (!isOption(arg)) {
+      given.push(arg);
+      continue;
+    }
+    const [, name = "", inline] = /^--([^=]+)(?:=([^]*))?$/.exec(arg) ?? [];
+    const isSwitch = switches.includes(name);
+    if (!isSwitch && !Object.hasOwn(values, name)) {
+      throw unknownOption(arg, [...Object.keys(values), ...switches]);
+    }
+    if (found.has(name)) throw new UsageError(`--${name} is given twice`);
+    if (isSwitch) {
+      if (inline !== undefined) {
+        throw new UsageError(`--${name} takes no value, found "${inline}"`);
+      }
+      found.set(name, "");
+      continue;
+    }
+    const value = inline ?? args[++i];
+    if (
+      value === undefined || (value === "" && !mayBeEmpty.includes(name))
+    ) {
+      throw new UsageError(`--${name} needs a value`);
+    }
+    if (inline === undefined && isOption(value) && !/^-\d/.test(value)) {
+      throw new UsageError(
+        `--${name} needs a value; one that begins with - is written --${name}=${value}`,
+      );
+    }
+    found.set(name, value);
+  }
+  checkOperands(given, operands);
+  return {
+    operands: given,
+    value: (name) => found.get(name) ?? values[name],
+    has: (name) => found.has(name),
+  };
+}
+
+/**
+ * Tells whether arguments have one of some flags before `--`.
+ *
+ * @param args The arguments.
+ * @param names How the flag is written.
+ * @returns Whether it is there.
+ */
+export function hasFlag(
+  args: readonly string[],
+  ...names: readonly string[]
+): boolean {
+  const end = args.indexOf("--");
+  const before = end < 0 ? args : args.slice(0, end);
+  return before.some((arg) => names.includes(arg));
+}
+
+/** A lone dash is an operand: by custom, standard input. */
+function isOption(arg: string): boolean {
+  return arg.startsWith("-") && arg !== "-";
+}
+
+function unknownOption(arg: string, names: readonly string[]): UsageError {
+  const suggestion = suggestionFor(
+    arg.replace(/=.*$/s, ""),
+    [...names, "help"].map((name) => `--${name}`),
   );
-  const given = [...parsed._, ...parsed["--"] ?? []].map(String);
+  return new UsageError(
+    `Unknown option "${arg}"; ${
+      suggestion ?? "put -- before an operand that begins with -"
+    }`,
+  );
+}
+
+function checkOperands(
+  given: readonly string[],
+  operands: readonly string[],
+): void {
   const needed = operands.filter((name) => !name.startsWith("["));
   if (given.length < needed.length) {
-    throw new UsageError(
-      `${needed[given.length].replace("…", "")} is missing`,
-    );
+    throw new UsageError(`${needed[given.length].replace("…", "")} is missing`);
   }
   const isOpen = operands.at(-1)?.endsWith("…") ?? false;
   if (given.length > operands.length && !isOpen) {
     throw new UsageError(`Unexpected operand "${given[operands.length]}"`);
   }
-  const values = new Map<string, string>();
-  for (const name of names) {
-    const found: unknown = parsed[name];
-    const all: unknown[] = Array.isArray(found) ? found : [];
-    if (all.length > 1) throw new UsageError(`--${name} is given twice`);
-    if (all.length === 0) continue;
-    const [value] = all;
-    if (typeof value !== "string" || value === "") {
-      throw new UsageError(`--${name} needs a value`);
-    }
-    values.set(name, value);
-  }
-  return {
-    operands: given,
-    value: (name) => values.get(name) ?? flags.values[name],
-    has: (name) => parsed[name] === true,
-  };
 }

@@ -2,6 +2,7 @@ import { ENGINE_NAMES } from "../engine/directory.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "../monitor/log.ts";
 import { POOL_STRATEGIES } from "../pool/pool.ts";
 import type { Command } from "./_command.ts";
+import { COMMANDS } from "./_commands.ts";
 
 /** What a shell may offer behind a flag or as an operand. */
 export type Argument =
@@ -16,7 +17,7 @@ export type Argument =
 export interface FlagSpec {
   /** Its name, without the dashes. */
   readonly name: string;
-  /** One line on what it does. */
+  /** What the help says of it, as one line. */
   readonly description: string;
   /** What comes behind it; `undefined` for a switch. */
   readonly argument: Argument | undefined;
@@ -47,9 +48,12 @@ const CHOICES: Readonly<Record<string, readonly string[]>> = {
   MODE: ["always", "everysec", "no"],
   FORMAT: ["json", "tab"],
   SHELL: SHELLS,
+  COMMAND: Object.keys(COMMANDS),
 };
 
-const FLAG_LINE = /^ {2}(?:-\w, )?--([\w-]+)(?: ([A-Z][A-Z:]*))? {2,}(\S.*)$/gm;
+/** A flag with its text, which may go on in lines that are indented further. */
+const FLAG_LINES =
+  /^ {2}(?:-\w, )?--([\w-]+)(?: ([A-Z][A-Z:]*))? {2,}(\S.*(?:\n {3,}\S.*)*)$/gm;
 const OPERAND = /^Usage: kvs [\w-]+ \[?([A-Z]+)/m;
 
 /**
@@ -66,11 +70,14 @@ export function specOf(name: string, { help }: Command): CommandSpec {
   return {
     name,
     description: description.replace(/[.:]$/, ""),
-    flags: Array.from(help.matchAll(FLAG_LINE), ([, name, argument, text]) => ({
-      name,
-      description: text.replace(/ \(default.*$/, ""),
-      argument: argumentOf(argument),
-    })),
+    flags: Array.from(
+      help.matchAll(FLAG_LINES),
+      ([, name, argument, text]) => ({
+        name,
+        description: text.replace(/\s+/g, " "),
+        argument: argumentOf(argument),
+      }),
+    ),
     operand: operand === "OPTIONS" ? undefined : argumentOf(operand),
   };
 }

@@ -1,21 +1,14 @@
 import { parseCommandArgs } from "./_args.ts";
 import type { Command } from "./_command.ts";
+import { COMMANDS } from "./_commands.ts";
 import { SCRIPTS } from "./_completion_scripts.ts";
 import { SHELLS, specOf } from "./_completion_spec.ts";
 import { UsageError } from "./_errors.ts";
 import { writeText } from "./_output.ts";
 
-/**
- * Makes `kvs completions`.
- *
- * @param commands Loads each command, by its name.
- * @returns The command.
- */
-export function completionsOf(
-  commands: Readonly<Record<string, () => Promise<Command>>>,
-): Command {
-  return {
-    help: `Prints what makes a shell complete commands and options.
+/** `kvs completions`. */
+export const completions: Command = {
+  help: `Prints what makes a shell complete commands and options.
 
 Usage: kvs completions SHELL [OPTIONS]
 
@@ -29,20 +22,19 @@ Examples:
   kvs completions zsh > ~/.zfunc/_kvs
   kvs completions fish > ~/.config/fish/completions/kvs.fish
 `,
-    async run(args) {
-      const { operands } = parseCommandArgs(args, { values: {} }, ["SHELL"]);
-      const shell = SHELLS.find((name) => name === operands[0]);
-      if (shell === undefined) {
-        throw new UsageError(
-          `Unknown shell "${operands[0]}"; expected bash, zsh or fish`,
-        );
-      }
-      const specs = await Promise.all(
-        Object.entries(commands).map(async ([name, load]) =>
-          specOf(name, await load())
-        ),
+  async run(args) {
+    const { operands } = parseCommandArgs(args, { values: {} }, ["SHELL"]);
+    const shell = SHELLS.find((name) => name === operands[0]);
+    if (shell === undefined) {
+      throw new UsageError(
+        `Unknown shell "${operands[0]}"; expected bash, zsh or fish`,
       );
-      return writeText(SCRIPTS[shell](specs));
-    },
-  };
-}
+    }
+    const specs = await Promise.all(
+      Object.entries(COMMANDS).map(async ([name, load]) =>
+        specOf(name, await load())
+      ),
+    );
+    return writeText(SCRIPTS[shell](specs));
+  },
+};

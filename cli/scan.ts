@@ -46,6 +46,7 @@ Examples:
         limit: undefined,
       },
       switches: [...SOURCE_SWITCHES, "reverse", "keys", "json"],
+      mayBeEmpty: ["prefix", "start", "end"],
     }, []);
     const range = {
       prefix: parsed.value("prefix"),

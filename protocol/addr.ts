@@ -15,6 +15,7 @@ export interface Addr {
 const SHAPE = /^(?:\[([^\]]*)\]|([^:]*)):([^:]*)$/;
 const NAME = /^[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?$/;
 const IPV6 = /^[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:%[A-Za-z0-9_.-]+)?$/;
+const EXPECTED = "expected HOST:PORT, as in 127.0.0.1:4000";
 const MAX_PORT = 65_535;
 
 /**
@@ -32,13 +33,16 @@ const MAX_PORT = 65_535;
  * ```
  */
 export function parseAddr(text: string): Addr {
+  if (text.includes("://")) {
+    throw invalid(text, `${EXPECTED}, without ${text.split("//")[0]}//`);
+  }
   const match = SHAPE.exec(text);
   if (match === null) {
     throw invalid(
       text,
       text.indexOf(":") !== text.lastIndexOf(":")
         ? "an IPv6 address needs brackets, as in [::1]:4000"
-        : "expected HOST:PORT, as in 127.0.0.1:4000",
+        : EXPECTED,
     );
   }
   const [, ipv6, name, port] = match;

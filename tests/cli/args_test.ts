@@ -1,5 +1,5 @@
-import { assertEquals, assertThrows } from "@std/assert";
-import { parseCommandArgs } from "../../cli/_args.ts";
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { hasFlag, parseCommandArgs } from "../../cli/_args.ts";
 import { UsageError } from "../../cli/_errors.ts";
 
 const FLAGS = {
@@ -51,6 +51,10 @@ Deno.test("parseCommandArgs() keeps values of flags as text", () => {
   assertEquals(parse("k", "--dir", "007")[2], "007");
   assertEquals(parse("k", "--dir=a=b")[2], "a=b");
   assertEquals(parse("k", "--dir=--json")[2], "--json");
+  assertEquals(parse("k", "--dir=a\nb")[2], "a\nb");
+  // So that whoever reads the value says what is wrong with the number
+  assertEquals(parse("k", "--dir", "-1")[2], "-1");
+  assertEquals(parse("k", "--dir", "-")[2], "-");
 });
 
 Deno.test("parseCommandArgs() refuses what it does not know", () => {
@@ -69,10 +73,42 @@ Deno.test("parseCommandArgs() refuses what it does not know", () => {
       [["k", "--dir="], "--dir needs a value"],
       [["k", "--dir", "--json"], "--dir needs a value"],
       [["k", "--dir", "a", "--dir", "b"], "--dir is given twice"],
+      [["k", "--dir=a", "--dir", "b"], "--dir is given twice"],
+      [["k", "--json", "--json"], "--json is given twice"],
+      [["k", "--json=0"], '--json takes no value, found "0"'],
+      [["k", "--json="], '--json takes no value, found ""'],
+      [["k", "--json=true"], '--json takes no value, found "true"'],
+      [["k", "--dri", "a"], 'Unknown option "--dri"; did you mean "--dir"?'],
+      [["k", "--adr=a"], 'Unknown option "--adr=a"; did you mean "--addr"?'],
+      [["k", "-json"], 'Unknown option "-json"; did you mean "--json"?'],
+      [["k", "--hlep"], 'Unknown option "--hlep"; did you mean "--help"?'],
+      [["k", "--=a"], 'Unknown option "--=a"'],
+      [
+        ["k", "--dir", "-a"],
+        "--dir needs a value; one that begins with - is written --dir=-a",
+      ],
     ] as const
   ) {
     assertThrows(() => parse(...args), UsageError, message, args.join(" "));
   }
+});
+
+Deno.test("parseCommandArgs() takes an empty value where a flag may have one", () => {
+  const flags = { ...FLAGS, mayBeEmpty: ["dir"] };
+  for (const args of [["--dir="], ["--dir", ""]]) {
+    assertEquals(parseCommandArgs(args, flags, []).value("dir"), "");
+  }
+  assertThrows(
+    () => parseCommandArgs(["--addr="], flags, []),
+    UsageError,
+    "--addr needs a value",
+  );
+});
+
+Deno.test("hasFlag() looks before -- only", () => {
+  assert(hasFlag(["a", "-h"], "-h", "--help"));
+  assert(!hasFlag(["a", "--", "-h"], "-h", "--help"));
+  assert(!hasFlag(["a", "--help=1"], "-h", "--help"));
 });
 
 Deno.test("parseCommandArgs() takes operands that may be missing, and several", () => {

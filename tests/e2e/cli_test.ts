@@ -139,7 +139,7 @@ test("kvs refuses wrong usage in two lines", async (root) => {
   const cases: [args: string[], message: string][] = [
     [[], "A command is missing"],
     [["constructor"], 'Unknown command "constructor"'],
-    [["--frobnicate"], 'Unknown command "--frobnicate"'],
+    [["--frobnicate"], 'Unknown option "--frobnicate"'],
     [["get"], "KEY is missing"],
     [["get", "a", "--frobnicate"], 'Unknown option "--frobnicate"'],
     [["get", "a", "--addr", "localhost"], 'Invalid address "localhost"'],

@@ -66,7 +66,7 @@ Deno.test({
   fn: async () => {
     assertEquals((await run("bash", BASH)).split("\n"), [
       "scan,",
-      "serve,get,set,rm,scan,export,import,compact,stats,check,completions,--help,--version,",
+      "serve,get,set,rm,scan,export,import,compact,stats,check,completions,help,--help,--version,",
       ",",
       "--reverse,",
       "always,everysec,no,",

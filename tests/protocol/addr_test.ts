@@ -21,6 +21,10 @@ Deno.test("parseAddr() says what is wrong with an address", () => {
   const cases = [
     ["", "expected HOST:PORT, as in 127.0.0.1:4000"],
     ["localhost", "expected HOST:PORT, as in 127.0.0.1:4000"],
+    [
+      "tcp://127.0.0.1:4000",
+      "expected HOST:PORT, as in 127.0.0.1:4000, without tcp://",
+    ],
     ["::1:4000", "an IPv6 address needs brackets, as in [::1]:4000"],
     ["::1", "an IPv6 address needs brackets, as in [::1]:4000"],
     [":4000", '"" is not a host'],
