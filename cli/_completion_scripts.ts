@@ -10,6 +10,12 @@ export const SCRIPTS: Readonly<
   Record<Shell, (commands: readonly CommandSpec[]) => string>
 > = { bash: bashScript, zsh: zshScript, fish: fishScript };
 
+/** The flags in place of a command. */
+const GLOBAL_FLAGS: readonly FlagSpec[] = [
+  { name: "help", description: "show this help", argument: undefined },
+  { name: "version", description: "show the version", argument: undefined },
+];
+
 function bashScript(commands: readonly CommandSpec[]): string {
   const names = commands.map(({ name }) => name).join(" ");
   const flags = new Map(
@@ -24,7 +30,7 @@ function bashScript(commands: readonly CommandSpec[]): string {
   );
   const words = commands.map(({ name, flags, operand }) =>
     `    ${name})
-      words="${flags.map(({ name }) => `--${name}`).join(" ")}"
+      words="${flagNames(flags)}"
       [[ $cur == -* ]] || { ${bashOffer(operand)} return; }
       ;;`
   );
@@ -32,9 +38,18 @@ function bashScript(commands: readonly CommandSpec[]): string {
 _kvs() {
   local words=
   local cur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD - 1]}
+  local kept=
   COMPREPLY=()
+  # Usually = is among COMP_WORDBREAKS, and a word of its own
+  if [[ $cur == = ]]; then
+    cur=
+  elif [[ $prev == = ]]; then
+    prev=\${COMP_WORDS[COMP_CWORD - 2]}
+  elif [[ $cur == --*=* ]]; then
+    prev=\${cur%%=*} kept=\${cur%%=*}= cur=\${cur#*=}
+  fi
   if (( COMP_CWORD == 1 )); then
-    _kvs_offer -W "${names} --help --version"
+    _kvs_offer -W "${names} ${flagNames(GLOBAL_FLAGS)}"
     return
   fi
   case $prev in
@@ -48,11 +63,19 @@ ${words.join("\n")}
 _kvs_offer() {
   local IFS=$' \\t\\n' offer
   while IFS= read -r offer; do
-    COMPREPLY+=("$offer")
+    COMPREPLY+=("$kept$offer")
   done < <(compgen "$@" -- "$cur")
 }
-complete -o filenames -F _kvs kvs
+_kvs_offer_files() {
+  compopt -o filenames 2>/dev/null
+  _kvs_offer "$@"
+}
+complete -F _kvs kvs
 `;
+}
+
+function flagNames(flags: readonly FlagSpec[]): string {
+  return flags.map(({ name }) => `--${name}`).join(" ");
 }
 
 function bashOffer(argument: Argument | undefined): string {
@@ -60,9 +83,9 @@ function bashOffer(argument: Argument | undefined): string {
     case "choice":
       return `_kvs_offer -W "${argument.choices.join(" ")}";`;
     case "file":
-      return "_kvs_offer -f;";
+      return "_kvs_offer_files -f;";
     case "directory":
-      return "_kvs_offer -d;";
+      return "_kvs_offer_files -d;";
     default:
       return "";
   }
@@ -89,7 +112,11 @@ _kvs() {
 ${list.join("\n")}
   )
   if (( CURRENT == 2 )); then
-    _describe command commands
+    if [[ $PREFIX == -* ]]; then
+      _arguments ${GLOBAL_FLAGS.map((flag) => quoted(zshFlag(flag))).join(" ")}
+    else
+      _describe command commands
+    fi
     return
   fi
   shift words
@@ -109,7 +136,8 @@ fi
 function zshFlag({ name, description, argument }: FlagSpec): string {
   const text = description.replace(/[[\]\\:]/g, "\\$&");
   const behind = argument === undefined ? "" : `:${zshArgument(argument)}`;
-  return `--${name}[${text}]${behind}`;
+  const joined = argument === undefined ? "" : "=";
+  return `--${name}${joined}[${text}]${behind}`;
 }
 
 function zshArgument(argument: Argument): string {
@@ -128,28 +156,36 @@ function zshArgument(argument: Argument): string {
 function fishScript(commands: readonly CommandSpec[]): string {
   const lines = [
     "# kvs completions for fish: save this file in ~/.config/fish/completions.",
+    "function __fish_kvs_command",
+    "    set -l words (commandline -opc)",
+    '    test "$words[2]" = "$argv[1]"',
+    "end",
+    "function __fish_kvs_directories",
+    "    __fish_complete_directories (commandline -ct | string replace -r '^--[^=]*=' '')",
+    "end",
     "complete -c kvs -f",
   ];
+  for (const flag of GLOBAL_FLAGS) {
+    lines.push(`complete -c kvs -n '__fish_kvs_command ""' ${fishFlag(flag)}`);
+  }
   for (const { name, description, flags, operand } of commands) {
     lines.push(
-      `complete -c kvs -n __fish_use_subcommand -a ${name} -d ${
+      `complete -c kvs -n '__fish_kvs_command ""' -a ${name} -d ${
         fishQuoted(description)
       }`,
     );
-    const when = `complete -c kvs -n '__fish_seen_subcommand_from ${name}'`;
-    for (const flag of flags) {
-      const behind = flag.argument === undefined
-        ? ""
-        : ` -r${fishOffer(flag.argument)}`;
-      lines.push(
-        `${when} -l ${flag.name}${behind} -d ${fishQuoted(flag.description)}`,
-      );
-    }
+    const when = `complete -c kvs -n '__fish_kvs_command ${name}'`;
+    for (const flag of flags) lines.push(`${when} ${fishFlag(flag)}`);
     if (operand !== undefined && operand.kind !== "text") {
       lines.push(`${when}${fishOffer(operand)}`);
     }
   }
   return `${lines.join("\n")}\n`;
+}
+
+function fishFlag({ name, description, argument }: FlagSpec): string {
+  const behind = argument === undefined ? "" : ` -r${fishOffer(argument)}`;
+  return `-l ${name}${behind} -d ${fishQuoted(description)}`;
 }
 
 function fishOffer(argument: Argument): string {
@@ -159,7 +195,7 @@ function fishOffer(argument: Argument): string {
     case "file":
       return " -F";
     case "directory":
-      return " -f -a '(__fish_complete_directories)'";
+      return " -f -a '(__fish_kvs_directories)'";
     case "text":
       return " -f";
   }
