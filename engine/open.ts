@@ -5,7 +5,12 @@
  * @module
  */
 
-import { DataDirectory, type DataDirectoryOptions } from "./directory.ts";
+import { checkChoice, checkFunction } from "../options.ts";
+import {
+  DataDirectory,
+  type DataDirectoryOptions,
+  ENGINE_NAMES,
+} from "./directory.ts";
 import type {
   EngineHandle,
   EngineSnapshot,
@@ -15,6 +20,7 @@ import type {
 } from "./engine.ts";
 import type { KvsHandle, KvStoreOptions } from "./kvs/store.ts";
 import type { LevelHandle } from "./level/level_engine.ts";
+import { checkEngineOptions } from "./options.ts";
 
 /** Options of {@linkcode openEngineIn}. */
 export interface EngineOptions {
@@ -41,6 +47,8 @@ export interface EngineOptions {
  * @param options Which engine, whether the store may be new, and what
  * {@linkcode EngineOptions} says.
  * @returns The store.
+ * @throws {TypeError} If an option is of another type than it says.
+ * @throws {RangeError} If a size is out of range.
  * @throws {Error} If the directory or the store in it cannot be opened.
  *
  * @example
@@ -60,6 +68,7 @@ export async function openEngine(
   path: string,
   options: DataDirectoryOptions & EngineOptions = {},
 ): Promise<KvsEngine> {
+  checkEngineOptions(options);
   const directory = DataDirectory.open(path, options);
   try {
     return await openEngineIn(directory, options);
@@ -83,6 +92,7 @@ export async function openEngineIn(
   directory: DataDirectory,
   options: EngineOptions = {},
 ): Promise<KvsEngine> {
+  checkEngineOptions(options);
   switch (directory.engine) {
     case "kvs": {
       const { KvStore } = await import("./kvs/store.ts");
@@ -103,11 +113,14 @@ export async function openEngineIn(
  * @param onFailure Told of what failed behind requests; by default it is one
  * line each on standard error.
  * @returns An instance of the same store, to be closed before the other.
+ * @throws {TypeError} If the handle is of no engine, or `onFailure` no function.
  */
 export async function attachEngine(
   handle: EngineHandle,
   onFailure?: OnFailure,
 ): Promise<KvsEngine> {
+  checkChoice("handle.engine", handle.engine, ENGINE_NAMES);
+  checkFunction("onFailure", onFailure);
   switch (handle.engine) {
     case "kvs": {
       const { KvStore } = await import("./kvs/store.ts");

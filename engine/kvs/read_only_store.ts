@@ -6,6 +6,7 @@
 
 import { findStore } from "../directory.ts";
 import type { ScanPage, ScanRange, StoreStats } from "../engine.ts";
+import { checkStoreOptions } from "../options.ts";
 import { Control } from "./control.ts";
 import { defaultIndexBytes, reportDamage } from "./defaults.ts";
 import { FileShrankError } from "./file_window.ts";
@@ -69,18 +70,22 @@ export class ReadOnlyStore implements Disposable {
    * @param path The data directory.
    * @param options See {@linkcode ReadOnlyStoreOptions}.
    * @returns The store.
+   * @throws {TypeError} If an option is of another type than it says.
+   * @throws {RangeError} If a size is out of range.
    * @throws {Error} If the directory holds no store of engine kvs, can't be
    * read, or has more segments than the process may have files open.
    * @throws {IndexFullError} If the keys do not fit in the index.
    */
   static open(
     path: string,
-    {
+    options: ReadOnlyStoreOptions = {},
+  ): ReadOnlyStore {
+    checkStoreOptions(options);
+    const {
       indexBytes = defaultIndexBytes(),
       cacheBytes = 32 * 2 ** 20,
       onDamage = reportDamage,
-    }: ReadOnlyStoreOptions = {},
-  ): ReadOnlyStore {
+    } = options;
     const { path: directory, engine } = findStore(path);
     if (engine !== "kvs") {
       throw cannotOpen(

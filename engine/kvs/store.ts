@@ -23,6 +23,7 @@ import type {
 } from "../engine.ts";
 import { ClosedError, WritesRefusedError } from "../errors.ts";
 import { hasLiveInstances, removeInstanceLocks } from "../instance_lock.ts";
+import { checkStoreOptions } from "../options.ts";
 import { Compactor } from "./compactor.ts";
 import { Control } from "./control.ts";
 import { defaultIndexBytes, reportDamage } from "./defaults.ts";
@@ -59,8 +60,8 @@ export interface KvStoreOptions {
    */
   readonly segmentBytes?: number;
   /**
-   * Memory for what was read of the log, in bytes, for each instance; 0 for
-   * none. It is taken as it is used.
+   * Memory for what was read of the log, in bytes, for each instance, at
+   * most 4 GiB; 0 for none. It is taken as it is used.
    *
    * @default {33554432}
    */
@@ -174,10 +175,13 @@ export class KvStore implements KvsEngine {
    * @param directory The data directory.
    * @param options See {@linkcode KvStoreOptions}.
    * @returns The store.
+   * @throws {TypeError} If an option is of another type than it says.
+   * @throws {RangeError} If a size is out of range.
    * @throws {Error} If the directory is in use, belongs to another engine or
    * can't be read.
    */
   static open(directory: string, options: KvStoreOptions = {}): KvStore {
+    checkStoreOptions(options);
     const owned = DataDirectory.open(directory, {
       engine: "kvs",
       create: true,
@@ -197,9 +201,12 @@ export class KvStore implements KvsEngine {
    * @param owned The data directory.
    * @param options See {@linkcode KvStoreOptions}.
    * @returns The store.
+   * @throws {TypeError} If an option is of another type than it says.
+   * @throws {RangeError} If a size is out of range.
    * @throws {Error} If its files can't be read.
    */
   static openIn(owned: DataDirectory, options: KvStoreOptions = {}): KvStore {
+    checkStoreOptions(options);
     const {
       sync = "always",
       segmentBytes = 32 * 2 ** 20,
@@ -209,13 +216,6 @@ export class KvStore implements KvsEngine {
       onDamage = reportDamage,
       onFailure = reportFailure,
     } = options;
-    if (!(segmentBytes >= 4096 && segmentBytes <= 2 ** 30)) {
-      throw new RangeError(
-        `Segment size must be from 4096 to ${
-          2 ** 30
-        } bytes, found ${segmentBytes}`,
-      );
-    }
     const directory = owned.path;
     if (hasLiveInstances(directory)) {
       throw new Error(

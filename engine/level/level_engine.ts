@@ -21,6 +21,7 @@ import type {
 } from "../engine.ts";
 import { ClosedError } from "../errors.ts";
 import { BatchWriter, type Operation } from "./batch_writer.ts";
+import { checkEngineOptions } from "../options.ts";
 import { compactAll, sizeOf } from "./compaction.ts";
 import { type LevelDatabase, openAnew } from "./database.ts";
 import { type Attachment, attachTo, Instances } from "./instances.ts";
@@ -125,12 +126,15 @@ export class LevelEngine implements KvsEngine {
    * @param owned The data directory.
    * @param options See {@linkcode LevelEngineOptions}.
    * @returns The engine.
+   * @throws {TypeError} If an option is of another type than it says.
    * @throws {Error} If LevelDB cannot open its files.
    */
   static async openIn(
     owned: DataDirectory,
-    { sync = "always", onFailure }: LevelEngineOptions = {},
+    options: LevelEngineOptions = {},
   ): Promise<LevelEngine> {
+    checkEngineOptions(options);
+    const { sync = "always", onFailure } = options;
     const location = `${owned.path}/${SUBDIRECTORY}`;
     // LevelDB would let everybody read its files.
     Deno.mkdirSync(location, { recursive: true, mode: 0o700 });

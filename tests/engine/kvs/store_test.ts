@@ -343,13 +343,13 @@ Deno.test("KvStore.open() refuses a directory that is open, and bad options", as
     assertThrows(
       () => openStore(directory.path, { segmentBytes }),
       RangeError,
-      `Segment size must be from 4096 to 1073741824 bytes, found ${segmentBytes}`,
+      `Option segmentBytes must be a whole number of bytes from 4096 to 1073741824, found ${segmentBytes}`,
     );
   }
   assertThrows(
     () => openStore(directory.path, { indexBytes: 1_000 }),
     RangeError,
-    "Index size must be from 262144 to 17179869184 bytes, found 1000",
+    "Option indexBytes must be a whole number of bytes from 262144 to 17179869184, found 1000",
   );
   // None of them has kept the directory locked.
   await openStore(directory.path).close();
