@@ -10,36 +10,13 @@ import { type Addr, formatAddr, parseAddr } from "./protocol/addr.ts";
 import { type Answer, KEY_NOT_FOUND } from "./protocol/answer.ts";
 import { Channel } from "./protocol/channel.ts";
 import { ConnectionError, KvsError } from "./protocol/client_error.ts";
-import { dial, type TlsOptions } from "./protocol/dial.ts";
-import { checkedToken } from "./protocol/token.ts";
+import {
+  checkClientOptions,
+  type KvsClientOptions,
+} from "./protocol/client_options.ts";
+import { dial, probe } from "./protocol/dial.ts";
 
-export { ConnectionError, KvsError };
-
-/** Options of {@linkcode KvsClient.connect}. */
-export interface KvsClientOptions {
-  /**
-   * What the server wants to be shown before anything else: one line, at most
-   * 4,096 bytes.
-   *
-   * @default nothing is shown
-   */
-  readonly token?: string;
-  /**
-   * Speaks TLS, if given; `{}` trusts what Deno trusts.
-   *
-   * @default plain TCP
-   */
-  readonly tls?: TlsOptions;
-  /** Gives up connecting when it aborts; later it changes nothing. */
-  readonly signal?: AbortSignal;
-  /**
-   * How long to wait for the connection, and for being let in, in
-   * milliseconds, 1 to 2,147,483,647.
-   *
-   * @default {5_000}
-   */
-  readonly connectTimeoutMs?: number;
-}
+export { ConnectionError, type KvsClientOptions, KvsError };
 
 /** Options of a request. */
 export interface RequestOptions {
@@ -95,8 +72,6 @@ export interface ClientScanPage {
 /** The most entries to ask for at a time. */
 const PAGE_ENTRIES = 1_000;
 
-const MAX_TIMEOUT_MS = 2 ** 31 - 1;
-
 /**
  * A connection to a server. Any number of requests may be under way together:
  * those issued in the same turn leave in one write, and answers come in order.
@@ -130,28 +105,34 @@ export class KvsClient implements Disposable, AsyncDisposable {
    * @param addr Where it listens, as `HOST:PORT` or in parts.
    * @param options What to show the server, and how long to wait.
    * @returns The client; close it when done, or hold it with `using`.
-   * @throws {TypeError} If the address is none, or a text of `caCerts` holds no
-   * certificate.
-   * @throws {RangeError} If the time limit is out of range, or the token none.
+   * @throws {TypeError} If the address is none, an option is of another type
+   * than it says, or a text of `caCerts` holds no certificate.
+   * @throws {RangeError} If a time limit is out of range, or the token none.
    * @throws {ConnectionError} If nobody answers there in time, or the server
    * does not let the client in.
    */
   static async connect(
     addr: string | Addr,
-    { token, tls, signal, connectTimeoutMs = 5_000 }: KvsClientOptions = {},
+    options: KvsClientOptions = {},
   ): Promise<KvsClient> {
-    if (!(connectTimeoutMs >= 1 && connectTimeoutMs <= MAX_TIMEOUT_MS)) {
-      throw new RangeError(
-        `Cannot wait ${connectTimeoutMs} ms for a connection: expected 1 to ${MAX_TIMEOUT_MS}`,
-      );
-    }
-    if (token !== undefined) checkedToken(token);
-    const { hostname, port } = typeof addr === "string"
-      ? parseAddr(addr)
-      : addr;
-    const options = { tls, signal, timeoutMs: connectTimeoutMs };
-    return await dial({ hostname, port }, options, async (conn) => {
-      const channel = new Channel(conn, formatAddr({ hostname, port }));
+    checkClientOptions(options);
+    const {
+      token,
+      tls,
+      signal,
+      connectTimeoutMs = 5_000,
+      timeoutMs = 30_000,
+    } = options;
+    const server = parseAddr(
+      typeof addr === "string" ? addr : formatAddr(addr),
+    );
+    const dialing = { tls, signal, timeoutMs: connectTimeoutMs };
+    const probing = { tls, timeoutMs: Math.ceil(timeoutMs / 2) };
+    return await dial(server, dialing, async (conn) => {
+      const channel = new Channel(conn, formatAddr(server), {
+        timeoutMs,
+        probe: (signal) => probe(server, { ...probing, signal }, token),
+      });
       try {
         if (token !== undefined) await authenticate(channel, token);
         return new KvsClient(channel);
@@ -177,7 +158,9 @@ export class KvsClient implements Disposable, AsyncDisposable {
     value: string,
     { signal }: RequestOptions = {},
   ): Promise<void> {
-    return this.#channel.request({ Set: { key, value } }, done("Set"), signal);
+    return this.#channel.request({ Set: { key, value } }, done("Set"), {
+      signal,
+    });
   }
 
   /**
@@ -199,7 +182,7 @@ export class KvsClient implements Disposable, AsyncDisposable {
       if (value === null) return undefined;
       if (typeof value !== "string") throw unexpected("Get", answer);
       return value;
-    }, signal);
+    }, { signal });
   }
 
   /**
@@ -217,7 +200,7 @@ export class KvsClient implements Disposable, AsyncDisposable {
       if ("err" in answer && answer.err === KEY_NOT_FOUND) return false;
       if (okOf(answer) !== null) throw unexpected("Remove", answer);
       return true;
-    }, signal);
+    }, { signal });
   }
 
   /**
@@ -323,7 +306,7 @@ export class KvsClient implements Disposable, AsyncDisposable {
       const page = okOf(answer);
       if (!isScanPage(page)) throw unexpected("Scan", answer);
       return page;
-    }, signal);
+    }, { signal });
   }
 
   /**
@@ -359,7 +342,10 @@ export class KvsClient implements Disposable, AsyncDisposable {
    * ```
    */
   snapshot({ signal }: RequestOptions = {}): Promise<void> {
-    return this.#channel.request({ Snapshot: {} }, done("Snapshot"), signal);
+    return this.#channel.request({ Snapshot: {} }, done("Snapshot"), {
+      signal,
+      isLong: true,
+    });
   }
 
   /**
@@ -372,7 +358,7 @@ export class KvsClient implements Disposable, AsyncDisposable {
    */
   releaseSnapshot({ signal }: RequestOptions = {}): Promise<void> {
     const request = { Snapshot: { release: true } };
-    return this.#channel.request(request, done("Snapshot"), signal);
+    return this.#channel.request(request, done("Snapshot"), { signal });
   }
 
   /**
@@ -396,7 +382,7 @@ export class KvsClient implements Disposable, AsyncDisposable {
         return { bytesBefore, bytesAfter };
       }
       throw unexpected("Compact", answer);
-    }, signal);
+    }, { signal, isLong: true });
   }
 
   /**
@@ -414,7 +400,7 @@ export class KvsClient implements Disposable, AsyncDisposable {
       const stats = okOf(answer);
       if (!isServerStats(stats)) throw unexpected("Stats", answer);
       return stats;
-    }, signal);
+    }, { signal });
   }
 
   /** Closes the connection at once; requests without an answer reject. */

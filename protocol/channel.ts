@@ -6,7 +6,7 @@
 
 import { type Answer, decodeAnswer } from "./answer.ts";
 import { NEWLINE } from "./bytes.ts";
-import { ConnectionError, KvsError } from "./client_error.ts";
+import { ConnectionError, KvsError, noAnswerWithin } from "./client_error.ts";
 import { InputBuffer } from "./input_buffer.ts";
 
 /** Requests leave in one write as long as they take no more than this. */
@@ -18,6 +18,13 @@ const TLS_ALERT = 0x15;
 /** The longest answer; beyond it may not fit into a string. */
 const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
 
+/**
+ * So many times within the time limit it is looked whether anything has moved.
+ * To count them bears a process that stands still for a while, as a clock that
+ * is read does not.
+ */
+const LOOKS = 8;
+
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -27,7 +34,42 @@ interface PendingRequest {
   line: string;
   readonly settle: (answer: Answer) => void;
   readonly reject: (error: Error) => void;
+  /** Whether the answer may take any time while the server lives. */
+  readonly isLong: boolean;
   next: PendingRequest | undefined;
+}
+
+/** Options of a {@linkcode Channel}. */
+export interface ChannelOptions {
+  /**
+   * After how many milliseconds without an answer, or a part of one, the
+   * connection counts as lost; 0 is never.
+   *
+   * @default {0}
+   */
+  readonly timeoutMs?: number;
+  /**
+   * Resolves if the server lives. It is asked within that time, and again and
+   * again, while a request is under way that may take longer.
+   *
+   * @default nobody is asked
+   */
+  readonly probe?: (signal: AbortSignal) => Promise<void>;
+}
+
+/** Options of {@linkcode Channel.request}. */
+export interface ChannelRequestOptions {
+  /**
+   * Ends the wait for the answer when it aborts; the request may be carried out
+   * nevertheless.
+   */
+  readonly signal?: AbortSignal;
+  /**
+   * Whether the answer may take any time as long as the server lives.
+   *
+   * @default {false}
+   */
+  readonly isLong?: boolean;
 }
 
 /**
@@ -40,6 +82,10 @@ interface PendingRequest {
 export class Channel {
   readonly #conn: Deno.Conn;
   readonly #addr: string;
+  readonly #timeoutMs: number;
+  readonly #probe: ChannelOptions["probe"];
+  /** Aborts when the channel closes. */
+  readonly #closing = new AbortController();
   readonly #input = new InputBuffer(MAX_ANSWER_BYTES);
   /** The request that is to be answered next; the list begins here. */
   #oldest: PendingRequest | undefined;
@@ -49,18 +95,33 @@ export class Channel {
   #pendingCount = 0;
   #lastPromise: Promise<unknown> = Promise.resolve();
   #isSending = false;
+  /** Looks after the time limit, from a request on until nothing is pending. */
+  #timer: ReturnType<typeof setInterval> | undefined;
+  /** How often it has looked since anything moved. */
+  #quietLooks = 0;
   /** Why there is no connection any more. */
-  #end: { readonly how: string; readonly cause: unknown } | undefined;
+  #end: {
+    readonly how: string;
+    readonly cause: unknown;
+    readonly reason: string | undefined;
+  } | undefined;
 
   /**
    * Takes a connection over.
    *
    * @param conn The connection; closed with the channel, or when it is lost.
    * @param addr The server's address, for error messages.
+   * @param options See {@linkcode ChannelOptions}.
    */
-  constructor(conn: Deno.Conn, addr: string) {
+  constructor(
+    conn: Deno.Conn,
+    addr: string,
+    { timeoutMs = 0, probe }: ChannelOptions = {},
+  ) {
     this.#conn = conn;
     this.#addr = addr;
+    this.#timeoutMs = timeoutMs;
+    this.#probe = probe;
     this.#receive();
   }
 
@@ -70,8 +131,7 @@ export class Channel {
    * @typeParam T What the answer is read as.
    * @param message The request, to be encoded as JSON.
    * @param read Reads the answer; what it throws rejects the promise.
-   * @param signal Ends the wait for the answer when it aborts; the request may
-   * be carried out nevertheless.
+   * @param options See {@linkcode ChannelRequestOptions}.
    * @returns What was read.
    * @throws {ConnectionError} If the connection is lost before the answer.
    * @throws {RangeError} If the request is too long for a string.
@@ -80,7 +140,7 @@ export class Channel {
   async request<T>(
     message: unknown,
     read: (answer: Answer) => T,
-    signal?: AbortSignal,
+    { signal, isLong = false }: ChannelRequestOptions = {},
   ): Promise<T> {
     signal?.throwIfAborted();
     this.throwIfEnded();
@@ -93,7 +153,8 @@ export class Channel {
         reject(error);
       }
     };
-    const request = { line, settle, reject, next: undefined };
+    const request = { line, settle, reject, isLong, next: undefined };
+    if (this.#pendingCount === 0) this.#quietLooks = 0;
     if (this.#newest !== undefined) this.#newest.next = request;
     this.#newest = request;
     this.#oldest ??= request;
@@ -101,6 +162,7 @@ export class Channel {
     this.#pendingCount++;
     this.#lastPromise = promise;
     if (!this.#isSending) this.#send();
+    if (this.#timer === undefined && this.#timeoutMs > 0) this.#watch();
     return await (signal === undefined
       ? promise
       : beforeAbort(promise, signal));
@@ -134,6 +196,7 @@ export class Channel {
         const bytes = this.#encodeUnsent();
         for (let sent = 0; sent < bytes.length;) {
           sent += await this.#conn.write(bytes.subarray(sent));
+          this.#quietLooks = 0;
         }
       }
       this.#isSending = false;
@@ -165,6 +228,7 @@ export class Channel {
         const read = await this.#conn.read(input.space());
         if (read === null) return this.#finish("lost", this.#mismatch());
         input.commit(read);
+        this.#quietLooks = 0;
         const fresh = input.bytes.subarray(input.end - read, input.end);
         const end = input.end - read + fresh.lastIndexOf(NEWLINE) + 1;
         if (end > input.end - read) {
@@ -204,9 +268,37 @@ export class Channel {
     }
   }
 
-  #finish(how: string, cause?: unknown): void {
+  #watch(): void {
+    this.#timer = setInterval(() => this.#look(), this.#timeoutMs / LOOKS);
+  }
+
+  #look(): void {
+    const request = this.#oldest;
+    if (request === undefined) {
+      // Only now, so that a client that asks one by one sets no timers.
+      clearInterval(this.#timer);
+      this.#timer = undefined;
+      return;
+    }
+    this.#quietLooks++;
+    // The first look may have come at once after the last movement
+    if (this.#quietLooks > LOOKS) {
+      this.#finish("timed out", undefined, noAnswerWithin(this.#timeoutMs));
+    } else if (request.isLong && this.#quietLooks === LOOKS / 2) {
+      this.#probe?.(this.#closing.signal)
+        .then(() => this.#quietLooks = 0, () => {});
+    }
+  }
+
+  #finish(
+    how: string,
+    cause?: unknown,
+    reason = cause instanceof KvsError ? cause.message : undefined,
+  ): void {
     if (this.#end !== undefined) return;
-    this.#end = { how, cause };
+    this.#end = { how, cause, reason };
+    clearInterval(this.#timer);
+    this.#closing.abort();
     this.#conn.close();
     const error = this.#error();
     for (let request = this.#oldest; request; request = request.next) {
@@ -217,7 +309,7 @@ export class Channel {
   }
 
   #error(): ConnectionError {
-    const { how = "closed", cause } = this.#end ?? {};
+    const { how = "closed", cause, reason } = this.#end ?? {};
     if (cause instanceof ConnectionError) {
       return new ConnectionError(
         `Cannot talk to ${this.#addr}: ${cause.message}`,
@@ -228,7 +320,7 @@ export class Channel {
     const left = count === 0
       ? ""
       : ` with ${count} ${count === 1 ? "request" : "requests"} unanswered`;
-    const said = cause instanceof KvsError ? `: ${cause.message}` : "";
+    const said = reason === undefined ? "" : `: ${reason}`;
     return new ConnectionError(
       `Connection to ${this.#addr} ${how}${left}${said}`,
       { cause },

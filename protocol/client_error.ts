@@ -15,3 +15,13 @@ export class ConnectionError extends Error {
   /** The class's name. */
   override readonly name = "ConnectionError";
 }
+
+/**
+ * Says that a time limit has passed.
+ *
+ * @param ms The limit, in milliseconds.
+ * @returns What to say.
+ */
+export function noAnswerWithin(ms: number): string {
+  return `no answer within ${ms % 1000 === 0 ? `${ms / 1000} s` : `${ms} ms`}`;
+}

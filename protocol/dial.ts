@@ -5,7 +5,7 @@
  */
 
 import { type Addr, formatAddr } from "./addr.ts";
-import { ConnectionError } from "./client_error.ts";
+import { ConnectionError, noAnswerWithin } from "./client_error.ts";
 
 /** How a client makes sure that it talks to the right server. */
 export interface TlsOptions {
@@ -88,7 +88,7 @@ export async function dial<T>(
     close();
     signal?.throwIfAborted();
     const reason = timeout.aborted
-      ? `no answer within ${timeoutMs} ms`
+      ? noAnswerWithin(timeoutMs)
       : reasonOf(error);
     throw new ConnectionError(
       `Cannot connect to ${formatAddr(addr)}: ${reason}`,
@@ -102,6 +102,9 @@ export async function dial<T>(
 }
 
 function reasonOf(error: unknown): string {
+  if (error instanceof Deno.errors.ConnectionRefused) {
+    return "Connection refused; is 'kvs serve' running there?";
+  }
   if (!(error instanceof Error)) return String(error);
   if (NOT_TLS.test(error.message)) return "the server does not speak TLS";
   const { cause } = error;
@@ -115,4 +118,30 @@ function closeQuietly(conn: Deno.Conn | undefined): void {
     // It was given to TLS, or is closed already.
     if (!(error instanceof Deno.errors.BadResource)) throw error;
   }
+}
+
+/**
+ * Asks a server for a sign of life, over a connection of its own: any answer
+ * is one, be it that the server has no room for another client.
+ *
+ * @param addr Where it listens.
+ * @param options How to connect, and how long to wait for the answer.
+ * @param token What to show, so that the server does not take it for a break-in.
+ * @throws {ConnectionError} If there is none.
+ */
+export async function probe(
+  addr: Addr,
+  options: DialOptions,
+  token: string | undefined,
+): Promise<void> {
+  const request = token === undefined
+    ? { Get: { key: "" } }
+    : { Auth: { token } };
+  const line = new TextEncoder().encode(`${JSON.stringify(request)}\n`);
+  await dial(addr, options, async (conn) => {
+    await conn.write(line);
+    const read = await conn.read(new Uint8Array(1));
+    conn.close();
+    if (read === null) throw new Error("no answer");
+  });
 }

@@ -401,9 +401,74 @@ Deno.test("KvsClient.connect() refuses addresses and limits that are none", asyn
     await assertRejects(
       () => KvsClient.connect("127.0.0.1:1", { connectTimeoutMs }),
       RangeError,
-      `Cannot wait ${connectTimeoutMs} ms`,
+      `Option connectTimeoutMs must be a whole number of milliseconds from 1 to 2147483647, found ${connectTimeoutMs}`,
     );
   }
+});
+
+Deno.test("KvsClient.connect() names the option that is wrong, and its value", async () => {
+  const times = "must be a whole number of milliseconds from";
+  const cases: [options: unknown, message: string][] = [
+    [null, "Option options must be an object, found null"],
+    [{ timeoutMs: -1 }, `Option timeoutMs ${times} 0 to 2147483647, found -1`],
+    [
+      { timeoutMs: 0.5 },
+      `Option timeoutMs ${times} 0 to 2147483647, found 0.5`,
+    ],
+    [
+      { timeoutMs: "30s" },
+      `Option timeoutMs ${times} 0 to 2147483647, found "30s"`,
+    ],
+    [{ tls: true }, "Option tls must be an object, found true"],
+    [
+      { tls: { caCerts: "PEM" } },
+      'Option tls.caCerts must be an array of strings, found "PEM"',
+    ],
+    [
+      { tls: { caCerts: [1] } },
+      "Option tls.caCerts must be an array of strings, found 1",
+    ],
+    [
+      { signal: {} },
+      "Option signal must be an AbortSignal, found an object",
+    ],
+    // Its value is a secret.
+    [{ token: 12_345 }, "Option token must be a string, found number"],
+    [{ token: "" }, "A token must not be empty"],
+  ];
+  for (const [options, message] of cases) {
+    const error = await assertRejects(
+      // deno-lint-ignore no-explicit-any
+      () => KvsClient.connect("127.0.0.1:1", options as any),
+    );
+    assert(error instanceof TypeError || error instanceof RangeError);
+    assertEquals(error.message, message);
+  }
+});
+
+Deno.test("KvsClient gives a request up of which nothing comes in time", async () => {
+  await using server = script(Infinity, async () => {});
+  using client = await KvsClient.connect(server.addr, { timeoutMs: 80 });
+  const gets = [client.get("a"), client.get("b")];
+  const error = await assertRejects(() => gets[0], ConnectionError);
+  assertEquals(
+    error.message,
+    `Connection to ${server.addr} timed out with 2 requests unanswered: no answer within 80 ms`,
+  );
+  await assertRejects(() => gets[1], ConnectionError, "timed out");
+  await assertRejects(() => client.get("c"), ConnectionError, "timed out");
+});
+
+Deno.test("KvsClient gives a request up that the server does not read", async () => {
+  const { promise: given, resolve: giveUp } = Promise.withResolvers<void>();
+  await using server = new TestServer(() => given);
+  using client = await KvsClient.connect(server.addr, { timeoutMs: 80 });
+  await assertRejects(
+    () => client.set("k", "v".repeat(16 * 1024 * 1024)),
+    ConnectionError,
+    "timed out with 1 request unanswered: no answer within 80 ms",
+  );
+  giveUp();
 });
 
 Deno.test("KvsClient.connect() stops at a signal", async () => {
