@@ -4,12 +4,19 @@ import type { EngineName, KvsEngine } from "../engine/engine.ts";
 import type { ReadOnlyStore } from "../engine/kvs/read_only_store.ts";
 import { parseAddr } from "../protocol/addr.ts";
 import type { TlsOptions } from "../protocol/dial.ts";
+import { MAX_TIMEOUT_MS } from "../protocol/client_options.ts";
 import type { ParsedArgs } from "./_args.ts";
+import { readVariable } from "./_environment.ts";
 import { UsageError } from "./_errors.ts";
 import { readCertificates, readToken } from "./_secrets.ts";
 
 /** Where a server listens, and where clients look for it. */
 export const DEFAULT_ADDR = "127.0.0.1:4000";
+
+/** Names the server where no flag does. */
+const ADDR_VARIABLE = "KVS_ADDR";
+
+const DEFAULT_TIMEOUT_S = 30;
 
 /** The flags that say which store a command is for. */
 export const TARGET_FLAGS = {
@@ -17,6 +24,7 @@ export const TARGET_FLAGS = {
   dir: undefined,
   "auth-file": undefined,
   ca: undefined,
+  timeout: undefined,
 };
 
 /** Those of them without a value. */
@@ -24,11 +32,14 @@ export const TARGET_SWITCHES = ["tls"];
 
 /** How `--help` describes {@linkcode TARGET_FLAGS}. */
 export const TARGET_HELP =
-  `  --addr HOST:PORT  the server to ask (default ${DEFAULT_ADDR})
+  `  --addr HOST:PORT  the server to ask (default: the environment variable
+                    ${ADDR_VARIABLE}, or else ${DEFAULT_ADDR})
   --auth-file FILE  the file with the token that the server asks for (default:
                     the environment variable KVS_TOKEN, if it is set)
   --tls             speak TLS with the server
   --ca FILE         speak TLS, and trust this certificate too
+  --timeout S       seconds to wait for the server while nothing comes of it
+                    (default ${DEFAULT_TIMEOUT_S}; 0: for ever)
   --dir DIR         the data directory itself, without a server
 `;
 
@@ -101,6 +112,7 @@ async function closing<S extends Pick<KvsEngine, "close">, T>(
 
 async function openSource(args: ParsedArgs): Promise<Source> {
   const dir = args.value("dir");
+  parseTimeout(args.value("timeout"));
   if (!args.has("read-only")) {
     try {
       return await openTarget(args, { isSource: true });
@@ -130,6 +142,7 @@ async function openTarget(
 ): Promise<Target> {
   const dir = args.value("dir");
   const addr = args.value("addr");
+  const timeoutMs = parseTimeout(args.value("timeout"));
   if (dir !== undefined && addr !== undefined) throw bothGiven();
   if (dir !== undefined) {
     const { openEngine } = await import("../engine/open.ts");
@@ -142,11 +155,33 @@ async function openTarget(
       throw withHint(error, isSource && findStore(dir).engine === "kvs");
     }
   }
-  const checked = checkedAddr(addr ?? DEFAULT_ADDR);
+  const checked = addr === undefined ? defaultAddr() : checkedAddr(addr);
   const token = readToken(args.value("auth-file"));
   const tls = readTls(args);
   const { KvsClient } = await import("../client.ts");
-  return await KvsClient.connect(checked, { token, tls });
+  return await KvsClient.connect(checked, {
+    token,
+    tls,
+    timeoutMs,
+    connectTimeoutMs: timeoutMs || MAX_TIMEOUT_MS,
+  });
+}
+
+function defaultAddr(): string {
+  const text = readVariable(ADDR_VARIABLE);
+  return text ? checkedAddr(text, `${ADDR_VARIABLE}: `) : DEFAULT_ADDR;
+}
+
+/** Reads the value of `--timeout`, in milliseconds. */
+function parseTimeout(text = String(DEFAULT_TIMEOUT_S)): number {
+  const seconds = Number(text);
+  const most = Math.floor(MAX_TIMEOUT_MS / 1000);
+  if (/^[0-9]+(\.[0-9]+)?$/.test(text) && seconds <= most) {
+    return Math.ceil(seconds * 1000);
+  }
+  throw new UsageError(
+    `--timeout must be a number of seconds from 0 to ${most}, found "${text}"`,
+  );
 }
 
 /** Says how a store can be used that a server has open. */
@@ -170,15 +205,17 @@ function readTls(args: ParsedArgs): TlsOptions | undefined {
  * Checks an address, so that a wrong one is wrong usage.
  *
  * @param text The address, as `HOST:PORT`.
+ * @param from What to say of where it comes from, in front of the error.
  * @returns The same.
  * @throws {UsageError} If it is none.
  */
-export function checkedAddr(text: string): string {
+export function checkedAddr(text: string, from = ""): string {
   try {
     parseAddr(text);
     return text;
   } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : text);
+    if (!(error instanceof TypeError)) throw error;
+    throw new UsageError(`${from}${error.message}`);
   }
 }
 
