@@ -1,4 +1,5 @@
 import type { KvsEngine, MaybePromise, Write } from "../engine/engine.ts";
+import { checkPairSize } from "../protocol/request_limits.ts";
 import type { PairBlock } from "./_pair_block.ts";
 import type { Target } from "./_target.ts";
 
@@ -47,7 +48,11 @@ class EngineSink implements PairSink {
     for (let from = 0; from < order.length; from += PART_PAIRS) {
       const part: Write[] = Array.from(
         order.subarray(from, from + PART_PAIRS),
-        (place) => pairs.at(place),
+        (place) => {
+          const pair = pairs.at(place);
+          checkPairSize(pair.key.length, pair.value.length);
+          return pair;
+        },
       );
       for (const outcome of await this.#engine.write(part)) {
         if (typeof outcome !== "boolean") throw outcome;

@@ -1,4 +1,5 @@
 import { toText } from "@std/streams/to-text";
+import { checkPairSize } from "../protocol/request_limits.ts";
 import { parseCommandArgs } from "./_args.ts";
 import type { Command } from "./_command.ts";
 import { UsageError } from "./_errors.ts";
@@ -40,6 +41,10 @@ Examples:
     );
     const [key, operand] = parsed.operands;
     const value = await readValue(operand, parsed.value("file"));
+    if (parsed.value("dir") !== undefined) {
+      // Before a new directory is made
+      checkPairSize(utf8Bytes(key), utf8Bytes(value));
+    }
     await withTarget(
       parsed,
       async (target) => await target.set(key, value),
@@ -48,6 +53,10 @@ Examples:
     return 0;
   },
 };
+
+function utf8Bytes(text: string): number {
+  return new TextEncoder().encode(text).length;
+}
 
 async function readValue(
   operand: string | undefined,

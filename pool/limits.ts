@@ -7,7 +7,7 @@
 import {
   type RequestLimits,
   requestLimits,
-} from "../protocol/request_buffer.ts";
+} from "../protocol/request_limits.ts";
 
 /** How much clients may use up, of size and of time. */
 export interface ServerLimits extends RequestLimits {

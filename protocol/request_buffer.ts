@@ -10,31 +10,13 @@ import { FrameScanner, MAX_DEPTH } from "./frame_scanner.ts";
 import { InputBuffer } from "./input_buffer.ts";
 import { ProtocolError } from "./protocol_error.ts";
 import { badOpening, decodeRequest, type KvsRequest } from "./request.ts";
+import {
+  type RequestLimits,
+  requestLimits,
+  tooLong,
+} from "./request_limits.ts";
 
-/** How large requests and their parts may be. */
-export interface RequestLimits {
-  /**
-   * The longest key, in bytes.
-   *
-   * @default {65_535}
-   */
-  readonly maxKeyBytes?: number;
-  /**
-   * The longest value, in bytes.
-   *
-   * @default {33_554_432}
-   */
-  readonly maxValueBytes?: number;
-  /**
-   * The longest request, in bytes, as it is spelled on the wire. At most
-   * 268,435,456, beyond which it does not fit into a string.
-   *
-   * @default {67_108_864}
-   */
-  readonly maxRequestBytes?: number;
-}
-
-const LARGEST_REQUEST_BYTES = 256 * 1024 * 1024;
+export type { RequestLimits };
 
 /**
  * The requests of one connection: bytes go in as they are read, requests come
@@ -291,48 +273,7 @@ export class RequestBuffer {
   }
 }
 
-/**
- * Puts the default where a limit is not given.
- *
- * @param limits Some limits.
- * @returns All of them.
- * @throws {RangeError} If a limit is not a number of bytes, or too large.
- */
-export function requestLimits({
-  maxKeyBytes = 65_535,
-  maxValueBytes = 32 * 1024 * 1024,
-  maxRequestBytes = 64 * 1024 * 1024,
-}: RequestLimits = {}): Required<RequestLimits> {
-  return {
-    maxKeyBytes: checkedLimit("maxKeyBytes", maxKeyBytes),
-    maxValueBytes: checkedLimit("maxValueBytes", maxValueBytes),
-    maxRequestBytes: checkedLimit("maxRequestBytes", maxRequestBytes),
-  };
-}
-
 function isBlank(byte: number): boolean {
   return byte === NEWLINE || byte === CARRIAGE_RETURN || byte === SPACE ||
     byte === TAB;
-}
-
-function tooLong(
-  what: "key" | "value" | "request",
-  bytes: number,
-  limit: number,
-): ProtocolError {
-  const name = what.replace(/^./, (initial) => initial.toUpperCase());
-  return new ProtocolError(
-    `${name} of ${bytes} bytes exceeds the limit of ${limit} bytes (--max-${what}-size)`,
-  );
-}
-
-function checkedLimit(name: string, bytes: number): number {
-  if (
-    !Number.isInteger(bytes) || bytes < 0 || bytes > LARGEST_REQUEST_BYTES
-  ) {
-    throw new RangeError(
-      `Cannot limit ${name} to ${bytes}: expected a whole number of bytes, at most ${LARGEST_REQUEST_BYTES}`,
-    );
-  }
-  return bytes;
 }

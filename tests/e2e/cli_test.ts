@@ -223,3 +223,47 @@ Deno.test({
     }
   },
 });
+
+test("kvs set and import --dir refuse what a server refuses", async (root) => {
+  const limits = { key: 65_535, value: 32 * 1024 * 1024 };
+  const largest = `${root}/largest`;
+  Deno.writeTextFileSync(largest, "v".repeat(limits.value));
+  const tooLarge = `${root}/too_large`;
+  Deno.writeTextFileSync(tooLarge, "v".repeat(limits.value + 1));
+  const longKey = "é".repeat(limits.key / 2 + 1);
+  const longKeyMessage =
+    "error: Key of 65536 bytes exceeds the limit of 65535 bytes\n";
+  const refused: [args: string[], stdin: string, stderr: string][] = [
+    [["set", longKey, "v"], "", longKeyMessage],
+    [
+      ["set", "k", "--file", tooLarge],
+      "",
+      "error: Value of 33554433 bytes exceeds the limit of 33554432 bytes\n",
+    ],
+    [["import"], `${longKey}\tv\n`, longKeyMessage],
+  ];
+  await using server = await ServerProcess.start("--dir", `${root}/served`);
+  for (const [args, stdin, stderr] of refused) {
+    for (const target of [["--addr", server.addr], ["--dir", `${root}/new`]]) {
+      const result = await kvs([...args, ...target], { stdin });
+      assertEquals(result, { code: 1, stdout: "", stderr });
+    }
+    // Not so much as a directory was made before.
+    if (args[0] === "set") {
+      assertEquals(
+        Array.from(Deno.readDirSync(root), ({ name }) => name).sort(),
+        [
+          "largest",
+          "served",
+          "too_large",
+        ],
+      );
+    }
+  }
+  const dir = ["--dir", `${root}/new`];
+  assertResult(await kvs(["scan", ...dir]), {});
+  const key = "k".repeat(limits.key);
+  assertResult(await kvs(["set", key, "v", ...dir]), {});
+  assertResult(await kvs(["set", "k", "--file", largest, ...dir]), {});
+  assertResult(await kvs(["get", key, ...dir]), { stdout: "v\n" });
+});
