@@ -50,6 +50,10 @@ const GAP_X = 62;
 const GAP_Y = 44;
 const TOP = 112;
 
+/** What a letter of a label takes at most, on average. */
+const LETTER_WIDTH = 6.5;
+const LINE_HEIGHT = 14;
+
 /** The share of a group's width that its bars take. */
 const BARS_SHARE = 0.78;
 
@@ -134,12 +138,26 @@ function drawPanel(
       const at = yOf(ceiling);
       svg.line(left + 2, at, left + groupWidth - 2, at, "ceiling");
     }
-    svg.text(left + groupWidth / 2, bottom + 16, label, {
-      style: "faint",
-      anchor: "middle",
-    });
+    linesOf(label, groupWidth).forEach((line, i) =>
+      svg.text(left + groupWidth / 2, bottom + 16 + i * LINE_HEIGHT, line, {
+        style: "faint",
+        anchor: "middle",
+      })
+    );
   });
   svg.line(x, bottom, x + PANEL_WIDTH, bottom, "axis");
+}
+
+/** Breaks a label where it would run into the next one. */
+function linesOf(label: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const word of label.split(" ")) {
+    const longer = `${lines.at(-1)} ${word}`;
+    const fits = lines.length > 0 && longer.length * LETTER_WIDTH <= width;
+    if (fits) lines[lines.length - 1] = longer;
+    else lines.push(word);
+  }
+  return lines;
 }
 
 function valuesOf({ groups }: Panel): number[] {

@@ -17,7 +17,9 @@ const PERMISSIONS = Array.from(
 /** What this process imports, the others import from the same place. */
 export function importMap(): string[] {
   const offline = new URL("offline/", ROOT).href;
-  return import.meta.resolve("@std/cli/unstable-progress-bar").startsWith(offline)
+  return import.meta.resolve("@std/cli/unstable-progress-bar").startsWith(
+      offline,
+    )
     ? [`--import-map=${offline}import_map.json`]
     : [];
 }
