@@ -40,7 +40,8 @@ if (import.meta.main) {
     await assertAvailable();
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    console.error(`${reason}; running on the stand-ins in offline/`);
+    // Not an error: everything works.
+    console.error(`note: running on the stand-ins in offline/ (${reason})`);
     console.log("--import-map=offline/import_map.json");
   }
   // A connection that is still being tried must not hold the start up
@@ -93,7 +94,7 @@ async function findRegistry(): Promise<URL> {
     if (error instanceof Error) message = error.message;
   }
   const found = /"(https?:\/\/[^"]+\/)@kvs\//.exec(message);
-  if (found === null) throw new Error("Cannot tell where JSR is");
+  if (found === null) throw new Error("JSR is not known here");
   return new URL(found[1]);
 }
 
@@ -113,7 +114,9 @@ async function assertAnswers(url: URL): Promise<void> {
       : error instanceof Error
       ? error.message
       : String(error);
-    throw new Error(`Cannot load ${url} (${reason})`, { cause: error });
+    throw new Error(`${reason} from ${url.host}${url.pathname}`, {
+      cause: error,
+    });
   }
 }
 
@@ -129,7 +132,7 @@ async function assertConnects(url: URL): Promise<void> {
     const connection = await Promise.race([Promise.any(targets), timeOut()]);
     connection.close();
   } catch {
-    throw new Error(`Cannot connect to ${url.origin}`);
+    throw new Error(`no connection to ${url.host}`);
   }
 }
 
