@@ -53,7 +53,7 @@ export function parseCommandArgs(
     const [, name = "", inline] = /^--([^=]+)(?:=([^]*))?$/.exec(arg) ?? [];
     const isSwitch = switches.includes(name);
     if (!isSwitch && !Object.hasOwn(values, name)) {
-      throw unknownOption(arg, [...Object.keys(values), ...switches]);
+      throw unknownOption(arg, [...Object.keys(values), ...switches], operands);
     }
     if (found.has(name)) throw new UsageError(`--${name} is given twice`);
     if (isSwitch) {
@@ -105,16 +105,18 @@ function isOption(arg: string): boolean {
   return arg.startsWith("-") && arg !== "-";
 }
 
-function unknownOption(arg: string, names: readonly string[]): UsageError {
-  const suggestion = suggestionFor(
+function unknownOption(
+  arg: string,
+  names: readonly string[],
+  operands: readonly string[],
+): UsageError {
+  const hint = suggestionFor(
     arg.replace(/=.*$/s, ""),
     [...names, "help"].map((name) => `--${name}`),
-  );
-  return new UsageError(
-    `Unknown option "${arg}"; ${
-      suggestion ?? "put -- before an operand that begins with -"
-    }`,
-  );
+  ) ?? (operands.length > 0
+    ? "put -- before an operand that begins with -"
+    : undefined);
+  return new UsageError(`Unknown option "${arg}"${hint ? `; ${hint}` : ""}`);
 }
 
 function checkOperands(

@@ -13,7 +13,7 @@ export function suggestionFor(
   let best = Math.max(1, Math.floor(typed.replace(/^-+/, "").length / 3)) + 1;
   let nearest: string | undefined;
   for (const name of names) {
-    const distance = editDistance(typed, name);
+    const distance = editDistance(typed.toLowerCase(), name);
     if (distance < best) [best, nearest] = [distance, name];
   }
   return nearest && `did you mean "${nearest}"?`;

@@ -2,6 +2,7 @@ import { DataDirectory } from "../engine/directory.ts";
 import type { SyncMode } from "../engine/engine.ts";
 import { describeDamage } from "../engine/kvs/segment.ts";
 import { openEngineIn } from "../engine/open.ts";
+import { checkSize, type StoreSize } from "../engine/options.ts";
 import type { Log } from "../monitor/log.ts";
 import { checkReachWithoutToken } from "../pool/access.ts";
 import {
@@ -80,7 +81,6 @@ Examples:
 };
 
 async function serveUntilSignal(args: ParsedArgs, log: Log): Promise<number> {
-  const bytes = (flag: string) => parseBytes(flag, args.value(flag));
   const addr = checkedAddr(args.value("addr")!);
   const metricsAddr = args.value("metrics");
   const metrics = metricsAddr && checkedAddr(metricsAddr);
@@ -93,10 +93,10 @@ async function serveUntilSignal(args: ParsedArgs, log: Log): Promise<number> {
   const threads = parseThreads(args.value("threads"));
   const pool = parsePool(args.value("pool"));
   const kvs = {
-    indexBytes: bytes("index-size"),
-    cacheBytes: bytes("cache-size"),
-    segmentBytes: bytes("segment-size"),
-    compactAtBytes: bytes("compact-at"),
+    indexBytes: parseSize(args, "index-size", "indexBytes"),
+    cacheBytes: parseSize(args, "cache-size", "cacheBytes"),
+    segmentBytes: parseSize(args, "segment-size", "segmentBytes"),
+    compactAtBytes: parseSize(args, "compact-at", "compactAtBytes"),
   };
   log("info", `kvs ${VERSION}`, { version: VERSION });
   using directory = DataDirectory.open(args.value("dir")!, {
@@ -185,6 +185,22 @@ function readCertificate(
     throw new UsageError("--tls-cert and --tls-key need each other");
   }
   return { cert: readFile("tls-cert", cert), key: readFile("tls-key", key) };
+}
+
+/** Reads a size, and checks it before a directory is made. */
+function parseSize(
+  args: ParsedArgs,
+  flag: string,
+  name: StoreSize,
+): number | undefined {
+  const size = parseBytes(flag, args.value(flag));
+  try {
+    checkSize(name, size, `--${flag}`);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new UsageError(error.message);
+  }
+  return size;
 }
 
 function parseSync(text: string): SyncMode {

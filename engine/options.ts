@@ -18,6 +18,37 @@ import type { EngineOptions } from "./open.ts";
 
 const SYNC_MODES: readonly SyncMode[] = ["always", "everysec", "no"];
 
+/** The least and the most of each size, in bytes. */
+const SIZE_RANGES = {
+  indexBytes: [2 ** 18, 2 ** 34],
+  segmentBytes: [4096, 2 ** 30],
+  cacheBytes: [0, 2 ** 32],
+  compactAtBytes: [0, Number.MAX_SAFE_INTEGER],
+} as const;
+
+/** An option of engine kvs that is a size. */
+export type StoreSize = keyof typeof SIZE_RANGES;
+
+const SIZES = Object.keys(SIZE_RANGES) as StoreSize[];
+
+/**
+ * Checks an option that is a size, if it is given.
+ *
+ * @param name The option.
+ * @param value Its value.
+ * @param shownAs What the user calls it.
+ * @throws {TypeError} If it is no number.
+ * @throws {RangeError} If it is out of range.
+ */
+export function checkSize(
+  name: StoreSize,
+  value: unknown,
+  shownAs: string = name,
+): void {
+  const [least, most] = SIZE_RANGES[name];
+  checkWhole(shownAs, value, least, most, "bytes");
+}
+
 /**
  * Checks the options of engine kvs.
  *
@@ -27,13 +58,11 @@ const SYNC_MODES: readonly SyncMode[] = ["always", "everysec", "no"];
  */
 export function checkStoreOptions(options: KvStoreOptions): void {
   checkObject("options", options);
-  const { indexBytes, segmentBytes, cacheBytes, compactAtBytes } = options;
   checkChoice("sync", options.sync, SYNC_MODES);
-  checkBytes("indexBytes", indexBytes, 2 ** 18, 2 ** 34);
-  checkBytes("segmentBytes", segmentBytes, 4096, 2 ** 30);
-  checkBytes("cacheBytes", cacheBytes, 0, 2 ** 32);
-  if (compactAtBytes !== Infinity) {
-    checkBytes("compactAtBytes", compactAtBytes, 0, Number.MAX_SAFE_INTEGER);
+  for (const name of SIZES) {
+    // Infinity turns background compaction off
+    if (name === "compactAtBytes" && options[name] === Infinity) continue;
+    checkSize(name, options[name]);
   }
   checkFunction("onDamage", options.onDamage);
   checkFunction("onFailure", options.onFailure);
@@ -57,13 +86,4 @@ export function checkEngineOptions(
   checkFunction("onFailure", options.onFailure);
   checkObject("kvs", kvs);
   checkStoreOptions(kvs);
-}
-
-function checkBytes(
-  name: string,
-  value: unknown,
-  least: number,
-  most: number,
-): void {
-  checkWhole(name, value, least, most, "bytes");
 }

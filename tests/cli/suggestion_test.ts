@@ -11,6 +11,7 @@ Deno.test("suggestionFor() names what is nearest", () => {
     ["sest", "set"],
     ["srve", "serve"],
     ["compeltion", "completions"],
+    ["SCAN", "scan"],
     ["ls", undefined],
     ["put", undefined],
     ["", undefined],

@@ -94,6 +94,20 @@ const MISTAKES: readonly [line: string, message: string][] = [
     "serve --pool rayon",
     'Unknown pool "rayon"; expected one of reuse-port, shared-queue, work-stealing, naive',
   ],
+  [
+    "serve --index-size 1K",
+    "Option --index-size must be a whole number of bytes from 262144 to 17179869184, found 1024",
+  ],
+  [
+    "serve --segment-size 2G",
+    "Option --segment-size must be a whole number of bytes from 4096 to 1073741824, found 2147483648",
+  ],
+  [
+    "serve --cache-size 5G",
+    "Option --cache-size must be a whole number of bytes from 0 to 4294967296, found 5368709120",
+  ],
+  ["serve --port 4000", 'Unknown option "--port"'],
+  ["check --addr a:1", 'Unknown option "--addr"'],
   ["serve --threads 0", '--threads must be from 1 to 128, found "0"'],
   [
     "serve --sync maybe",
