@@ -7,7 +7,7 @@
 import { hasFlag } from "./cli/_args.ts";
 import { COMMANDS, loadCommand } from "./cli/_commands.ts";
 import { explain, UsageError } from "./cli/_errors.ts";
-import { writeText } from "./cli/_output.ts";
+import { complain, writeText } from "./cli/_output.ts";
 import { VERSION } from "./version.ts";
 
 /**
@@ -28,12 +28,12 @@ async function main(args: readonly string[]): Promise<number> {
     return await command.run(rest);
   } catch (error) {
     const usage = error instanceof UsageError;
-    console.error(`error: ${explain(error)}`);
+    complain(`error: ${explain(error)}`);
     if (!usage) return 1;
     const help = Object.hasOwn(COMMANDS, name ?? "") && name !== "help"
       ? `kvs ${name} --help`
       : "kvs --help";
-    console.error(`Try '${help}'`);
+    complain(`Try '${help}'`);
     return 2;
   }
 }

@@ -26,6 +26,8 @@ function spelling(blank: string) {
 const COMPACT = spelling("");
 const SPACED = spelling(" ");
 const TAIL = encoder.encode('"}');
+/** JSON after a byte order mark, which some editors write before a text. */
+const MARKED_BRACE = encoder.encode("\ufeff{");
 const BLANK_AT = '{"key":'.length;
 
 /** How the pairs of a text are spelled. */
@@ -101,6 +103,9 @@ export class PairParser {
     if (!isText && !isUtf8(bytes.subarray(from, end))) {
       return this.#fail("it is not UTF-8 text");
     }
+    if (this.#line === 1 && this.#format !== "tab") {
+      if (matches(bytes, from, MARKED_BRACE)) from += MARKED_BRACE.length - 1;
+    }
     this.#format ??= bytes[from] === OPEN_BRACE ? "json" : "tab";
     if (this.#format === "json") {
       if (!readCanonical(this.#pairs, view, from, end)) {
@@ -112,7 +117,9 @@ export class PairParser {
     if (tab < 0 || tab >= end) {
       return this.#fail("expected a key, a tab and a value, found no tab");
     }
-    this.#pairs.add(from, tab, tab + 1, end);
+    // As programs on Windows end lines.
+    const valueEnd = bytes[end - 1] === CARRIAGE_RETURN ? end - 1 : end;
+    this.#pairs.add(from, tab, tab + 1, valueEnd);
   }
 
   #readJson(from: number, end: number): void {

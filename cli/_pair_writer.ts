@@ -1,5 +1,7 @@
+import { isUtf8 } from "node:buffer";
 import { setImmediate } from "node:timers/promises";
 import { JsonBytes } from "../protocol/json_bytes.ts";
+import { counted } from "./_counted.ts";
 import { writeBytes } from "./_output.ts";
 import type { Pair } from "./_pairs.ts";
 
@@ -7,6 +9,7 @@ import type { Pair } from "./_pairs.ts";
 const GATHER_BYTES = 256 * 1024;
 
 const encoder = new TextEncoder();
+const decoder = new TextDecoder();
 const KEY_HEAD = encoder.encode('{"key":"');
 const VALUE_BETWEEN = encoder.encode('","value":"');
 const TAIL = encoder.encode('"}\n');
@@ -20,14 +23,19 @@ export type PairFormat =
   /** A line of key, tab and value each, as they are. */
   | "text";
 
+/** So many keys are named of those whose pairs were left out. */
+const MAX_NAMED = 10;
+
 /**
- * Prints pages of pairs on standard output.
+ * Prints pages of pairs on standard output. One that is not UTF-8 text, which a
+ * program can have set, is left out.
  *
  * @param pages The pages.
  * @param format How to print them; where they have no values, keys alone.
- * @param onPairs Told of the pairs that were printed.
+ * @param onPairs Told of the pairs that were dealt with.
  * @returns Whether all were printed; not where the reader has gone.
- * @throws {Error} If a key or value has no JSON.
+ * @throws {Error} If some were left out, after the others have been printed; it
+ * names their keys.
  */
 export async function printPairs(
   pages: AsyncIterable<readonly Pair[]>,
@@ -36,9 +44,14 @@ export async function printPairs(
 ): Promise<boolean> {
   const out = new JsonBytes();
   const append = format === "json" ? appendJson : appendText;
+  const leftOut = new LeftOut();
   for await (const page of pages) {
     for (const pair of page) {
-      append(out, pair);
+      const start = out.length;
+      if (pair.isUnreadable || !append(out, pair)) {
+        out.cut(start);
+        leftOut.add(pair.key);
+      }
       if (out.length < GATHER_BYTES) continue;
       if (!writeBytes(out.bytes())) return false;
       out.clear();
@@ -47,37 +60,68 @@ export async function printPairs(
     // Lets signals and timers in, which an engine on this thread does not.
     await setImmediate();
   }
-  return writeBytes(out.bytes());
+  const isRead = writeBytes(out.bytes());
+  leftOut.throwIfAny();
+  return isRead;
 }
 
-function appendJson(out: JsonBytes, { key, value }: Pair): void {
+/** The pairs that could not be printed. */
+class LeftOut {
+  #count = 0;
+  readonly #names: string[] = [];
+
+  add(key: string | Uint8Array): void {
+    this.#count++;
+    if (this.#names.length === MAX_NAMED) return;
+    const text = typeof key === "string" ? key : decoder.decode(key);
+    this.#names.push(JSON.stringify(text));
+  }
+
+  throwIfAny(): void {
+    if (this.#count === 0) return;
+    const more = this.#count - this.#names.length;
+    throw new Error(
+      `Left out ${
+        counted(this.#count, "pair")
+      } not of UTF-8 text, with the key${this.#count === 1 ? "" : "s"} ${
+        this.#names.join(", ")
+      }${more > 0 ? ` and ${more} more` : ""}`,
+    );
+  }
+}
+
+/** Returns whether it could; if not, it may have appended a part. */
+function appendJson(out: JsonBytes, { key, value }: Pair): boolean {
   out.literal(KEY_HEAD);
-  appendString(out, key);
+  if (!appendString(out, key)) return false;
   if (value !== undefined) {
     out.literal(VALUE_BETWEEN);
-    appendString(out, value);
+    if (!appendString(out, value)) return false;
   }
   out.literal(TAIL);
+  return true;
 }
 
-function appendString(out: JsonBytes, text: string | Uint8Array): void {
-  if (typeof text === "string") {
-    out.text(JSON.stringify(text).slice(1, -1));
-  } else if (!out.string(text)) {
-    throw new Error("A key or value is not UTF-8 text, and has no JSON");
-  }
+function appendString(out: JsonBytes, text: string | Uint8Array): boolean {
+  if (typeof text !== "string") return out.string(text);
+  out.text(JSON.stringify(text).slice(1, -1));
+  return true;
 }
 
-function appendText(out: JsonBytes, { key, value }: Pair): void {
-  appendPlain(out, key);
+/** Does as {@linkcode appendJson}. */
+function appendText(out: JsonBytes, { key, value }: Pair): boolean {
+  if (!appendPlain(out, key)) return false;
   if (value !== undefined) {
     out.literal(TAB);
-    appendPlain(out, value);
+    if (!appendPlain(out, value)) return false;
   }
   out.literal(NEWLINE);
+  return true;
 }
 
-function appendPlain(out: JsonBytes, text: string | Uint8Array): void {
+function appendPlain(out: JsonBytes, text: string | Uint8Array): boolean {
   if (typeof text === "string") out.text(text);
-  else out.copy(text);
+  else if (isUtf8(text)) out.copy(text);
+  else return false;
+  return true;
 }

@@ -1,5 +1,7 @@
+import type { KvsClient } from "../client.ts";
 import type { ScanEntry } from "../engine/engine.ts";
 import { scanPages } from "../engine/scan.ts";
+import { KvsError } from "../protocol/client_error.ts";
 import type { ParsedArgs } from "./_args.ts";
 import { UsageError } from "./_errors.ts";
 import type { Source } from "./_target.ts";
@@ -9,6 +11,8 @@ export interface Pair {
   readonly key: string | Uint8Array;
   /** `undefined` where it is left out. */
   readonly value: string | Uint8Array | undefined;
+  /** Whether it is no text, and the server has no answer with it. */
+  readonly isUnreadable?: boolean;
 }
 
 /** Which pairs a command goes through. */
@@ -72,7 +76,7 @@ async function* serverPages(
   { limit = Infinity, ...range }: PairRange,
 ): AsyncGenerator<readonly Pair[], void> {
   const ask = (after: string | undefined, left: number) =>
-    source.scanPage({ ...range, after, limit: Math.min(left, PAGE_PAIRS) });
+    readPage(source, { ...range, after, limit: Math.min(left, PAGE_PAIRS) });
   let left = limit;
   let next = ask(undefined, left);
   for (;;) {
@@ -80,15 +84,48 @@ async function* serverPages(
     left -= entries.length;
     const isLast = !more || left <= 0 || entries.length === 0;
     if (!isLast) {
-      next = ask(entries[entries.length - 1][0], left);
+      next = ask(`${entries[entries.length - 1].key}`, left);
       // It is awaited later, or not at all.
       next.catch(() => {});
     }
-    if (entries.length > 0) {
-      yield entries.map(([key, value]) => ({ key, value }));
-    }
+    if (entries.length > 0) yield entries;
     if (isLast) return;
   }
+}
+
+interface ServerPage {
+  readonly entries: readonly (Pair & { readonly key: string })[];
+  readonly more: boolean;
+}
+
+/** Reads a page; of one with values that are no text, all others. */
+async function readPage(
+  source: Pick<KvsClient, "scanPage">,
+  range: Parameters<KvsClient["scanPage"]>[0],
+): Promise<ServerPage> {
+  try {
+    const { entries, more } = await source.scanPage(range);
+    return { entries: entries.map(([key, value]) => ({ key, value })), more };
+  } catch (error) {
+    if (range.keys || !isNoText(error)) throw error;
+  }
+  const { entries, more } = await source.scanPage({ ...range, keys: true });
+  const readOne = async ([key]: readonly [string, string?]) => {
+    try {
+      const page = await source.scanPage({ start: key, limit: 1 });
+      const [found] = page.entries;
+      // It may have been removed since.
+      return found?.[0] === key ? [{ key, value: found[1] }] : [];
+    } catch (error) {
+      if (!isNoText(error)) throw error;
+      return [{ key, value: undefined, isUnreadable: true }];
+    }
+  };
+  return { entries: (await Promise.all(entries.map(readOne))).flat(), more };
+}
+
+function isNoText(error: unknown): boolean {
+  return error instanceof KvsError && /not UTF-8 text/.test(error.message);
 }
 
 /** Reads the value of `--limit`. */

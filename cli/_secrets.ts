@@ -70,6 +70,23 @@ export function readCertificates(flag: string, path: string): string {
   throw new Error(`Cannot use --${flag} "${path}": no certificate in it`);
 }
 
+/**
+ * Opens a file that a flag names, for reading.
+ *
+ * @param flag The flag, for the error.
+ * @param path The file.
+ * @returns The file.
+ * @throws {Error} If that fails.
+ */
+export function openFile(flag: string, path: string): Deno.FsFile {
+  return reading(flag, path, (path) => {
+    const file = Deno.openSync(path);
+    if (file.statSync().isFile || !file.statSync().isDirectory) return file;
+    file.close();
+    throw new Error("it is a directory");
+  });
+}
+
 function reading<T>(flag: string, path: string, read: (path: string) => T): T {
   try {
     return read(path);

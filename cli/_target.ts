@@ -57,7 +57,8 @@ export const SOURCE_HELP =
 export type Source =
   & Pick<KvsEngine, "get" | "close">
   & (
-    | Pick<KvsEngine, "scan"> & Pick<KvsEngine | ReadOnlyStore, "stats">
+    | Pick<KvsEngine, "scan" | "getBytes">
+      & Pick<KvsEngine | ReadOnlyStore, "stats">
     | Pick<KvsClient, "scanPage" | "snapshot" | "stats">
   );
 
@@ -65,7 +66,10 @@ export type Source =
 export type Target =
   & Pick<KvsEngine, "get" | "set" | "remove" | "close">
   & (
-    | Pick<KvsEngine, "name" | "scan" | "write" | "sync" | "compact" | "stats">
+    | Pick<
+      KvsEngine,
+      "name" | "scan" | "getBytes" | "write" | "sync" | "compact" | "stats"
+    >
     | Pick<KvsClient, "scanPage" | "snapshot" | "compact" | "stats">
   );
 

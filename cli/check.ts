@@ -1,4 +1,3 @@
-import { ProgressBar } from "@std/cli/unstable-progress-bar";
 import { setImmediate } from "node:timers/promises";
 import {
   DataDirectory,
@@ -15,8 +14,10 @@ import { describeDamage } from "../engine/kvs/segment.ts";
 import { parseCommandArgs } from "./_args.ts";
 import { formatBytes } from "./_bytes.ts";
 import type { Command } from "./_command.ts";
+import { counted } from "./_counted.ts";
 import { UsageError } from "./_errors.ts";
 import { writeText } from "./_output.ts";
+import { withBar } from "./_progress.ts";
 
 /** `kvs check`. */
 export const check: Command = {
@@ -71,8 +72,7 @@ function lock(dir: string, isRepair: boolean): DataDirectory | undefined {
 
 async function checkWithProgress(path: string): Promise<CheckReport> {
   if (!Deno.stderr.isTerminal()) return checkStore(path);
-  const bar = new ProgressBar({ max: 1, clear: true });
-  try {
+  return await withBar({}, async (bar) => {
     const steps = checkSteps(path);
     for (;;) {
       const { done, value } = steps.next();
@@ -82,9 +82,7 @@ async function checkWithProgress(path: string): Promise<CheckReport> {
       // The bar is drawn by a timer.
       await setImmediate();
     }
-  } finally {
-    await bar.stop();
-  }
+  });
 }
 
 function describe(
@@ -96,9 +94,9 @@ function describe(
   const lines = damage.map(describeDamage);
   if (unfinished !== undefined) lines.push(describeDamage(unfinished));
   lines.push(
-    `${records} sound records in ${segments} segments, ${
+    `${counted(records, "sound record")} in ${counted(segments, "segment")}, ${
       formatBytes(sizeBytes)
-    }; ${damage.length} damaged places`,
+    }; ${counted(damage.length, "damaged place")}`,
   );
   for (const path of setAside) lines.push(`Set aside: ${path}`);
   if (damage.length > 0 && !repaired) {

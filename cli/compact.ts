@@ -1,9 +1,9 @@
-import { ProgressBar } from "@std/cli/unstable-progress-bar";
 import type { CompactionReport } from "../engine/engine.ts";
 import { parseCommandArgs } from "./_args.ts";
 import { formatBytes } from "./_bytes.ts";
 import type { Command } from "./_command.ts";
 import { writeText } from "./_output.ts";
+import { withBar } from "./_progress.ts";
 import {
   type Target,
   TARGET_FLAGS,
@@ -49,14 +49,9 @@ async function compactWithProgress(target: Target): Promise<CompactionReport> {
   if ("scanPage" in target || !Deno.stderr.isTerminal()) {
     return await target.compact();
   }
-  let bar: ProgressBar | undefined;
-  try {
-    return await target.compact((doneBytes, totalBytes) => {
-      bar ??= new ProgressBar({ max: totalBytes, clear: true });
+  return await withBar({}, (bar) =>
+    target.compact((doneBytes, totalBytes) => {
       bar.max = totalBytes;
       bar.value = doneBytes;
-    });
-  } finally {
-    await bar?.stop();
-  }
+    }));
 }

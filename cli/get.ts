@@ -2,15 +2,21 @@ import { parseCommandArgs } from "./_args.ts";
 import type { Command } from "./_command.ts";
 import { writeText } from "./_output.ts";
 import {
+  type Source,
   SOURCE_HELP,
   SOURCE_SWITCHES,
   TARGET_FLAGS,
   withSource,
 } from "./_target.ts";
 
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
 /** `kvs get`. */
 export const get: Command = {
-  help: `Prints the value of each key, or "Key not found", on a line of its own.
+  help:
+    `Prints the value of each key, or "Key not found", on a line of its own. A value
+that is no UTF-8 text, which a program can have set, is an error.
 
 Usage: kvs get KEY... [OPTIONS]
 
@@ -33,7 +39,8 @@ Examples:
     const keys = parsed.operands;
     const values = await withSource(
       parsed,
-      async (source) => await Promise.all(keys.map((key) => source.get(key))),
+      async (source) =>
+        await Promise.all(keys.map((key) => readText(source, key))),
     );
     const lines = keys.map((key, i) =>
       parsed.has("json")
@@ -43,3 +50,18 @@ Examples:
     return writeText(lines.map((line) => `${line}\n`).join(""));
   },
 };
+
+/** The value of a key, without a byte replaced. */
+async function readText(
+  source: Source,
+  key: string,
+): Promise<string | undefined> {
+  if ("scanPage" in source) return await source.get(key);
+  const value = await source.getBytes(encoder.encode(key));
+  if (value === undefined) return undefined;
+  try {
+    return decoder.decode(value);
+  } catch {
+    throw new Error(`Value of ${JSON.stringify(key)} is not UTF-8 text`);
+  }
+}

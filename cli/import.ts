@@ -1,5 +1,6 @@
 import { parseCommandArgs } from "./_args.ts";
 import type { Command } from "./_command.ts";
+import { counted } from "./_counted.ts";
 import { UsageError } from "./_errors.ts";
 import { type ByteSource, lineBlocks } from "./_line_blocks.ts";
 import { writeText } from "./_output.ts";
@@ -20,7 +21,8 @@ export const importPairs: Command = {
 Usage: kvs import [FILE] [OPTIONS]
 
 A line is {"key":"…","value":"…"}, or a key, a tab and a value. The first line
-that is neither ends the import with its number; those before it are set.
+that is neither ends the import with its number; those before it are set. Lines
+may end in CR LF, and a byte order mark before the first JSON line is skipped.
 
 Options:
   --format FORMAT   json or tab (default: json if the first line begins with {)
@@ -53,7 +55,7 @@ Examples:
     return writeText(
       parsed.has("json")
         ? `${JSON.stringify({ pairs })}\n`
-        : `Imported ${pairs} ${pairs === 1 ? "pair" : "pairs"}\n`,
+        : `Imported ${counted(pairs, "pair")}\n`,
     );
   },
 };
@@ -75,7 +77,9 @@ async function importAll(
   const { error } = parser;
   if (error === undefined) return progress.pairs;
   throw new Error(
-    `${error.message}; ${progress.pairs} pairs before it are imported`,
+    `${error.message}; ${counted(progress.pairs, "pair")} before it ${
+      progress.pairs === 1 ? "is" : "are"
+    } imported`,
   );
 }
 

@@ -1,6 +1,6 @@
 import { parseCommandArgs } from "./_args.ts";
 import type { Command } from "./_command.ts";
-import { writeText } from "./_output.ts";
+import { complain, writeText } from "./_output.ts";
 import {
   TARGET_FLAGS,
   TARGET_HELP,
@@ -36,7 +36,7 @@ Examples:
     if (parsed.has("json")) {
       writeText(`${JSON.stringify({ key, removed })}\n`);
     } else if (!removed) {
-      console.error("Key not found");
+      complain("Key not found");
     }
     return removed ? 0 : 1;
   },

@@ -3,7 +3,7 @@ import { checkPairSize } from "../protocol/request_limits.ts";
 import { parseCommandArgs } from "./_args.ts";
 import type { Command } from "./_command.ts";
 import { UsageError } from "./_errors.ts";
-import { readFile } from "./_secrets.ts";
+import { openFile } from "./_secrets.ts";
 import {
   TARGET_FLAGS,
   TARGET_HELP,
@@ -18,7 +18,8 @@ export const set: Command = {
 Usage: kvs set KEY VALUE [OPTIONS]
        kvs set KEY --file FILE [OPTIONS]
 
-A VALUE of - is read from standard input, all of it.
+A VALUE of - is read from standard input, all of it. A value must be UTF-8 text;
+any other is refused, and nothing is set.
 
 Options:
 ${TARGET_HELP}  --file FILE       set the key to what is in a file
@@ -40,7 +41,7 @@ Examples:
       ["KEY", "[VALUE]"],
     );
     const [key, operand] = parsed.operands;
-    const value = await readValue(operand, parsed.value("file"));
+    const value = await readValue(key, operand, parsed.value("file"));
     if (parsed.value("dir") !== undefined) {
       // Before a new directory is made
       checkPairSize(utf8Bytes(key), utf8Bytes(value));
@@ -59,13 +60,37 @@ function utf8Bytes(text: string): number {
 }
 
 async function readValue(
+  key: string,
   operand: string | undefined,
-  file: string | undefined,
+  path: string | undefined,
 ): Promise<string> {
-  if (file !== undefined) {
-    if (operand === undefined) return readFile("file", file);
+  if (path !== undefined && operand !== undefined) {
     throw new UsageError("VALUE and --file exclude each other");
   }
+  if (path !== undefined) {
+    using file = openFile("file", path);
+    return await readText(key, `"${path}"`, file.readable);
+  }
   if (operand === undefined) throw new UsageError("VALUE is missing");
-  return operand === "-" ? await toText(Deno.stdin.readable) : operand;
+  if (operand !== "-") return operand;
+  return await readText(key, "standard input", Deno.stdin.readable);
+}
+
+async function readText(
+  key: string,
+  name: string,
+  bytes: ReadableStream<Uint8Array<ArrayBuffer>>,
+): Promise<string> {
+  // A byte order mark is a part of the value like any other.
+  const options = { fatal: true, ignoreBOM: true };
+  try {
+    return await toText(
+      bytes.pipeThrough(new TextDecoderStream("utf-8", options)),
+    );
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    throw new Error(
+      `Cannot set ${JSON.stringify(key)}: ${name} is not UTF-8 text`,
+    );
+  }
 }

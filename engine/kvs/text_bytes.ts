@@ -5,6 +5,7 @@
  */
 
 import type { Buffer } from "node:buffer";
+import { checkWellFormed } from "../text.ts";
 
 /** How much memory is kept, in bytes. Longer text pays for its own. */
 const ROOM_BYTES = 4_096;
@@ -32,10 +33,12 @@ export class TextBytes {
   /**
    * Encodes a text.
    *
-   * @param text The text; a lone surrogate becomes U+FFFD.
+   * @param text The text.
    * @returns Its bytes, valid until the next call.
+   * @throws {TypeError} If it holds a lone surrogate, which has no UTF-8 form.
    */
   encode(text: string): Uint8Array {
+    checkWellFormed(text);
     if (text.length * MAX_BYTES_PER_UNIT > ROOM_BYTES) {
       return encoder.encode(text);
     }

@@ -52,7 +52,7 @@ Deno.test("PairParser.parse() reads lines of key, tab and value as they are", ()
       ["b", "2\t3"],
       ["", ""],
       ['"c" ', '{"key":"x"}'],
-      ["ü", "漢\r"],
+      ["ü", "漢"],
       ["last", ""],
     ],
     error: undefined,
@@ -121,4 +121,34 @@ Deno.test("PairParser.parse() reads back whatever JSON.stringify() spells", () =
     );
     assertEquals(parse([lines.join("")], "json").pairs, pairs);
   }));
+});
+
+Deno.test("PairParser takes lines that end in CR LF, and a byte order mark before JSON", () => {
+  const pairsOf = (text: string) => {
+    const parser = new PairParser();
+    const pairs = Array.from(
+      parser.parse(new TextEncoder().encode(text)),
+      ({ key, value }) =>
+        [key, value].map((bytes) => {
+          const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+          return decoder.decode(bytes);
+        }),
+    );
+    assertEquals(parser.error, undefined);
+    return pairs;
+  };
+  assertEquals(pairsOf("a\t1\r\nb\t2\r\n\r\nc\t3\r"), [
+    ["a", "1"],
+    ["b", "2"],
+    ["c", "3"],
+  ]);
+  // Only one of them is the line's end.
+  assertEquals(pairsOf("a\t1\r\r\n"), [["a", "1\r"]]);
+  assertEquals(pairsOf("a\t\r\n"), [["a", ""]]);
+  const json = '{"key":"a","value":"1\\r"}\r\n{"key":"b","value":"2"}\r\n';
+  for (const text of [json, `\ufeff${json}`]) {
+    assertEquals(pairsOf(text), [["a", "1\r"], ["b", "2"]]);
+  }
+  // In a key it stays what it is.
+  assertEquals(pairsOf("\ufeffa\t1\n"), [["\ufeffa", "1"]]);
 });

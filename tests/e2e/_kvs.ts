@@ -35,7 +35,7 @@ export interface RunOptions {
    *
    * @default {""}
    */
-  readonly stdin?: string;
+  readonly stdin?: string | Uint8Array<ArrayBuffer>;
   /**
    * Whether nobody reads what it prints.
    *
@@ -88,14 +88,23 @@ export async function kvs(
   });
   const stdout = closeStdout
     ? child.stdout.cancel().then(() => "")
-    : new Response(child.stdout).text();
-  const stderr = new Response(child.stderr).text();
+    : textOf(child.stdout);
+  const stderr = textOf(child.stderr);
   const writer = child.stdin.getWriter();
   // Rejects where a command ends without reading, which is no failure.
-  writer.write(new TextEncoder().encode(stdin)).catch(() => {});
+  const input = typeof stdin === "string"
+    ? new TextEncoder().encode(stdin)
+    : stdin;
+  writer.write(input).catch(() => {});
   writer.close().catch(() => {});
   const { code } = await inTime(child.status, child);
   return { code, stdout: await stdout, stderr: await stderr };
+}
+
+/** All of a stream, a byte order mark included. */
+async function textOf(stream: ReadableStream<Uint8Array>): Promise<string> {
+  const bytes = await new Response(stream).arrayBuffer();
+  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
 }
 
 /** A running `kvs serve`, killed at the end of an `await using` block. */
@@ -222,16 +231,7 @@ function spawn(
     & Pick<RunOptions, "tokenBytes">,
 ): Deno.ChildProcess {
   const env = { NO_COLOR: "1", ...variables };
-  const [program, ...programArgs] = BINARY !== undefined ? [BINARY] : [
-    Deno.execPath(),
-    "run",
-    "--quiet",
-    "--no-prompt",
-    ...importMap(),
-    ...permissions,
-    new URL("main.ts", ROOT).href,
-  ];
-  const command = [program, ...programArgs, ...args];
+  const command = commandLine(args, permissions);
   if (tokenBytes !== undefined) {
     const octal = Array.from(
       tokenBytes,
@@ -247,6 +247,30 @@ exec "$@"`;
     env,
     ...streams,
   }).spawn();
+}
+
+/**
+ * How to start a command.
+ *
+ * @param args Its arguments.
+ * @param permissions What it may do; a binary has its own.
+ * @returns The program and all of its arguments.
+ */
+export function commandLine(
+  args: readonly string[],
+  permissions: readonly string[] = PERMISSIONS,
+): string[] {
+  if (BINARY !== undefined) return [BINARY, ...args];
+  return [
+    Deno.execPath(),
+    "run",
+    "--quiet",
+    "--no-prompt",
+    ...importMap(),
+    ...permissions,
+    new URL("main.ts", ROOT).href,
+    ...args,
+  ];
 }
 
 /** Waits for something, and kills the process if it takes too long. */

@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import {
   decodeText,
@@ -12,8 +12,8 @@ Deno.test("TextBytes.encode() gives the bytes of TextEncoder, one text after ano
   const encoder = new TextBytes();
   const texts = fc.oneof(
     fc.string(),
-    // Lone surrogates among them.
-    fc.array(fc.nat(0xffff)).map((units) => String.fromCharCode(...units)),
+    fc.array(fc.nat(0xffff))
+      .map((units) => String.fromCharCode(...units).toWellFormed()),
     // About the size of the memory that is kept.
     fc.tuple(fc.constantFrom("a", "ä", "€", "𝄞"), fc.integer({ max: 5_000 }))
       .map(([text, count]) => text.repeat(Math.max(0, count))),
@@ -65,4 +65,16 @@ Deno.test("decodeTextAt() decodes behind the first 2 GiB of a buffer", () => {
   assertEquals(decodeTextAt(buffer, 2 ** 31 - 4, 2 ** 31), "0123");
   assertEquals(decodeTextAt(buffer, 2 ** 31 - 4, 2 ** 31 + 8), "0123456789ab");
   assertEquals(decodeTextAt(buffer, 2 ** 31, 2 ** 31 + 4), "4567");
+});
+
+Deno.test("TextBytes.encode() refuses a lone surrogate, in text of any length", () => {
+  const room = new TextBytes();
+  for (const text of ["\ud800", "a\udc00", "x".repeat(10_000) + "\ud800"]) {
+    assertThrows(
+      () => room.encode(text),
+      TypeError,
+      "Text holds a lone surrogate, which has no UTF-8 form",
+    );
+  }
+  assertEquals(room.encode("\ud83d\ude00").length, 4);
 });
