@@ -22,6 +22,7 @@ import type {
 import { ClosedError } from "../errors.ts";
 import { BatchWriter, type Operation } from "./batch_writer.ts";
 import { checkEngineOptions } from "../options.ts";
+import { checkWellFormed, encodeText } from "../text.ts";
 import { compactAll, sizeOf } from "./compaction.ts";
 import { type LevelDatabase, openAnew } from "./database.ts";
 import { type Attachment, attachTo, Instances } from "./instances.ts";
@@ -72,7 +73,6 @@ const SYNC_INTERVAL_MS = 1_000;
 
 const TEXT = { keyEncoding: "utf8", valueEncoding: "utf8" } as const;
 
-const encoder = new TextEncoder();
 const keyNames = new TextDecoder("latin1");
 
 /**
@@ -180,20 +180,21 @@ export class LevelEngine implements KvsEngine {
   /** @inheritdoc */
   get(key: string): string | undefined {
     this.#assertOpen();
+    checkWellFormed(key);
     return this.#db.getSync<string, string>(key, TEXT);
   }
 
   /** @inheritdoc */
   async set(key: string, value: string): Promise<void> {
     await this.#writeOne({
-      key: encoder.encode(key),
-      value: encoder.encode(value),
+      key: encodeText(key),
+      value: encodeText(value),
     });
   }
 
   /** @inheritdoc */
   remove(key: string): Promise<boolean> {
-    return this.#writeOne({ key: encoder.encode(key), value: undefined });
+    return this.#writeOne({ key: encodeText(key), value: undefined });
   }
 
   /** @inheritdoc */

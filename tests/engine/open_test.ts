@@ -263,3 +263,29 @@ testEach(
     });
   },
 );
+
+testEach(
+  "KvsEngine refuses text with a lone surrogate, and keeps a byte order mark",
+  (path, engine) =>
+    withStore(path, engine, async (store) => {
+      const broken = "a\ud800";
+      const calls: (() => unknown)[] = [
+        () => store.get(broken),
+        () => store.set(broken, "v"),
+        () => store.set("k", broken),
+        () => store.remove(broken),
+      ];
+      for (const call of calls) {
+        await assertRejects(
+          async () => await call(),
+          TypeError,
+          "Text holds a lone surrogate, which has no UTF-8 form",
+        );
+      }
+      assertEquals(await store.get("k"), undefined);
+      for (const text of ["\ufeffmarked", "\u{1f995}"]) {
+        await store.set(text, text);
+        assertEquals(await store.get(text), text);
+      }
+    }),
+);
