@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { until, within } from "./_deadline.ts";
 import { ConnectionError, KvsClient, KvsError } from "../client.ts";
 import type { PoolStrategy } from "../pool/pool.ts";
 import { formatAddr, parseAddr } from "../protocol/addr.ts";
@@ -41,16 +42,7 @@ function testPools(
   }
 }
 
-/** Waits until something is so, and fails if it is not in time. */
-async function until(isSo: () => Promise<boolean> | boolean): Promise<void> {
-  const deadline = performance.now() + 10_000;
-  while (!await isSo()) {
-    assert(performance.now() < deadline, "Not so in time");
-    await sleep(10);
-  }
-}
-
-/** Reads to the end, be it a reset or that of the test. */
+/** Reads to the end, be it a reset or that the test closes the connection. */
 async function receiveRest(conn: Deno.TcpConn): Promise<string> {
   let text = "";
   try {
@@ -58,6 +50,7 @@ async function receiveRest(conn: Deno.TcpConn): Promise<string> {
   } catch (error) {
     if (
       !(error instanceof Deno.errors.ConnectionReset ||
+        error instanceof Deno.errors.BadResource ||
         error instanceof Deno.errors.Interrupted)
     ) throw error;
   }
@@ -87,7 +80,7 @@ testPools("refuses connections beyond the limit, and no others", {
     assert(error.message.includes(message), error.message);
   }
   clients.pop()?.close();
-  await until(async () => {
+  await until("a place to be free", async () => {
     using client = await KvsClient.connect(server.addr);
     return await client.get("k").then(() => true, () => false);
   });
@@ -101,25 +94,23 @@ testPools("refuses connections beyond the limit, and no others", {
 });
 
 testPools("closes a connection that is idle for too long", {
-  limits: { idleTimeoutMs: 300 },
+  limits: { idleTimeoutMs: 1_000 },
 }, async (server) => {
   using active = await KvsClient.connect(server.addr);
   using idle = await connect(server.addr);
   await send(idle, lines(set("k", "v")));
   assertEquals(await receive(idle, 1), OK);
-  const startMs = performance.now();
   const closed = receiveRest(idle);
   let isClosed = false;
   closed.then(() => isClosed = true);
-  await until(async () => {
+  await until("the idle connection to be closed", async () => {
     await active.get("k");
     return isClosed;
   });
   assertEquals(
     await closed,
-    '{"Err":"No request for 300 ms (--idle-timeout)"}\n',
+    '{"Err":"No request for 1000 ms (--idle-timeout)"}\n',
   );
-  assert(performance.now() - startMs >= 290);
   assertEquals(await active.get("k"), "v");
 });
 
@@ -136,11 +127,10 @@ testPools("never closes an idle connection unless told to", {
 });
 
 testPools("closes a connection whose request takes too long", {
-  limits: { requestTimeoutMs: 300 },
+  limits: { requestTimeoutMs: 1_500 },
 }, async (server) => {
   using slow = await connect(server.addr);
   using busy = await connect(server.addr);
-  const startMs = performance.now();
   // Both send a byte at a time; one of them ends its requests.
   let isClosed = false;
   const closed = receiveRest(slow).finally(() => isClosed = true);
@@ -161,17 +151,15 @@ testPools("closes a connection whose request takes too long", {
   }
   assertEquals(
     await closed,
-    '{"Err":"Request not finished within 300 ms (--request-timeout)"}\n',
+    '{"Err":"Request not finished within 1500 ms (--request-timeout)"}\n',
   );
-  assert(performance.now() - startMs >= 290);
   while (answered === 0 || sent % request.length !== 0) await sendByte();
   // Even where there is always a part of a request.
-  const streamMs = performance.now();
   await send(busy, "{");
-  while (performance.now() - streamMs < 900) {
+  for (let i = 0; i < 40; i++) {
     await send(busy, '"Get":{"key":"k"}}\n{');
     assertEquals(await receive(busy, 1), OK);
-    await sleep(20);
+    await sleep(50);
   }
 });
 
@@ -183,7 +171,7 @@ testPools("closes the connection of who shows no token in time", {
   using talking = await connect(server.addr);
   let isClosed = false;
   const answers = receiveRest(talking).finally(() => isClosed = true);
-  await until(async () => {
+  await until("the one that talks to be closed", async () => {
     await send(talking, lines(get("k"))).catch(() => {});
     return isClosed;
   });
@@ -210,20 +198,11 @@ Deno.test("KvsServer counts who does not agree on TLS, and stops all the same", 
     };
     assertEquals(await isServed(), false);
     silent.close();
-    await until(isServed);
+    await until("another client to be served", isServed);
     using _silent = await connect(server.addr);
     await client.get("k");
-    const startMs = performance.now();
-    await server.stop();
-    assert(performance.now() - startMs < 1_500);
+    await within("the stop of the server", server.stop());
   }));
-
-/** Where a stranger to TLS sees that the server has hung up. */
-async function untilHungUp(conn: Deno.TcpConn): Promise<number> {
-  const startMs = performance.now();
-  await receiveRest(conn);
-  return performance.now() - startMs;
-}
 
 for (const pool of ["reuse-port", "shared-queue"] as const) {
   Deno.test(`KvsServer hangs up on who does not agree on TLS in time, or is one too many (${pool})`, () =>
@@ -237,9 +216,10 @@ for (const pool of ["reuse-port", "shared-queue"] as const) {
       const silent = [await connect(server.addr)];
       await sleep(50);
       for (let i = 0; i < 10; i++) silent.push(await connect(server.addr));
-      for (const ms of await Promise.all(silent.map(untilHungUp))) {
-        assert(ms > 250 && ms < 5_000, `Hung up after ${ms} ms`);
-      }
+      await within(
+        "the server to hang up on all that are silent",
+        Promise.all(silent.map(receiveRest)),
+      );
       await client.set("k", "v");
       using another = await KvsClient.connect(server.addr, {
         tls: { caCerts: [tls.cert] },
@@ -277,12 +257,14 @@ for (const pool of ["reuse-port", "shared-queue"] as const) {
           caCerts: [tls.cert],
         });
         await client.handshake();
-        assertEquals(countConnections(server.addr), 1);
         const text = lines(...Array.from({ length: 9 }, () => get(key)));
         await client.write(new TextEncoder().encode(text));
         await sleep(100);
         isSilent = true;
-        await until(() => countConnections(server.addr) === 0);
+        await until(
+          "the server to hang up",
+          () => countConnections(server.addr) === 0,
+        );
         for (const end of [client, near, far]) end.close();
         await passed;
       }
@@ -305,13 +287,16 @@ function countConnections(addr: string): number {
 }
 
 testPools("closes the connection of a client that does not read", {
-  limits: { unreadTimeoutMs: 1_000 },
+  limits: { unreadTimeoutMs: 2_000 },
 }, async (server) => {
   const value = "x".repeat(512 * KIBIBYTE);
   assertEquals(await oneShot(server.addr, set("big", value)), OK);
   using stuck = await connect(server.addr);
   await send(stuck, lines(...Array.from({ length: 40 }, () => get("big"))));
-  await sleep(2_000);
+  await until(
+    "the server to close the connection",
+    () => countConnections(server.addr) === 0,
+  );
   // Only what fitted into the buffers of the system is left.
   const left = await receiveRest(stuck);
   assert(left.length < 40 * value.length, `${left.length} characters`);
@@ -346,12 +331,12 @@ testPools("holds no more of unfinished requests than it may in all", {
     Array.from({ length: 8 }, () => connect(server.addr)),
   );
   const ended: string[] = [];
-  for (const conn of conns) {
-    receiveRest(conn).then((text) => ended.push(text));
-    await send(conn, part).catch(() => {});
-  }
+  const rests = conns.map(async (conn) => {
+    ended.push(await receiveRest(conn));
+  });
+  for (const conn of conns) await send(conn, part).catch(() => {});
   // Each takes about 2 MiB.
-  await until(() => ended.length >= 6);
+  await until("6 of 8 connections to be closed", () => ended.length >= 6);
   for (const text of ended.filter((text) => text !== "")) {
     assertEquals(
       text,
@@ -365,9 +350,10 @@ testPools("holds no more of unfinished requests than it may in all", {
       // The server was first.
     }
   }
-  // What they held is free again.
-  await until(async () =>
-    await oneShot(server.addr, `${part}"}}`).catch(() => "") === OK
+  await Promise.all(rests);
+  await until(
+    "what they held to be free again",
+    async () => await oneShot(server.addr, `${part}"}}`).catch(() => "") === OK,
   );
 });
 

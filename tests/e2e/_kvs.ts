@@ -16,7 +16,7 @@ export const PERMISSIONS = Array.from(
 );
 
 /** How long a process may take for anything, in milliseconds. */
-const TIMEOUT_MS = 20_000;
+const TIMEOUT_MS = 60_000;
 
 /** The binary under test, if it is one. */
 export const BINARY = Deno.env.get("KVS_BIN");

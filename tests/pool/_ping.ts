@@ -16,6 +16,3 @@ export const TOKENS = TAKEN + EVENT_COUNT_WORDS;
 export const DONE = TOKENS + 1;
 /** How many words all that takes. */
 export const WORDS = DONE + 1;
-
-/** Longer than any busy machine takes: only a lost wake-up lasts that long. */
-export const SLEEP_MS = 15_000;

@@ -7,7 +7,7 @@
 /// <reference lib="deno.worker" />
 
 import { EventCount } from "../../pool/event_count.ts";
-import { DONE, OFFERED, SLEEP_MS, TAKEN, TOKENS } from "./_ping.ts";
+import { DONE, OFFERED, TAKEN, TOKENS } from "./_ping.ts";
 
 self.onmessage = ({ data }: MessageEvent<SharedArrayBuffer>) => {
   const words = new Int32Array(data);
@@ -18,7 +18,7 @@ self.onmessage = ({ data }: MessageEvent<SharedArrayBuffer>) => {
     const count = offered.current;
     const tokens = Atomics.load(words, TOKENS);
     if (tokens < 0) break;
-    if (tokens === 0) offered.sleep(count, SLEEP_MS);
+    if (tokens === 0) offered.sleep(count, Infinity);
     else if (
       Atomics.compareExchange(words, TOKENS, tokens, tokens - 1) === tokens
     ) {

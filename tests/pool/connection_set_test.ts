@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { within } from "../_deadline.ts";
 import { ConnectionSet } from "../../pool/connection_set.ts";
 import { DenoListener } from "../../pool/deno_transport.ts";
 import { Limiter } from "../../pool/limiter.ts";
@@ -202,9 +203,8 @@ test("ConnectionSet.close() closes idle connections at once", (withConnections) 
   withConnections(() => new FakeSession(), async (set, connect) => {
     const conns = await Promise.all([connect(), connect()]);
     for (const conn of conns) await echo(conn, "served");
-    const startMs = performance.now();
-    await set.close(5_000);
-    assert(performance.now() - startMs < 1_000);
+    // Far longer than the test may take: that is for those that are busy.
+    await within("idle connections to be closed", set.close(600_000));
     for (const conn of conns) assertEquals(await read(conn), null);
   }));
 
@@ -284,8 +284,27 @@ function makeBroken(): Session {
   return session;
 }
 
+/**
+ * Makes timers that are longer than a moment last for a minute, so that a slow
+ * machine does not let them fire, until it is disposed of.
+ */
+class PatientTimers implements Disposable {
+  readonly #setTimeout = globalThis.setTimeout;
+
+  constructor() {
+    globalThis.setTimeout =
+      ((run: () => void, ms = 0) =>
+        this.#setTimeout(run, ms < 100 ? ms : 60_000)) as typeof setTimeout;
+  }
+
+  [Symbol.dispose](): void {
+    globalThis.setTimeout = this.#setTimeout;
+  }
+}
+
 test("ConnectionSet lets a client that still sends read the last answer", (withConnections) =>
   withConnections(makeBroken, async (_set, connect, log) => {
+    using _ = new PatientTimers();
     const conn = await connect();
     await conn.write(new TextEncoder().encode("nonsense"));
     // Arrives when the server has nothing more to say.
@@ -306,21 +325,25 @@ test("ConnectionSet listens no longer than a while to a client that does not end
     const loud = await connect();
     assertEquals(await echo(loud, "b"), "b");
     let sentBytes = 0;
-    const deadlineMs = performance.now() + 20_000;
-    // Until it is reset.
-    await assertRejects(async () => {
-      while (performance.now() < deadlineMs) {
+    const untilReset = (send: () => Promise<unknown>) =>
+      assertRejects(async () => {
+        for (;;) await send();
+      });
+    await within(
+      "the loud connection to be reset",
+      untilReset(async () => {
         sentBytes += await loud.write(new Uint8Array(64 * 1024));
-      }
-    });
+      }),
+    );
     assert(sentBytes >= 1024 * 1024, `${sentBytes} bytes`);
     // The quiet one is reset as well, though it sent nothing until now.
-    await assertRejects(async () => {
-      while (performance.now() < deadlineMs) {
+    await within(
+      "the quiet connection to be reset",
+      untilReset(async () => {
         await quiet.write(new Uint8Array(1));
         await new Promise((resolve) => setTimeout(resolve, 20));
-      }
-    });
+      }),
+    );
     assertEquals(log, []);
   }));
 
@@ -339,9 +362,8 @@ test("ConnectionSet serves others beside a connection without a pause", (withCon
     ]);
     const other = await connect();
     for (let i = 0; i < 20; i++) {
-      const startMs = performance.now();
-      assertEquals(await echo(other, `${i}`), `${i}`);
-      assert(performance.now() - startMs < 2_000);
+      const answer = within("the other connection", echo(other, `${i}`));
+      assertEquals(await answer, `${i}`);
     }
     isOver = true;
     await flood;

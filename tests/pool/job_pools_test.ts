@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { until, within } from "../_deadline.ts";
 import { ENGINE_NAMES } from "../../engine/directory.ts";
 import {
   COMPACTING,
@@ -19,15 +20,6 @@ const OK = '{"Ok":null}\n';
 /** Makes so many of something at once. */
 function times<T>(count: number, make: (i: number) => Promise<T>) {
   return Promise.all(Array.from({ length: count }, (_, i) => make(i)));
-}
-
-/** Waits until a condition holds, at most for some seconds. */
-async function until(condition: () => boolean): Promise<void> {
-  const deadlineMs = performance.now() + 10_000;
-  while (!condition()) {
-    assert(performance.now() < deadlineMs, "Waited in vain");
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
 }
 
 /** Makes sure that so many Workers run jobs at the same time. */
@@ -139,10 +131,11 @@ for (const strategy of JOB_STRATEGIES) {
   Deno.test(`JobRunner.stop() does not wait for a compaction (${strategy})`, () =>
     withRunner({ strategy, threads: 1 }, async ({ run, runner, words }) => {
       run({ Compact: {} });
-      await until(() => Atomics.load(words, COMPACTING) === 1);
-      const startMs = performance.now();
-      await runner.stop(8_000);
-      assert(performance.now() - startMs < 4_000);
+      await until(
+        "the condition of the test",
+        () => Atomics.load(words, COMPACTING) === 1,
+      );
+      await within("the stop of the runner", runner.stop(600_000));
     }));
 }
 
@@ -168,14 +161,20 @@ for (const strategy of ["shared-queue", "work-stealing"] as const) {
     withRunner({ strategy, threads: 1 }, async ({ run, words }) => {
       // While it has nothing to do…
       assertEquals(await run(get("timer 0")), OK);
-      await until(() => Atomics.load(words, 0) === 1);
+      await until(
+        "the condition of the test",
+        () => Atomics.load(words, 0) === 1,
+      );
       // …and while it has no pause.
       let isOver = false;
       const clients = times(4, async () => {
         while (!isOver) assertEquals(await run(get("missing")), OK);
       });
       assertEquals(await run(get("timer 1")), OK);
-      await until(() => Atomics.load(words, 1) === 1);
+      await until(
+        "the condition of the test",
+        () => Atomics.load(words, 1) === 1,
+      );
       isOver = true;
       await clients;
     }));
@@ -183,7 +182,10 @@ for (const strategy of ["shared-queue", "work-stealing"] as const) {
   Deno.test(`JobRunner runs jobs while one compacts (${strategy})`, () =>
     withRunner({ strategy, threads: 1 }, async ({ run, words }) => {
       const compacted = run({ Compact: {} });
-      await until(() => Atomics.load(words, COMPACTING) === 1);
+      await until(
+        "the condition of the test",
+        () => Atomics.load(words, COMPACTING) === 1,
+      );
       for (let i = 0; i < 50; i++) {
         assertEquals(
           await run(set("k", `${i}`), get("k")),
@@ -216,17 +218,12 @@ for (const strategy of ["shared-queue", "work-stealing"] as const) {
   Deno.test(`JobRunner loses no wake-up between jobs and syncs (${strategy})`, () => {
     const setup = { strategy, threads: 2, sync: "always" } as const;
     return withRunner(setup, async ({ run }) => {
-      const endMs = performance.now() + 1_000;
-      let slowestMs = 0;
-      let jobs = 0;
       // With pauses, so that Workers fall asleep, some in the middle of it.
       const client = async (number: number) => {
-        for (let i = 0; performance.now() < endMs; i++) {
-          const startMs = performance.now();
+        for (let i = 0; i < 200; i++) {
           const request = i % 3 === 0 ? set(`k${number}`, "v") : get("missing");
-          assertEquals(await run(request), OK);
-          slowestMs = Math.max(slowestMs, performance.now() - startMs);
-          jobs++;
+          const answer = within(`job ${i} of client ${number}`, run(request));
+          assertEquals(await answer, OK);
           const pauseMs = Math.random() * 3 - 1;
           if (pauseMs > 0) {
             await new Promise((resolve) => setTimeout(resolve, pauseMs));
@@ -234,9 +231,6 @@ for (const strategy of ["shared-queue", "work-stealing"] as const) {
         }
       };
       await Promise.all([0, 1, 2].map(client));
-      assert(jobs > 100, `${jobs} jobs`);
-      // A sync round that nobody hears the end of lasts for ten seconds.
-      assert(slowestMs < 5_000, `${slowestMs} ms`);
     });
   });
 }

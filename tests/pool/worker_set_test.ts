@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { until } from "../_deadline.ts";
 import { WorkerSet } from "../../pool/worker_set.ts";
 import type { Mood } from "./_moody_worker.ts";
 
@@ -25,19 +26,10 @@ function stop(set: WorkerSet<Mood>, timeoutMs: number): Promise<void> {
   return set.stop((worker) => worker.postMessage("stop"), timeoutMs);
 }
 
-/** Waits until a condition holds, at most for some seconds. */
-async function until(condition: () => boolean): Promise<void> {
-  const deadlineMs = performance.now() + 10_000;
-  while (!condition()) {
-    assert(performance.now() < deadlineMs, "Waited in vain");
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
-
 Deno.test("WorkerSet.start() resolves once all Workers are ready", async () => {
   const { set, log, stop } = makeSet(() => "well");
   await set.start(3);
-  await until(() => log.length === 3);
+  await until("the condition of the test", () => log.length === 3);
   assertEquals(log.toSorted(), ["0 well", "1 well", "2 well"]);
   await stop();
 });
@@ -53,7 +45,7 @@ Deno.test("WorkerSet replaces a Worker that has died", async () => {
     number === 1 && birth < 2 ? "dying" : "well"
   );
   await set.start(2);
-  await until(() => log.includes("1 well"));
+  await until("the condition of the test", () => log.includes("1 well"));
   assertEquals(deaths, [1, 1]);
   const reports = log.filter((line) => line.startsWith("Worker died"));
   assertEquals(reports.length, 2);

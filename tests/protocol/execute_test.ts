@@ -311,7 +311,7 @@ Deno.test("execute() keeps the order of an engine that is asynchronous now and t
   );
 });
 
-Deno.test("execute() takes 64 MiB of pipelined requests in bounded time and memory", () => {
+Deno.test("execute() takes 64 MiB of pipelined requests in bounded memory", () => {
   const engine = new MemoryEngine();
   const lines = [
     ...Array.from({ length: 64 }, (_, i) => set(`${i}`, "v".repeat(100))),
@@ -320,7 +320,6 @@ Deno.test("execute() takes 64 MiB of pipelined requests in bounded time and memo
   const chunk = encoder.encode(lines);
   const requests = new RequestBuffer();
   const answers = new AnswerBuffer();
-  const start = performance.now();
   let answersBytes = 0;
   const chunkCount = Math.ceil(64 * MIB / chunk.length);
   for (let i = 0; i < chunkCount; i++) {
@@ -334,7 +333,6 @@ Deno.test("execute() takes 64 MiB of pipelined requests in bounded time and memo
     });
   }
   assertEquals(answersBytes, chunkCount * 64 * (12 + 110));
-  assert(performance.now() - start < 20_000);
 });
 
 testBoth(

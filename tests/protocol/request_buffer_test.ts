@@ -159,8 +159,26 @@ Deno.test("RequestBuffer ends a request at a newline inside a string", () => {
   assertEquals(takeAll(requests).length, 1);
 });
 
+/** Notes what is parsed as JSON until it is disposed of. */
+class ParsedText implements Disposable {
+  /** The length of the longest text. */
+  longest = 0;
+  readonly #parse = JSON.parse;
+
+  constructor() {
+    JSON.parse = (text, reviver) => {
+      this.longest = Math.max(this.longest, text.length);
+      return this.#parse(text, reviver);
+    };
+  }
+
+  [Symbol.dispose](): void {
+    JSON.parse = this.#parse;
+  }
+}
+
 Deno.test("RequestBuffer refuses deep nesting without parsing it", () => {
-  const start = performance.now();
+  using parsed = new ParsedText();
   for (const open of ["[", '{"a":']) {
     for (const depth of [33, 100_000]) {
       assertEquals(
@@ -179,7 +197,7 @@ Deno.test("RequestBuffer refuses deep nesting without parsing it", () => {
     ["! Nested deeper than 32 levels"],
   );
   // The parser would take half a minute for the last one.
-  assert(performance.now() - start < 5_000);
+  assertEquals(parsed.longest < 1_000, true, `${parsed.longest} characters`);
 });
 
 Deno.test("RequestBuffer breaks at a request beyond the limit, before it holds it", () => {
@@ -317,7 +335,7 @@ Deno.test("RequestBuffer.takeWhole() takes the bytes of what next() would take",
   }
 });
 
-Deno.test("RequestBuffer takes 64 MiB of pipelined requests in bounded time", () => {
+Deno.test("RequestBuffer takes 64 MiB of pipelined requests, however they are cut", () => {
   const line = encoder.encode(
     `{"Set":{"key":"key-0000001","value":"${"v".repeat(100)}"}}\n`,
   );
@@ -328,18 +346,16 @@ Deno.test("RequestBuffer takes 64 MiB of pipelined requests in bounded time", ()
   for (const readBytes of [65_521, 1_021]) {
     const requests = new RequestBuffer();
     let taken = 0;
-    const start = performance.now();
     feed(requests, bytes, () => {
       for (let next = requests.next(); next; next = requests.next()) {
         if (next.kind === "set") taken++;
       }
     }, readBytes);
     assertEquals(taken, count);
-    assert(performance.now() - start < 10_000);
   }
 });
 
-Deno.test("RequestBuffer takes a huge request in linear time, however small the reads", () => {
+Deno.test("RequestBuffer takes a huge request, however small the reads", () => {
   const padded = (mib: number, head: string, byte: number, tail: string) => {
     const bytes = new Uint8Array(mib * MIB).fill(byte);
     bytes.set(encoder.encode(head));
@@ -374,11 +390,8 @@ Deno.test("RequestBuffer takes a huge request in linear time, however small the 
     },
   ];
   for (const { input, readBytes, expected } of cases) {
-    const start = performance.now();
     const taken = receivedLater(input, readBytes);
-    const tookMs = performance.now() - start;
     assertEquals(taken.length, 1);
     assert(taken[0].startsWith(expected), taken[0]);
-    assert(tookMs < 10_000, `${expected} took ${tookMs} ms`);
   }
 });

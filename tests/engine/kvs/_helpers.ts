@@ -99,6 +99,36 @@ export class Random {
   }
 }
 
+/**
+ * A Worker that fails when it is told something, without a thread: the runtime
+ * prints the error of one that has a thread.
+ *
+ * @param message What its error event says.
+ * @param isFailing Asked at each message; those before are answered `loaded`.
+ */
+export function failingWorker(
+  message: string,
+  isFailing = () => true,
+): typeof Worker {
+  return class extends EventTarget {
+    onmessage: ((event: MessageEvent) => void) | null = null;
+    onerror: ((event: ErrorEvent) => void) | null = null;
+
+    postMessage(): void {
+      const fails = isFailing();
+      setTimeout(() => {
+        if (fails) this.onerror?.(new ErrorEvent("error", { message }));
+        else {
+          const data = { kind: "loaded" };
+          this.onmessage?.(new MessageEvent("message", { data }));
+        }
+      });
+    }
+
+    terminate(): void {}
+  } as unknown as typeof Worker;
+}
+
 /** A Worker of a test, which answers each task with one message. */
 export class TestWorker implements Disposable {
   readonly #worker: Worker;

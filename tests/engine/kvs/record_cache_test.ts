@@ -246,14 +246,12 @@ Deno.test("RecordCache.readCurrent() knows what is kept, and leaves the rest to 
     maxLength: 400,
     size: "max",
   });
-  let hits = 0;
   fc.assert(
     fc.property(reads, sizes, (reads, sizeBytes) => {
       using cache = openCache(directory.path, sizeBytes);
       for (const i of reads) {
         const version = i * 2;
         const known = cache.readNewest(keyAt(pointers[i]), version);
-        if (known !== undefined) hits++;
         assertEquals(
           known ?? cache.readValue(pointers[i], version),
           new Uint8Array(lengths[i]).fill(i),
@@ -262,7 +260,15 @@ Deno.test("RecordCache.readCurrent() knows what is kept, and leaves the rest to 
     }),
     { numRuns: 60 },
   );
-  assert(hits > 1_000, `${hits} hits`);
+  // What fits is known the second time, whatever was read in between.
+  using cache = openCache(directory.path, 10 ** 6);
+  const all = pointers.map((_, i) => i);
+  for (const i of all) cache.readValue(pointers[i], i * 2);
+  const known = all.filter((i) =>
+    cache.readNewest(keyAt(pointers[i]), i * 2) !== undefined
+  );
+  // Two records may want the same place in the table.
+  assert(known.length > 110, `${known.length} of 120 are known`);
 });
 
 Deno.test("RecordCache.readCurrent() leaves what half the ring has been written since to read(), which keeps it", () => {

@@ -9,7 +9,7 @@ import { segmentPath } from "../../../engine/kvs/segment.ts";
 import type { KvsHandle } from "../../../engine/kvs/store.ts";
 import { StoreSnapshot } from "../../../engine/kvs/store_snapshot.ts";
 import type { ScanPage } from "../../../engine/engine.ts";
-import { bytes, text } from "./_helpers.ts";
+import { bytes, failingWorker, text } from "./_helpers.ts";
 import { TempLog, type TestLog } from "./_test_log.ts";
 
 const SMALL = { segmentBytes: 4_096, indexBytes: 2 ** 18 };
@@ -191,19 +191,9 @@ Deno.test("StoreSnapshot fails with its Worker", async () => {
   using log = severalSegments();
   // It loads, or fails at once.
   for (const orders of [0, 1]) {
-    using _ = replaceWorker((Worker) =>
-      class extends Worker {
-        constructor() {
-          const module =
-            `Error.stackTraceLimit = 0; let left = ${orders}; onmessage = () => {
-            if (left-- <= 0) throw new Error("Out of order");
-            postMessage({ kind: "loaded" });
-          };`;
-          super(`data:application/javascript,${encodeURIComponent(module)}`, {
-            type: "module",
-          });
-        }
-      }
+    let left = orders;
+    using _ = replaceWorker(() =>
+      failingWorker("Uncaught Error: Out of order", () => left-- <= 0)
     );
     const opening = StoreSnapshot.open(handleOf(log));
     const scan = async () => await (await opening).scan({});

@@ -5,6 +5,7 @@ import {
   assertRejects,
   assertThrows,
 } from "@std/assert";
+import { until } from "../../_deadline.ts";
 import type { SyncMode } from "../../../engine/engine.ts";
 import { IndexFullError } from "../../../engine/kvs/arena.ts";
 import { WritesRefusedError } from "../../../engine/errors.ts";
@@ -17,7 +18,13 @@ import {
 import { KvStore } from "../../../engine/kvs/store.ts";
 import { FaultyDisk, InjectedFault } from "./_fault_injection.ts";
 import { runStoreCommands } from "./_store_commands.ts";
-import { bytes, filesOf, openStore, TempDirectory } from "./_helpers.ts";
+import {
+  bytes,
+  failingWorker,
+  filesOf,
+  openStore,
+  TempDirectory,
+} from "./_helpers.ts";
 
 const SYNC_MODES: readonly SyncMode[] = ["always", "everysec", "no"];
 
@@ -457,18 +464,9 @@ Deno.test("KvStore tells of a compaction in the background that failed", async (
   });
   for (let i = 0; i < 20; i++) await store.set("k", "v".repeat(1_000));
   const { Worker } = globalThis;
-  globalThis.Worker = class extends Worker {
-    constructor() {
-      super("data:text/javascript,throw new Error('Out of luck')", {
-        type: "module",
-      });
-    }
-  };
+  globalThis.Worker = failingWorker("Out of luck");
   try {
-    const deadlineMs = performance.now() + 10_000;
-    while (failures.length === 0 && performance.now() < deadlineMs) {
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
+    await until("a compaction that fails", () => failures.length > 0);
   } finally {
     globalThis.Worker = Worker;
   }
@@ -541,7 +539,9 @@ Deno.test("KvStore tells once that a sync has failed, and in its stats until it 
   for (const instance of [store, clone]) {
     assertEquals(instance.stats().writesRefused, reason);
   }
-  await new Promise((resolve) => setTimeout(resolve, 2_100));
+  await until("the failure to be told", () => failures.length > 0);
+  // Nor is it told at the next look, a second later.
+  await new Promise((resolve) => setTimeout(resolve, 1_100));
   assertEquals(failures, [
     `Writes are disabled until the store is opened again: ${reason}`,
   ]);
