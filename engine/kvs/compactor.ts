@@ -5,6 +5,7 @@
  */
 
 import type { CompactionProgress, CompactionReport } from "../engine.ts";
+import { startWorker } from "../start_worker.ts";
 import { candidates, type CompactionScope, unhinted } from "./compaction.ts";
 import type { CompactionMessage, CompactionTask } from "./compaction_worker.ts";
 import type { Control } from "./control.ts";
@@ -115,9 +116,9 @@ export class Compactor {
     scope: CompactionScope,
     onProgress?: CompactionProgress,
   ): Promise<CompactionReport> {
-    const worker = new Worker(
+    const worker = startWorker(
       new URL("./compaction_worker.ts", import.meta.url),
-      { type: "module", name: "kvs-compaction" },
+      { name: "kvs-compaction", readable: this.#handle.directory },
     );
     try {
       return await new Promise((resolve, reject) => {

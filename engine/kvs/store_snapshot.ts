@@ -6,6 +6,7 @@
 
 import type { EngineSnapshot, ScanPage, ScanRange } from "../engine.ts";
 import { ClosedError } from "../errors.ts";
+import { startWorker } from "../start_worker.ts";
 import { Control } from "./control.ts";
 import { unpackPage } from "./packed_page.ts";
 import { DAMAGED } from "./segment_table.ts";
@@ -32,10 +33,10 @@ export class StoreSnapshot implements EngineSnapshot {
   /** Why there are no more answers. */
   #end: { readonly reason: unknown } | undefined;
 
-  private constructor() {
-    this.#worker = new Worker(
+  private constructor(directory: string) {
+    this.#worker = startWorker(
       new URL("./store_snapshot_worker.ts", import.meta.url),
-      { type: "module", name: "kvs-snapshot" },
+      { name: "kvs-snapshot", readable: directory },
     );
     this.#worker.onmessage = ({ data }: MessageEvent<SnapshotReply>) =>
       this.#waiting.shift()?.resolve(data);
@@ -59,21 +60,23 @@ export class StoreSnapshot implements EngineSnapshot {
     handle: KvsHandle,
     signal?: AbortSignal,
   ): Promise<StoreSnapshot> {
-    const control = Control.attach(handle.control, handle.directory);
-    const index = SkipMap.attach(handle.index);
-    const snapshot = new StoreSnapshot();
+    const snapshot = new StoreSnapshot(handle.directory);
     const abort = () => snapshot.#finish(signal?.reason);
     signal?.addEventListener("abort", abort);
+    let control: Control | undefined;
+    let index: SkipMap | undefined;
     try {
-      await snapshot.#load(handle, () => momentOf(control, index));
+      const state = control = Control.attach(handle.control, handle.directory);
+      const keys = index = SkipMap.attach(handle.index);
+      await snapshot.#load(handle, () => momentOf(state, keys));
       return snapshot;
     } catch (error) {
       snapshot.#finish(error);
       throw error;
     } finally {
       signal?.removeEventListener("abort", abort);
-      index.detach();
-      control.detach();
+      index?.detach();
+      control?.detach();
     }
   }
 

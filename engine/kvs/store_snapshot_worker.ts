@@ -5,6 +5,7 @@
  */
 
 import type { ScanPage, ScanRange } from "../engine.ts";
+import { checkRoomForFiles } from "../start_worker.ts";
 import { workerScope } from "../worker_scope.ts";
 import { Control } from "./control.ts";
 import { HeldSegments } from "./held_segments.ts";
@@ -74,6 +75,8 @@ function load(
   { directory, indexBytes, moment }: Extract<SnapshotOrder, { kind: "load" }>,
 ): boolean {
   const { segments, keys } = moment;
+  // Nothing of the store's own is to fail for a snapshot.
+  checkRoomForFiles(segments.length, directory);
   const held = HeldSegments.tryOpenThese(directory, segments);
   if (held === undefined) return false;
   const { index, scans } = loadLog(
