@@ -197,7 +197,7 @@ export class KvsServer implements AsyncDisposable {
           new MetricsPage(
             pageAddr,
             async () => exposition(await readMonitor(monitor, engine)),
-            (error) => log("error", `Cannot tell metrics: ${error}`),
+            log,
           ));
       }
       const bound = await listening(

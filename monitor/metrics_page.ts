@@ -4,11 +4,16 @@
  * @module
  */
 
-import { type Addr, formatAddr } from "../protocol/addr.ts";
+import type { Addr } from "../protocol/addr.ts";
 import { EXPOSITION_TYPE } from "./exposition.ts";
+import { HttpListener, plain } from "./http_listener.ts";
+import type { Log } from "./log.ts";
 
 /** The path of the page. */
 const PATH = "/metrics";
+
+/** How often to say that something fails, in milliseconds. */
+const LOG_INTERVAL_MS = 60_000;
 
 /**
  * Serves `/metrics` over HTTP on the main thread. Whoever reaches it may read
@@ -17,59 +22,40 @@ const PATH = "/metrics";
 export class MetricsPage {
   /** Where it listens, as `host:port`. */
   readonly addr: string;
-  readonly #server: Deno.HttpServer<Deno.NetAddr>;
-  readonly #stop = new AbortController();
+  readonly #listener: HttpListener;
 
   /**
    * Serves the page.
    *
    * @param addr Where to listen; port 0 is any free one.
    * @param spell Makes its text.
-   * @param onError Told of what goes wrong with that.
+   * @param log Told of what goes wrong.
    * @throws {Error} If it can't listen there.
    */
-  constructor(
-    { hostname, port }: Addr,
-    spell: () => Promise<string>,
-    onError: (error: unknown) => void,
-  ) {
-    this.#server = Deno.serve({
-      hostname,
-      port,
-      signal: this.#stop.signal,
-      onListen: () => {},
-      onError: (error) => {
-        onError(error);
-        return plain(500, "The server could not tell\n");
+  constructor(addr: Addr, spell: () => Promise<string>, log: Log) {
+    const loggedMs = new Map<string, number>();
+    this.#listener = new HttpListener(addr, {
+      answer: async ({ method, path }) => {
+        if (path !== PATH) return plain(404, `There is only ${PATH}\n`);
+        if (method !== "GET" && method !== "HEAD") {
+          return plain(405, "It can only be read\n", { allow: "GET, HEAD" });
+        }
+        const headers = { "content-type": EXPOSITION_TYPE };
+        return { status: 200, headers, text: await spell() };
       },
-    }, async (request) => {
-      if (new URL(request.url).pathname !== PATH) {
-        return plain(404, `There is only ${PATH}\n`);
-      }
-      if (request.method !== "GET" && request.method !== "HEAD") {
-        return plain(405, "It can only be read\n", { allow: "GET, HEAD" });
-      }
-      return new Response(await spell(), {
-        headers: { "content-type": EXPOSITION_TYPE },
-      });
+      onError: (what, error) => {
+        const nowMs = performance.now();
+        const sinceMs = nowMs - (loggedMs.get(what) ?? -Infinity);
+        if (sinceMs < LOG_INTERVAL_MS) return;
+        loggedMs.set(what, nowMs);
+        log("error", `${what}: ${error}`);
+      },
     });
-    this.addr = formatAddr(this.#server.addr);
+    this.addr = this.#listener.addr;
   }
 
   /** Ends it at once, with all its connections. */
-  async close(): Promise<void> {
-    this.#stop.abort();
-    await this.#server.finished;
+  close(): Promise<void> {
+    return this.#listener.close();
   }
-}
-
-function plain(
-  status: number,
-  text: string,
-  headers: Readonly<Record<string, string>> = {},
-): Response {
-  return new Response(text, {
-    status,
-    headers: { "content-type": "text/plain; charset=utf-8", ...headers },
-  });
 }
