@@ -5,14 +5,21 @@
  */
 
 /**
- * What a Worker takes, with room for what other threads open meanwhile: the
- * runtime takes 7 until the entry module is loaded, and aborts the process
- * where it gets fewer than 6.
+ * What a Worker takes until its entry module is loaded: 7, measured. The
+ * runtime aborts the process where it gets fewer than 6.
  */
-const WORKER_DESCRIPTORS = 16;
+const WORKER_DESCRIPTORS = 8;
+/** Room for what other threads open meanwhile. */
+const SPARE_DESCRIPTORS = 8;
+
+/** After so many milliseconds a Worker has what it takes, or never will. */
+const START_TIMEOUT_MS = 10_000;
 
 /** Any file will do; this one is there on every Unix. */
 const ANY_FILE = "/dev/null";
+
+/** Workers of this thread that may not have theirs yet, and since when. */
+const starting = new Map<Worker, number>();
 
 /** Options of {@linkcode startWorker}. */
 export interface WorkerOptions {
@@ -39,8 +46,18 @@ export function startWorker(
   url: URL,
   { name, readable }: WorkerOptions,
 ): Worker {
-  checkDescriptors(WORKER_DESCRIPTORS, "start a Worker", readable);
-  return new Worker(url, { type: "module", name });
+  const nowMs = performance.now();
+  for (const [worker, sinceMs] of starting) {
+    if (nowMs - sinceMs > START_TIMEOUT_MS) starting.delete(worker);
+  }
+  const count = (starting.size + 1) * WORKER_DESCRIPTORS + SPARE_DESCRIPTORS;
+  checkDescriptors(count, "start a Worker", readable);
+  const worker = new Worker(url, { type: "module", name });
+  starting.set(worker, nowMs);
+  const onStarted = () => void starting.delete(worker);
+  worker.addEventListener("message", onStarted, { once: true });
+  worker.addEventListener("error", onStarted, { once: true });
+  return worker;
 }
 
 /**
@@ -51,7 +68,11 @@ export function startWorker(
  * @throws {Error} If it can't.
  */
 export function checkRoomForFiles(count: number, readable?: string): void {
-  checkDescriptors(count + WORKER_DESCRIPTORS, `open ${count} files`, readable);
+  checkDescriptors(
+    count + WORKER_DESCRIPTORS + SPARE_DESCRIPTORS,
+    `open ${count} files`,
+    readable,
+  );
 }
 
 function checkDescriptors(

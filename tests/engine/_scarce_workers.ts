@@ -1,6 +1,7 @@
 /**
- * Starts Workers with more and more descriptors left, and prints what came of
- * each.
+ * Starts Workers with few descriptors left, and prints what came of each as
+ * JSON: a number of them at once, or with no arguments one after another, with
+ * more and more descriptors left.
  *
  * @module
  */
@@ -8,25 +9,36 @@
 import { startWorker } from "../../engine/start_worker.ts";
 
 const ENTRY = "data:text/javascript,postMessage('started')";
-const outcomes: string[] = [];
 
-// Upward: Workers give theirs back some time after they were terminated.
-for (let free = 0; free < 24; free++) {
-  const held = takeAll();
-  for (const file of held.splice(0, free)) file.close();
-  outcomes.push(await outcome());
-  for (const file of held) file.close();
-}
+const [count, free] = Deno.args.map(Number);
+const outcomes = await (count === undefined ? rising() : together());
 console.log(JSON.stringify(outcomes));
 // Without waiting for Workers that were terminated to be gone.
 Deno.exit(0);
 
-/** Opens files until there are no descriptors left. */
-function takeAll(): Deno.FsFile[] {
+async function rising(): Promise<string[]> {
+  const outcomes: string[] = [];
+  // Upward: Workers give theirs back some time after they were terminated.
+  for (let free = 0; free < 24; free++) {
+    const held = leave(free);
+    outcomes.push(await outcome());
+    for (const file of held) file.close();
+  }
+  return outcomes;
+}
+
+function together(): Promise<string[]> {
+  leave(free);
+  return Promise.all(Array.from({ length: count }, outcome));
+}
+
+/** Opens files until there are so many descriptors left. */
+function leave(free: number): Deno.FsFile[] {
   const held: Deno.FsFile[] = [];
   try {
     for (;;) held.push(Deno.openSync("/dev/null"));
   } catch {
+    for (const file of held.splice(0, free)) file.close();
     return held;
   }
 }
