@@ -7,15 +7,13 @@
 import { canonicalHost } from "../protocol/addr.ts";
 import { AF_INET } from "./epoll/address.ts";
 import { Libc, SHUT_RDWR } from "./epoll/libc.ts";
+import { openDescriptors } from "./open_descriptors.ts";
 
 /** How long a client has to take the rest and say goodbye, in milliseconds. */
 const GOODBYE_MS = 2_000;
 
-const O_CLOEXEC = 0o2000000;
-
-/** Room for any address, and for some entries of a directory. */
+/** Room for any address. */
 const ADDRESS_BYTES = 128;
-const ENTRIES_BYTES = 32 * 1024;
 
 /**
  * Ends what Deno does not: to close a TLS connection, Deno waits without limit
@@ -135,32 +133,4 @@ function keyOf({ localAddr, remoteAddr }: Deno.TlsConn): string {
 
 function textOf(hostname: string, port: number): string {
   return `${canonicalHost(hostname)}:${port}`;
-}
-
-/** The open file descriptors of this process. */
-function openDescriptors(
-  libc: Libc["calls"],
-): number[] {
-  const found: number[] = [];
-  const path = new TextEncoder().encode("/proc/self/fd\0");
-  const directory = libc.open(path, O_CLOEXEC);
-  if (directory < 0) return found;
-  const entries = new Uint8Array(ENTRIES_BYTES);
-  const view = new DataView(entries.buffer);
-  for (;;) {
-    const length = Number(
-      libc.getdents64(directory, entries, BigInt(ENTRIES_BYTES)),
-    );
-    if (length <= 0) break;
-    // struct linux_dirent64: two words of 64 bits, the entry's length in 16
-    // bits, a type in 8, and the name up to a zero.
-    for (let at = 0; at < length; at += view.getUint16(at + 16, true)) {
-      const name = entries.subarray(at + 19, entries.indexOf(0, at + 19));
-      const fd = Number(String.fromCharCode(...name));
-      // Not "." and "..".
-      if (Number.isInteger(fd)) found.push(fd);
-    }
-  }
-  libc.close(directory);
-  return found;
 }

@@ -38,6 +38,7 @@ function open() {
     eventfd_write: { parameters: ["i32", "u64"], result: "i32" },
     getdents64: { parameters: ["i32", "buffer", "usize"], result: "isize" },
     getpeername: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
+    getrlimit: { parameters: ["i32", "buffer"], result: "i32" },
     getsockname: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
     inet_pton: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
     listen: { parameters: ["i32", "i32"], result: "i32" },
