@@ -17,8 +17,13 @@ import {
 } from "./monitor/monitor.ts";
 import type { ServerStats } from "./monitor/server_stats.ts";
 import { checkReachWithoutToken } from "./pool/access.ts";
-import { allLimits, type ServerLimits } from "./pool/limits.ts";
-import { makePool } from "./pool/make_pool.ts";
+import {
+  type DescriptorBudget,
+  descriptorBudget,
+} from "./pool/descriptor_budget.ts";
+import { type AllLimits, allLimits, type ServerLimits } from "./pool/limits.ts";
+import { choosePool, makePool } from "./pool/make_pool.ts";
+import { readDescriptorUse } from "./pool/open_descriptors.ts";
 import {
   MAX_THREADS,
   type PoolStrategy,
@@ -38,9 +43,10 @@ export interface KvsServerOptions {
    */
   readonly addr?: string;
   /**
-   * How the work is spread over Workers; `reuse-port` needs `--unstable-net`.
+   * How the work is spread over Workers. `reuse-port` needs `--unstable-net`,
+   * or `--allow-ffi` on Linux without TLS.
    *
-   * @default {"reuse-port"}
+   * @default {"reuse-port"} where that works, else `shared-queue`
    */
   readonly pool?: PoolStrategy;
   /**
@@ -147,7 +153,8 @@ export class KvsServer implements AsyncDisposable {
    * @param engine The engine.
    * @param options See {@linkcode KvsServerOptions}.
    * @returns The server, listening.
-   * @throws {TypeError} If the address is none.
+   * @throws {TypeError} If an option is of another type than it says, or if
+   * the address or the pool is none.
    * @throws {RangeError} If another option is out of range.
    * @throws {Error} If it can't listen there, or must not without a token.
    * @throws The reason of the signal, if it aborts before that.
@@ -165,6 +172,7 @@ export class KvsServer implements AsyncDisposable {
       signal,
       log = () => {},
     } = options;
+    checkTypes(options);
     signal?.throwIfAborted();
     if (
       !(Number.isInteger(threads) && threads >= 1 && threads <= MAX_THREADS)
@@ -179,14 +187,17 @@ export class KvsServer implements AsyncDisposable {
     const tokenHash = token === undefined
       ? undefined
       : hashToken(checkedToken(token));
-    const limits = allLimits(options.limits);
-    const strategy = options.pool ?? "reuse-port";
+    const access = { tokenHash, tls };
+    const strategy = choosePool(options.pool, access, log);
+    const budget = descriptorBudget(readDescriptorUse(), threads, engine.name);
+    const limits = capConnections(allLimits(options.limits), budget, log);
     const monitor = shareMonitor(strategy, threads);
     const pool = makePool(strategy, {
       engine: engine.share(),
       threads,
       limits,
-      access: { tokenHash, tls },
+      acceptAhead: budget.acceptAhead,
+      access,
       monitor,
       log,
     });
@@ -262,6 +273,48 @@ export class KvsServer implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
   }
+}
+
+const OPTION_TYPES: Readonly<Partial<Record<keyof KvsServerOptions, string>>> =
+  {
+    addr: "string",
+    pool: "string",
+    token: "string",
+    tls: "object",
+    metrics: "string",
+    limits: "object",
+    signal: "object",
+    log: "function",
+  };
+
+/** Checks what a program without types may have mixed up. */
+function checkTypes(options: KvsServerOptions): void {
+  for (const [name, type] of Object.entries(OPTION_TYPES)) {
+    const value = options[name as keyof KvsServerOptions];
+    if (value === undefined || value !== null && typeof value === type) {
+      continue;
+    }
+    // What a token is like stays a secret, even where it is none.
+    const found = name === "token" ? typeof value : String(value);
+    throw new TypeError(
+      `Option ${name} must be of type ${type}, found ${found}`,
+    );
+  }
+}
+
+/** Leaves descriptors to everything but connections. */
+function capConnections(
+  limits: AllLimits,
+  { maxConnections }: DescriptorBudget,
+  log: Log,
+): AllLimits {
+  if (limits.maxConnections <= maxConnections) return limits;
+  log(
+    "warn",
+    `Serving at most ${maxConnections} connections at a time instead of ${limits.maxConnections}: there are too few file descriptors for more (see "ulimit -n")`,
+    { maxConnections },
+  );
+  return { ...limits, maxConnections };
 }
 
 /** Listens, or says where that was not possible. */

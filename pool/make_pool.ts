@@ -4,11 +4,68 @@
  * @module
  */
 
+import type { Log } from "../monitor/log.ts";
+import type { Access } from "./access.ts";
+import { Libc } from "./epoll/libc.ts";
 import { JobPool } from "./job_pool.ts";
 import { NaiveRunner } from "./naive_runner.ts";
-import type { PoolOptions, PoolStrategy, ThreadPool } from "./pool.ts";
+import {
+  POOL_STRATEGIES,
+  type PoolOptions,
+  type PoolStrategy,
+  type ThreadPool,
+} from "./pool.ts";
 import { QueueRunner } from "./queue_runner.ts";
 import { ReusePortPool } from "./reuse_port.ts";
+
+/** The pool that works wherever Deno does. */
+const FALLBACK: PoolStrategy = "shared-queue";
+
+/**
+ * Chooses a pool: the first of all, where it works.
+ *
+ * @param asked Which one is asked for, if any.
+ * @param access Whether TLS is spoken.
+ * @param log Told if it is another one than usual.
+ * @returns Its strategy.
+ * @throws {TypeError} If there is no such pool.
+ * @throws {Error} If the one that is asked for does not work here.
+ */
+export function choosePool(
+  asked: PoolStrategy | undefined,
+  access: Access,
+  log: Log,
+): PoolStrategy {
+  if (asked !== undefined && !POOL_STRATEGIES.includes(asked)) {
+    throw new TypeError(
+      `Unknown pool "${asked}"; expected one of ${POOL_STRATEGIES.join(", ")}`,
+    );
+  }
+  const [usual] = POOL_STRATEGIES;
+  const strategy = asked ?? usual;
+  if (strategy !== "reuse-port" || canReusePort(access)) return strategy;
+  const reason = "Workers cannot share a port without --unstable-net" +
+    (access.tls === undefined ? " or --allow-ffi" : "");
+  if (asked !== undefined) {
+    throw new Error(`Cannot use pool ${asked}: ${reason}`);
+  }
+  log("warn", `Using pool ${FALLBACK} instead of ${strategy}: ${reason}`, {
+    pool: FALLBACK,
+  });
+  return FALLBACK;
+}
+
+/**
+ * Whether Workers can share a port. To ask Deno for it without the flag would
+ * end the process; this is defined with the same flag.
+ */
+function canReusePort({ tls }: Access): boolean {
+  if ("listenDatagram" in Deno) return true;
+  if (tls !== undefined) return false;
+  const libc = Libc.open();
+  libc?.close();
+  return libc !== undefined;
+}
 
 /**
  * Makes a pool that does not listen yet.

@@ -40,6 +40,8 @@ export interface PoolOptions {
   readonly threads: number;
   /** What clients may use up. */
   readonly limits: ServerLimits;
+  /** The most connections that a thread accepts before it serves the first. */
+  readonly acceptAhead: number;
   /** What is asked of clients. */
   readonly access: Access;
   /** What the threads count in. */

@@ -32,7 +32,8 @@ export class ReusePortPool implements ThreadPool {
    * @param entry The Workers' entry module.
    */
   constructor(options: PoolOptions, entry: URL = ENTRY) {
-    const { engine, threads, limits, access, monitor, log } = options;
+    const { engine, threads, limits, acceptAhead, access, monitor, log } =
+      options;
     this.#threads = Deno.build.os === "linux" ? threads : 1;
     const opened = Array.from(
       { length: this.#threads },
@@ -46,6 +47,7 @@ export class ReusePortPool implements ThreadPool {
         engine,
         address: this.#address!,
         limits,
+        acceptAhead,
         access,
         monitor,
         worker,

@@ -34,6 +34,7 @@ interface StartRequest {
   readonly engine: EngineHandle;
   readonly address: Deno.NetAddr;
   readonly limits: ServerLimits;
+  readonly acceptAhead: number;
   readonly access: Access;
   readonly monitor: MonitorHandle;
   /** This Worker's number, from 0. */
@@ -132,11 +133,13 @@ function accept(): void {
 }
 
 /** Listens on a socket of our own, where that can be done: it costs less. */
-function open({ address, access, descriptors }: StartRequest) {
+function open(
+  { address, access, descriptors, acceptAhead }: StartRequest,
+) {
   const libc = access.tls === undefined ? Libc.open() : undefined;
   if (libc !== undefined && isIpAddress(libc, address)) {
     loop = new SocketLoop(libc, new Descriptors(descriptors));
-    return new SocketListener(loop, address);
+    return new SocketListener(loop, address, acceptAhead);
   }
   const { hostname, port } = address;
   return listen({ hostname, port, reusePort: true }, access);

@@ -30,6 +30,42 @@ Deno.test("KvsServer.start() refuses options that make no sense", () =>
       );
     }
     await assertRejects(() => start({ addr: "localhost" }), TypeError);
+    const untyped = start as (options: unknown) => Promise<KvsServer>;
+    for (
+      const [option, value, type] of [
+        ["addr", 4000, "string"],
+        ["pool", 1, "string"],
+        ["metrics", true, "string"],
+        ["limits", 10, "object"],
+        ["tls", null, "object"],
+        ["signal", "SIGINT", "object"],
+        ["log", "text", "function"],
+      ]
+    ) {
+      await assertRejects(
+        () => untyped({ [`${option}`]: value }),
+        TypeError,
+        `Option ${option} must be of type ${type}, found ${value}`,
+      );
+    }
+    const error = await assertRejects(
+      () => untyped({ token: ["sesame"] }),
+      TypeError,
+      "Option token must be of type string, found object",
+    );
+    assert(!error.message.includes("sesame"));
+    await assertRejects(
+      () => untyped({ pool: "rayon" }),
+      TypeError,
+      'Unknown pool "rayon"; expected one of reuse-port, shared-queue',
+    );
+    for (const maxConnections of [0, 1.5, "10"]) {
+      await assertRejects(
+        () => untyped({ limits: { maxConnections } }),
+        RangeError,
+        `Cannot limit maxConnections to ${maxConnections}: expected`,
+      );
+    }
   }));
 
 Deno.test("KvsServer.stop() may be repeated, and the port is free then", () =>

@@ -24,13 +24,11 @@ const TCP_NODELAY = 1;
 
 /** Connections that wait to be accepted, at most; the system may allow less. */
 const BACKLOG = 4096;
-/** Connections that are accepted in one round. */
-const MAX_ACCEPTED = 64;
-
 /** A listener that shares its port with those of other Workers. */
 export class SocketListener implements TransportListener, Watched {
   readonly fd: number;
   readonly #loop: SocketLoop;
+  readonly #acceptAhead: number;
   readonly #accepted: Socket[] = [];
   #accept: PromiseWithResolvers<Socket> | undefined;
   #canAccept = false;
@@ -41,10 +39,13 @@ export class SocketListener implements TransportListener, Watched {
    *
    * @param loop Watches it and its connections.
    * @param address Where to.
+   * @param acceptAhead The most connections to accept before the first is
+   * asked for: they take descriptors, and nobody has counted them.
    * @throws {Error} If that can't be done.
    */
-  constructor(loop: SocketLoop, address: Deno.NetAddr) {
+  constructor(loop: SocketLoop, address: Deno.NetAddr, acceptAhead = 64) {
     this.#loop = loop;
+    this.#acceptAhead = acceptAhead;
     this.fd = listen(loop.libc, address);
     loop.opened(this.fd);
     loop.watch(this);
@@ -88,7 +89,9 @@ export class SocketListener implements TransportListener, Watched {
   goOn(): void {
     const { libc } = this.#loop;
     let hasFailed = false;
-    while (this.#accept !== undefined || this.#accepted.length < MAX_ACCEPTED) {
+    while (
+      this.#accept !== undefined || this.#accepted.length < this.#acceptAhead
+    ) {
       const fd = libc.calls.accept4(
         this.fd,
         null,

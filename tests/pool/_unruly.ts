@@ -92,6 +92,7 @@ export async function withRunner(
     engine: { ...engine.share(), buffer, syncDelayMs } satisfies UnrulyHandle,
     threads,
     limits: setup.limits ?? {},
+    acceptAhead: 1,
     access: {},
     monitor: shareMonitor(strategy, threads),
     log: (_level: string, message: string) => void log.push(message),
