@@ -113,10 +113,7 @@ export class KvsServer implements AsyncDisposable {
   readonly addr: string;
   /** Where it serves `/metrics`, as `host:port`, if it does. */
   readonly metricsAddr: string | undefined;
-  /**
-   * Resolves when the server has stopped; rejects if it can't go on by itself,
-   * or does not stop in time.
-   */
+  /** Resolves when the server has stopped; rejects if that takes too long. */
   readonly finished: Promise<void>;
   readonly #pool: ThreadPool;
   readonly #engine: KvsEngine;
@@ -140,7 +137,7 @@ export class KvsServer implements AsyncDisposable {
     this.#engine = engine;
     this.#monitor = monitor;
     this.#pool = pool;
-    this.finished = Promise.race([pool.failed, this.#stopping.promise]);
+    this.finished = this.#stopping.promise;
     // Whoever does not wait for it need not hear of it.
     this.finished.catch(() => {});
     this.#signal = signal;

@@ -26,6 +26,8 @@ export const COUNTED = [
   "connections",
   /** …and those that were one too many. */
   "refused",
+  /** Workers of the pool that died. */
+  "deaths",
 ] as const;
 
 /** One of the things that are counted. */

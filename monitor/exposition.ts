@@ -56,6 +56,21 @@ export function exposition(reading: Reading): string {
       handle.startedMs / 1e3,
     ),
     gauge("kvs_threads", "Workers of the pool.", handle.threads),
+    gauge(
+      "kvs_workers_down",
+      "Workers that died and are not replaced yet.",
+      stats.workers?.down,
+    ),
+    counter(
+      "kvs_worker_deaths_total",
+      "Workers that died.",
+      totals.counts.deaths,
+    ),
+    gauge(
+      "kvs_writes_refused",
+      "Whether writes are refused: 1, else 0.",
+      store.writesRefused === undefined ? 0 : 1,
+    ),
     gauge("kvs_keys", "Keys in the index.", store.keys),
     gauge("kvs_segments", "Files of the log.", store.segments),
     gauge("kvs_disk_bytes", "What the data takes on disk.", store.diskBytes),

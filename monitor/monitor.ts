@@ -24,6 +24,8 @@ export interface MonitorHandle {
   readonly counters: SharedArrayBuffer;
   /** What the connections of all threads use up. */
   readonly usage: SharedArrayBuffer;
+  /** The number of Workers that have died and are not replaced yet. */
+  readonly workersDown: SharedArrayBuffer;
 }
 
 /** What is known of a server at one moment. */
@@ -34,6 +36,7 @@ export interface Reading {
   readonly rssBytes: number;
   readonly bufferBytes: number;
   readonly connections: number;
+  readonly workersDown: number;
   readonly totals: CounterTotals;
 }
 
@@ -53,6 +56,7 @@ export function shareMonitor(
     startedMs: Date.now(),
     counters: Counters.share(threads + 1),
     usage: Usage.share(threads),
+    workersDown: new SharedArrayBuffer(4),
   };
 }
 
@@ -96,6 +100,7 @@ export async function readMonitor(
     rssBytes: Deno.memoryUsage().rss,
     bufferBytes: usage.bufferBytes,
     connections: usage.connections,
+    workersDown: Atomics.load(new Int32Array(handle.workersDown), 0),
     totals: totalsOf(handle.counters),
   };
 }
@@ -103,13 +108,14 @@ export async function readMonitor(
 /** What is told of a reading. */
 export function statsOf(reading: Reading): ServerStats {
   const { handle, uptimeMs, store, rssBytes, bufferBytes, totals } = reading;
-  const { connections: total, refused, errors, denied, ...operations } =
+  const { connections: total, refused, errors, denied, deaths, ...operations } =
     totals.counts;
   return {
     version: VERSION,
     uptimeMs,
     pool: handle.pool,
     threads: handle.threads,
+    workers: { down: reading.workersDown, died: deaths },
     store,
     memory: { rssBytes, bufferBytes },
     connections: { open: reading.connections, total, refused },

@@ -30,6 +30,13 @@ export interface ServerStats {
   readonly pool: string;
   /** The number of Workers. */
   readonly threads: number;
+  /** How its Workers are; older servers do not tell. */
+  readonly workers?: {
+    /** How many have died and are not replaced yet. */
+    readonly down: number;
+    /** How many have died since the server started. */
+    readonly died: number;
+  };
   /** The store that it serves. */
   readonly store: StoreStats;
   /** The memory that it takes. */

@@ -128,8 +128,13 @@ export class ConnectionSet {
   };
 }
 
-/** Tells a client that is one too many, and hangs up. */
-function refuse(transport: Transport, message: string): void {
+/**
+ * Tells a client why it is not served, and hangs up.
+ *
+ * @param transport Its connection.
+ * @param message The reason.
+ */
+export function refuse(transport: Transport, message: string): void {
   // Telling it behind a handshake would take as much as serving it.
   if (transport.hasHandshake) return transport.close();
   const close = () => transport.close();

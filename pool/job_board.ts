@@ -72,6 +72,17 @@ export class JobBoard {
     }
   }
 
+  /**
+   * Answers a job with an error that no Worker has taken, nor ever will.
+   *
+   * @param slot Its slot.
+   * @param message The error.
+   */
+  failQueued(slot: number, message: string): void {
+    const job = this.#jobs.get(slot);
+    if (job !== undefined) this.#fail(slot, job, message);
+  }
+
   #fail(slot: number, job: Job, message: string): void {
     this.slots.abandon(slot);
     // How many requests the batch had is not known here: one error, and the

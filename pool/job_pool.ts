@@ -20,7 +20,6 @@ import { Usage } from "./usage.ts";
 
 /** A pool that accepts connections on this thread. */
 export class JobPool implements ThreadPool {
-  readonly failed: Promise<never>;
   readonly #runner: JobRunner;
   readonly #connections: ConnectionSet;
   readonly #snapshots: Snapshots;
@@ -37,7 +36,6 @@ export class JobPool implements ThreadPool {
     const counters = new Counters(monitor.counters, threads);
     this.#runner = runner;
     this.#access = access;
-    this.failed = runner.failed;
     const usage = new Usage(monitor.usage, 0);
     const snapshots = new Snapshots(
       usage,

@@ -13,8 +13,6 @@ export const JOB_WORKER = new URL("./job_worker.ts", import.meta.url);
 export interface JobRunner {
   /** Where the jobs are. */
   readonly board: JobBoard;
-  /** Settled with an error if it can't go on. */
-  readonly failed: Promise<never>;
   /** Starts what has to be there before the first job. */
   start(): Promise<void>;
   /**

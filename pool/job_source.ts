@@ -17,6 +17,22 @@ export function sharedQueue(words: Int32Array): Deque {
   return new Deque(words, 0, SLOTS);
 }
 
+/**
+ * Takes everything out of the queues of a pool that has no Workers.
+ *
+ * @param words The pool's queues.
+ * @param workers The number of Workers that it had.
+ * @returns The slots.
+ */
+export function takeAllQueued(words: Int32Array, workers: number): number[] {
+  const found: number[] = [];
+  for (let i = 0; i <= workers; i++) {
+    const queue = new Deque(words, i * dequeWords(SLOTS), SLOTS);
+    for (let slot; (slot = queue.steal()) !== NOTHING;) found.push(slot);
+  }
+  return found;
+}
+
 /** Gives the next job's slot, or `NOTHING`. */
 export type JobSource = () => number;
 

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { startWorker } from "../engine/start_worker.ts";
 import { JobBoard } from "./job_board.ts";
 import type { JobWorkerTask } from "./job_loop.ts";
 import { JOB_WORKER, type JobRunner } from "./job_runner.ts";
@@ -18,8 +19,6 @@ import type { WorkerMessage } from "./worker_set.ts";
  */
 export class NaiveRunner implements JobRunner {
   readonly board: JobBoard;
-  /** Never: what fails is only ever one job. */
-  readonly failed: Promise<never> = new Promise(() => {});
   readonly #options: PoolOptions;
   readonly #entry: URL;
   readonly #running = new Set<Promise<void>>();
@@ -88,9 +87,9 @@ export class NaiveRunner implements JobRunner {
       resolve();
     };
     try {
-      worker = new Worker(this.#entry, { type: "module", name: "kvs-job" });
+      worker = startWorker(this.#entry, { name: "kvs-job" });
     } catch (error) {
-      fail(new Error(`Cannot start a Worker: ${error}`));
+      fail(error as Error);
       return promise;
     }
     worker.onmessage = ({ data }: MessageEvent<WorkerMessage>) => {

@@ -69,6 +69,4 @@ export interface ThreadPool {
    * then, so it must not be closed; end the process instead.
    */
   close(timeoutMs: number): Promise<void>;
-  /** Settled with an error if the pool can't go on. */
-  readonly failed: Promise<never>;
 }

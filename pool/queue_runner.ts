@@ -4,13 +4,14 @@
  * @module
  */
 
+import { WorkerTally } from "../monitor/worker_tally.ts";
 import { JobBoard } from "./job_board.ts";
 import { JOB_WORKER, type JobRunner } from "./job_runner.ts";
 import { SLOTS } from "./job_slots.ts";
-import { queueWords, sharedQueue } from "./job_source.ts";
+import { queueWords, sharedQueue, takeAllQueued } from "./job_source.ts";
 import type { JobWorkerTask } from "./job_loop.ts";
 import type { PoolOptions } from "./pool.ts";
-import { WorkerSet } from "./worker_set.ts";
+import { NONE_LEFT, WorkerSet } from "./worker_set.ts";
 
 /**
  * Runs jobs on a fixed number of Workers, which take them from queues in
@@ -18,7 +19,6 @@ import { WorkerSet } from "./worker_set.ts";
  */
 export class QueueRunner implements JobRunner {
   readonly board: JobBoard;
-  readonly failed: Promise<never>;
   readonly #workers: WorkerSet<JobWorkerTask>;
   readonly #threads: number;
 
@@ -34,10 +34,14 @@ export class QueueRunner implements JobRunner {
   ) {
     const { engine, threads, limits, monitor, log } = options;
     const queues = new SharedArrayBuffer(queueWords(threads) * 4);
-    const queue = sharedQueue(new Int32Array(queues));
+    const words = new Int32Array(queues);
+    const queue = sharedQueue(words);
+    const tally = new WorkerTally(monitor);
+    let isNoneLeft = false;
     // There is a place in the queue for every slot, so it is never full: who
     // has no slot waits for one.
     const board = new JobBoard(SLOTS, (slot) => {
+      if (isNoneLeft) return board.failQueued(slot, NONE_LEFT);
       queue.push(slot);
       board.slots.submitted.announce(1);
     });
@@ -54,10 +58,20 @@ export class QueueRunner implements JobRunner {
         worker,
         work: { kind: "queues", queues, workers: threads, isStealing },
       }),
-      onDeath: (worker, error) => board.failJobsOf(worker, error.message),
+      onDeath: (worker, error) => {
+        tally.died();
+        board.failJobsOf(worker, error.message);
+      },
+      onDown: ({ down, waiting }) => {
+        tally.setDown(down);
+        isNoneLeft = waiting === threads;
+        if (!isNoneLeft) return;
+        for (const slot of takeAllQueued(words, threads)) {
+          board.failQueued(slot, NONE_LEFT);
+        }
+      },
       log,
     });
-    this.failed = this.#workers.failed;
   }
 
   /** @inheritdoc */

@@ -4,10 +4,12 @@
  * @module
  */
 
+import { WorkerTally } from "../monitor/worker_tally.ts";
 import { Descriptors } from "./epoll/descriptors.ts";
 import { Libc } from "./epoll/libc.ts";
 import type { PoolOptions, ThreadPool } from "./pool.ts";
 import type { ReusePortRequest } from "./reuse_port_worker.ts";
+import { StandIn } from "./stand_in.ts";
 import { Usage } from "./usage.ts";
 import { WorkerSet } from "./worker_set.ts";
 
@@ -20,11 +22,11 @@ const ENTRY = new URL("./reuse_port_worker.ts", import.meta.url);
  * but on Linux), one Worker does all.
  */
 export class ReusePortPool implements ThreadPool {
-  readonly failed: Promise<never>;
   readonly #workers: WorkerSet<ReusePortRequest>;
   readonly #threads: number;
   /** Not zero once Workers may accept. */
   readonly #gate = new Int32Array(new SharedArrayBuffer(4));
+  readonly #standIn: StandIn;
   #address: Deno.NetAddr | undefined;
 
   /**
@@ -35,6 +37,8 @@ export class ReusePortPool implements ThreadPool {
     const { engine, threads, limits, acceptAhead, access, monitor, log } =
       options;
     this.#threads = Deno.build.os === "linux" ? threads : 1;
+    const tally = new WorkerTally(monitor);
+    this.#standIn = new StandIn(access);
     const opened = Array.from(
       { length: this.#threads },
       () => new Descriptors(),
@@ -56,12 +60,17 @@ export class ReusePortPool implements ThreadPool {
       }),
       // The runtime ends the Workers of a dead one, which hold its snapshots.
       onDeath: (worker) => {
+        tally.died();
         closeAll(opened[worker]);
         Usage.forget(monitor.usage, worker);
       },
+      onDown: ({ down, waiting }) => {
+        tally.setDown(down);
+        if (waiting === this.#threads) this.#standIn.open(this.#address!);
+        else this.#standIn.close();
+      },
       log,
     });
-    this.failed = this.#workers.failed;
   }
 
   /** @inheritdoc */
@@ -76,6 +85,7 @@ export class ReusePortPool implements ThreadPool {
 
   /** @inheritdoc */
   async close(timeoutMs: number): Promise<void> {
+    this.#standIn.close();
     await this.#workers.stop(
       (worker) =>
         worker.postMessage({ kind: "stop" } satisfies ReusePortRequest),

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { startWorker } from "../engine/start_worker.ts";
 import type { Log, LogLevel } from "../monitor/log.ts";
 import { resolvesWithin } from "./time_limit.ts";
 
@@ -21,9 +22,27 @@ export type WorkerMessage =
   /** It has let go of everything. */
   | { readonly kind: "stopped" };
 
-/** Deaths of Workers, within the interval, after which the set gives up. */
-const MAX_DEATHS = 5;
-const DEATHS_INTERVAL_MS = 60_000;
+/** After so many failures in a row, each new start waits… */
+const FAILURES_AT_ONCE = 5;
+/** …and after so many milliseconds without one, none does. */
+const RECOVERED_AFTER_MS = 60_000;
+
+/** The first wait, in milliseconds; the next ones are twice as long each… */
+const FIRST_WAIT_MS = 1_000;
+/** …up to so many times as long. */
+const MAX_WAIT_FACTOR = 32;
+
+/** What clients are told where all Workers of a pool wait to be replaced. */
+export const NONE_LEFT =
+  "No Worker is left: they died too often; another is started soon";
+
+/** How many Workers of a set do not work. */
+export interface WorkersDown {
+  /** How many have died or could not begin, and are not replaced yet… */
+  readonly down: number;
+  /** …and how many of these are not even being replaced yet. */
+  readonly waiting: number;
+}
 
 /** Options of a {@linkcode WorkerSet}. */
 export interface WorkerSetOptions<Task> {
@@ -35,8 +54,16 @@ export interface WorkerSetOptions<Task> {
   readonly taskOf: (worker: number) => Task;
   /** Called when a Worker has died, before another takes its number. */
   readonly onDeath?: (worker: number, error: Error) => void;
+  /** Called when there are more that do not work, or fewer. */
+  readonly onDown?: (down: WorkersDown) => void;
   /** Where events go. */
   readonly log: Log;
+  /**
+   * How long the first start waits that does, in milliseconds.
+   *
+   * @default {1_000}
+   */
+  readonly firstWaitMs?: number;
 }
 
 interface Member {
@@ -46,26 +73,22 @@ interface Member {
 }
 
 /**
- * Workers with numbers from 0. One that dies is replaced, unless they die
- * often; then the set has failed.
+ * Workers with numbers from 0. One that dies is replaced: at once, or after a
+ * wait that doubles each time, should they die often.
  */
 export class WorkerSet<Task> {
-  /** Settled with an error once the set can't go on. */
-  readonly failed: Promise<never>;
   readonly #options: WorkerSetOptions<Task>;
   readonly #members = new Map<number, Member>();
-  readonly #fail: (error: Error) => void;
-  readonly #deathsMs: number[] = [];
+  readonly #down = new Set<number>();
+  readonly #waiting = new Map<number, ReturnType<typeof setTimeout>>();
+  /** Deaths and starts that failed, none a minute after the one before. */
+  #failures = 0;
+  #failedMs = 0;
   #isStopping = false;
 
   /** @param options See {@linkcode WorkerSetOptions}. */
   constructor(options: WorkerSetOptions<Task>) {
     this.#options = options;
-    const { promise, reject } = Promise.withResolvers<never>();
-    this.failed = promise;
-    this.#fail = reject;
-    // Whoever does not wait for it need not hear of it.
-    promise.catch(() => {});
   }
 
   /**
@@ -90,6 +113,8 @@ export class WorkerSet<Task> {
    */
   async stop(ask: (worker: Worker) => void, timeoutMs: number): Promise<void> {
     this.#isStopping = true;
+    for (const timer of this.#waiting.values()) clearTimeout(timer);
+    this.#waiting.clear();
     const members = [...this.#members.values()];
     members.forEach(({ worker }) => ask(worker));
     const stopped = Promise.all(members.map((member) => member.stopped));
@@ -100,11 +125,14 @@ export class WorkerSet<Task> {
     this.#members.clear();
   }
 
+  /** @throws {Error} If there are too few descriptors for it. */
   #start(number: number): Member {
     const { url, name, taskOf, log } = this.#options;
-    const worker = new Worker(url, { type: "module", name });
+    const worker = startWorker(url, { name });
     const ready = Promise.withResolvers<void>();
     const stopped = Promise.withResolvers<void>();
+    // Whoever does not wait for it need not hear of it.
+    ready.promise.catch(() => {});
     const member: Member = {
       worker,
       ready: ready.promise,
@@ -113,10 +141,17 @@ export class WorkerSet<Task> {
     worker.onmessage = ({ data }: MessageEvent<WorkerMessage>) => {
       if (data.kind === "log") {
         log(data.level, data.message, { worker: number });
-      } else if (data.kind === "ready") ready.resolve();
-      else if (data.kind === "failed") {
+      } else if (data.kind === "ready") {
+        ready.resolve();
+        this.#down.delete(number);
+        this.#tellDown();
+      } else if (data.kind === "failed") {
         ready.reject(data.error);
         stopped.resolve();
+        // One of the first is for the caller of start() to judge.
+        if (!this.#down.has(number)) return;
+        worker.terminate();
+        this.#replace(number, data.error);
       } else stopped.resolve();
     };
     worker.onerror = (event) => {
@@ -125,31 +160,54 @@ export class WorkerSet<Task> {
       const error = new Error(`Worker died: ${event.message}`);
       ready.reject(error);
       stopped.resolve();
-      this.#onDeath(number, error);
+      this.#options.onDeath?.(number, error);
+      this.#replace(number, error);
     };
     this.#members.set(number, member);
     worker.postMessage(taskOf(number));
     return member;
   }
 
-  #onDeath(number: number, error: Error): void {
-    this.#options.onDeath?.(number, error);
+  /** Has another Worker take a number, at once or in a while. */
+  #replace(number: number, error: Error): void {
     this.#members.delete(number);
     if (this.#isStopping) return;
-    const nowMs = performance.now();
-    this.#deathsMs.push(nowMs);
-    while (this.#deathsMs[0] < nowMs - DEATHS_INTERVAL_MS) {
-      this.#deathsMs.shift();
-    }
-    if (this.#deathsMs.length > MAX_DEATHS) {
-      this.#fail(
-        new Error(`Too many Workers died; the last: ${error.message}`),
-      );
-      return;
-    }
-    this.#options.log("error", `${error.message}; starting another`, {
+    this.#down.add(number);
+    const waitMs = this.#nextWaitMs();
+    const start = () => {
+      this.#waiting.delete(number);
+      this.#tellDown();
+      try {
+        this.#start(number);
+      } catch (error) {
+        // Nothing is gained by asking again at once.
+        this.#failures = Math.max(this.#failures, FAILURES_AT_ONCE);
+        this.#replace(number, error as Error);
+      }
+    };
+    const when = waitMs === 0 ? "" : ` in ${waitMs / 1_000} s`;
+    this.#options.log("error", `${error.message}; starting another${when}`, {
       worker: number,
     });
-    this.#start(number).ready.catch((error) => this.#fail(error));
+    if (waitMs === 0) return start();
+    this.#waiting.set(number, setTimeout(start, waitMs));
+    this.#tellDown();
+  }
+
+  #nextWaitMs(): number {
+    const nowMs = performance.now();
+    if (nowMs - this.#failedMs > RECOVERED_AFTER_MS) this.#failures = 0;
+    this.#failedMs = nowMs;
+    const waits = this.#failures++ - FAILURES_AT_ONCE;
+    if (waits < 0) return 0;
+    const { firstWaitMs = FIRST_WAIT_MS } = this.#options;
+    return firstWaitMs * Math.min(2 ** waits, MAX_WAIT_FACTOR);
+  }
+
+  #tellDown(): void {
+    this.#options.onDown?.({
+      down: this.#down.size,
+      waiting: this.#waiting.size,
+    });
   }
 }

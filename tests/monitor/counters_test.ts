@@ -26,6 +26,7 @@ Deno.test("Counters add up over all threads", () => {
     denied: 0,
     connections: 0,
     refused: 1,
+    deaths: 0,
   });
 });
 

@@ -140,6 +140,27 @@ for (const strategy of JOB_STRATEGIES) {
 }
 
 for (const strategy of ["shared-queue", "work-stealing"] as const) {
+  Deno.test(`JobRunner answers with an error while all Workers wait to be replaced (${strategy})`, () =>
+    withRunner({ strategy, threads: 2 }, async ({ run, log }) => {
+      await run(set("k", "v"));
+      const noneLeft = '{"Err":"No Worker is left: ';
+      let deaths = 0;
+      for (let answer = ""; !answer.startsWith(noneLeft); deaths++) {
+        assert(deaths < 20, answer);
+        // Whichever takes it dies; what comes too late for it is answered.
+        answer = await run(get("die"));
+      }
+      assert(deaths > 7, `None was left after ${deaths - 1} deaths`);
+      assertStringIncludes(await run(get("k")), noneLeft);
+      const waits = log.filter((line) => /another in \d+ s$/.test(line));
+      assert(waits.length >= 2, log.join("\n"));
+      // The first that is there serves all.
+      await until(
+        "the condition of the test",
+        async () => await run(get("k")) === '{"Ok":"v"}\n',
+      );
+    }));
+
   Deno.test(`JobRunner takes a batch larger than a request may be (${strategy})`, () => {
     const limits = { maxRequestBytes: 100 };
     return withRunner({ strategy, limits }, async ({ run, runBatch }) => {

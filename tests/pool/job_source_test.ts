@@ -6,6 +6,7 @@ import {
   justOne,
   queueWords,
   sharedQueue,
+  takeAllQueued,
 } from "../../pool/job_source.ts";
 
 function makeQueues(workers: number): Int32Array {
@@ -55,4 +56,17 @@ Deno.test("fromOwnDeque() goes on with the jobs of a Worker before it", () => {
   const next = fromOwnDeque(words, 0, 1, () => {});
   for (let job = next(); job !== NOTHING; job = next()) taken.push(job);
   assertEquals(taken.toSorted(), [0, 1, 2, 3, 4, 5, 6, 7]);
+});
+
+Deno.test("takeAllQueued() leaves nothing in any queue", () => {
+  const words = makeQueues(3);
+  const queue = sharedQueue(words);
+  for (let job = 0; job < 12; job++) queue.push(job);
+  const sources = [0, 1, 2].map((worker) =>
+    fromOwnDeque(words, worker, 3, () => {})
+  );
+  const taken = [sources[0](), sources[2]()];
+  taken.push(...takeAllQueued(words, 3));
+  assertEquals(taken.toSorted((a, b) => a - b), Array.from(Array(12).keys()));
+  assertEquals(sources.map((next) => next()), [NOTHING, NOTHING, NOTHING]);
 });

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { until } from "../_deadline.ts";
-import { WorkerSet } from "../../pool/worker_set.ts";
+import { type WorkersDown, WorkerSet } from "../../pool/worker_set.ts";
 import type { Mood } from "./_moody_worker.ts";
 
 /** A set whose Workers behave as told by number and birth, and its log. */
@@ -8,6 +8,7 @@ function makeSet(moodOf: (number: number, birth: number) => Mood["mood"]) {
   const log: string[] = [];
   const deaths: number[] = [];
   const births: number[] = [];
+  const states: WorkersDown[] = [];
   const set = new WorkerSet<Mood>({
     url: new URL("./_moody_worker.ts", import.meta.url),
     name: "moody",
@@ -17,9 +18,11 @@ function makeSet(moodOf: (number: number, birth: number) => Mood["mood"]) {
       return { number, mood: moodOf(number, birth) };
     },
     onDeath: (number) => deaths.push(number),
+    onDown: (down) => states.push(down),
+    firstWaitMs: 1,
     log: (_level, message) => log.push(message),
   });
-  return { set, log, deaths, stop: () => stop(set, 5_000) };
+  return { set, log, deaths, births, states, stop: () => stop(set, 5_000) };
 }
 
 function stop(set: WorkerSet<Mood>, timeoutMs: number): Promise<void> {
@@ -56,21 +59,58 @@ Deno.test("WorkerSet replaces a Worker that has died", async () => {
   await stop();
 });
 
-Deno.test("WorkerSet.failed rejects once Workers die too often", async () => {
-  const { set, deaths, stop } = makeSet(() => "dying");
-  await set.start(1);
-  await assertRejects(() => set.failed, Error, "Too many Workers died");
-  assertEquals(deaths.length, 6);
+/** The waits before Workers that die, or can't begin, are replaced. */
+const WAITS = [
+  ...Array.from({ length: 5 }, () => ""),
+  ...[1, 2, 4, 8, 16, 32, 32, 32].map((ms) => ` in ${ms / 1_000} s`),
+];
+
+Deno.test("WorkerSet waits longer and longer where Workers die often", async () => {
+  const { set, log, deaths, births, states, stop } = makeSet((number, birth) =>
+    number === 1 && birth < WAITS.length ? "dying" : "well"
+  );
+  await set.start(2);
+  await until("the condition of the test", () => log.includes("1 well"));
+  assertEquals(deaths.length, WAITS.length);
+  assertEquals(
+    log.filter((line) => line.startsWith("Worker died"))
+      .map((line) => /starting another(.*)$/.exec(line)?.[1]),
+    WAITS,
+  );
+  // The other one goes on all the while.
+  assertEquals(births, [1, WAITS.length + 1]);
+  assert(states.every(({ down, waiting }) => down <= 1 && waiting <= down));
+  assert(states.some(({ waiting }) => waiting === 1));
+  assertEquals(states.at(-1), { down: 0, waiting: 0 });
   await stop();
 });
 
-Deno.test("WorkerSet.failed rejects if a replacement cannot begin", async () => {
-  const { set, stop } = makeSet((_number, birth) =>
-    birth === 0 ? "dying" : "failing"
+Deno.test("WorkerSet replaces a Worker until one can begin", async () => {
+  const { set, log, births, states, stop } = makeSet((_number, birth) =>
+    birth === 0 ? "dying" : birth < 8 ? "failing" : "well"
   );
   await set.start(1);
-  await assertRejects(() => set.failed, Error, "Number 0 failed");
+  await until("the condition of the test", () => log.includes("0 well"));
+  assertEquals(
+    log.filter((line) => line.startsWith("Number 0 failed")),
+    WAITS.slice(1, 8).map((wait) => `Number 0 failed; starting another${wait}`),
+  );
+  assertEquals(births, [9]);
+  assertEquals(states.at(-1), { down: 0, waiting: 0 });
   await stop();
+});
+
+Deno.test("WorkerSet.stop() starts none that was waited for", async () => {
+  const { set, births, states, stop } = makeSet(() => "dying");
+  await set.start(1);
+  await until(
+    "the condition of the test",
+    () => states.some(({ waiting }) => waiting === 1),
+  );
+  await stop();
+  const count = births[0];
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assertEquals(births[0], count);
 });
 
 Deno.test("WorkerSet.stop() rejects if a Worker does not stop in time", async () => {
