@@ -16,6 +16,7 @@ import {
   statsOf,
 } from "./monitor/monitor.ts";
 import type { ServerStats } from "./monitor/server_stats.ts";
+import { WriteAlarm } from "./monitor/write_alarm.ts";
 import { checkReachWithoutToken } from "./pool/access.ts";
 import {
   type DescriptorBudget,
@@ -119,6 +120,7 @@ export class KvsServer implements AsyncDisposable {
   readonly #engine: KvsEngine;
   readonly #monitor: MonitorHandle;
   readonly #page: MetricsPage | undefined;
+  readonly #alarm: WriteAlarm;
   readonly #signal: AbortSignal | undefined;
   readonly #stopping = Promise.withResolvers<void>();
   #stopped: Promise<void> | undefined;
@@ -130,6 +132,7 @@ export class KvsServer implements AsyncDisposable {
     monitor: MonitorHandle,
     page: MetricsPage | undefined,
     signal: AbortSignal | undefined,
+    log: Log,
   ) {
     this.addr = addr;
     this.metricsAddr = page?.addr;
@@ -137,6 +140,8 @@ export class KvsServer implements AsyncDisposable {
     this.#engine = engine;
     this.#monitor = monitor;
     this.#pool = pool;
+    this.#alarm = new WriteAlarm(() => engine.stats(), log);
+    this.#alarm.start();
     this.finished = this.#stopping.promise;
     // Whoever does not wait for it need not hear of it.
     this.finished.catch(() => {});
@@ -220,6 +225,7 @@ export class KvsServer implements AsyncDisposable {
         monitor,
         page,
         signal,
+        log,
       );
     } catch (error) {
       await page?.close();
@@ -257,6 +263,7 @@ export class KvsServer implements AsyncDisposable {
   }
 
   async #stop(): Promise<void> {
+    this.#alarm.stop();
     await this.#page?.close();
     await this.#pool.close(stopTimeoutMs(this.#monitor.threads));
   }

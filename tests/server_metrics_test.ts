@@ -1,4 +1,9 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import { within } from "./_deadline.ts";
 import { KvsClient } from "../client.ts";
 import { ENGINE_NAMES } from "../engine/directory.ts";
@@ -57,6 +62,22 @@ Deno.test("KvsServer serves metrics to whoever asks, and nothing else", () =>
       404,
       true,
     ]);
+  }));
+
+Deno.test("KvsServer says everywhere that its store refuses writes", () =>
+  withEngine(async (engine, start) => {
+    const sound = await engine.stats();
+    const writesRefused = "The disk failed to keep a write";
+    engine.stats = () => ({ ...sound, writesRefused });
+    const log: string[] = [];
+    await using server = await start({
+      metrics: ANY_PORT,
+      log: (level, message) => log.push(`${level} ${message}`),
+    });
+    const page = await fetch(`http://${server.metricsAddr}/metrics`);
+    assertStringIncludes(await page.text(), "\nkvs_writes_refused 1\n");
+    assertEquals((await server.stats()).store.writesRefused, writesRefused);
+    assertEquals(log, [`error Writes are refused: ${writesRefused}`]);
   }));
 
 Deno.test("KvsServer does not start where it can't serve metrics", () =>

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { exposition } from "../../monitor/exposition.ts";
 import { Monitor, readMonitor, shareMonitor } from "../../monitor/monitor.ts";
+import { WorkerTally } from "../../monitor/worker_tally.ts";
 import { MemoryEngine } from "../_memory_engine.ts";
 import { parseExposition } from "./_exposition_parser.ts";
 
@@ -34,12 +35,35 @@ Deno.test("exposition() has what was counted", async () => {
   assertEquals(value("kvs_request_errors_total"), 1);
   assertEquals(value("kvs_connections_accepted_total"), 5);
   assertEquals(value("kvs_threads"), 3);
+  assertEquals(value("kvs_workers_down"), 0);
+  assertEquals(value("kvs_worker_deaths_total"), 0);
+  assertEquals(value("kvs_writes_refused"), 0);
   assertEquals(value("kvs_keys"), 0);
   // The engine does not know.
   assertEquals(metrics.has("kvs_dead_bytes"), false);
   const started = value("kvs_start_time_seconds")!;
   assert(Math.abs(started - Date.now() / 1e3) < 60, `${started}`);
   assert(value("kvs_resident_memory_bytes")! > 2 ** 20);
+});
+
+Deno.test("exposition() has what is wrong", async () => {
+  const handle = shareMonitor("reuse-port", 2);
+  const tally = new WorkerTally(handle);
+  for (let i = 0; i < 3; i++) tally.died();
+  tally.setDown(2);
+  const reading = await readMonitor(handle, new MemoryEngine());
+  const writesRefused = "The disk failed";
+  const text = exposition({
+    ...reading,
+    store: { ...reading.store, writesRefused },
+  });
+  for (
+    const line of [
+      "kvs_workers_down 2",
+      "kvs_worker_deaths_total 3",
+      "kvs_writes_refused 1",
+    ]
+  ) assert(text.includes(`\n${line}\n`), text);
 });
 
 Deno.test("exposition() has latencies in buckets", async () => {
