@@ -1,3 +1,4 @@
+import type { StoreStats } from "../engine/engine.ts";
 import type { ServerStats } from "../monitor/server_stats.ts";
 import { parseCommandArgs } from "./_args.ts";
 import type { Command } from "./_command.ts";

@@ -172,14 +172,28 @@ export async function openSnapshot(
   { signal }: SnapshotOptions = {},
 ): Promise<EngineSnapshot> {
   signal?.throwIfAborted();
+  return await (await loadSnapshots(handle))(signal);
+}
+
+/**
+ * Loads what opens snapshots. The runtime may abort the process where a module
+ * is loaded on the main thread without a free descriptor, so a server does it
+ * in advance.
+ *
+ * @param handle What `share()` of an instance of the store returned.
+ * @returns Opens a snapshot of that store, unless the signal aborts.
+ */
+export async function loadSnapshots(
+  handle: EngineHandle,
+): Promise<(signal?: AbortSignal) => Promise<EngineSnapshot>> {
   switch (handle.engine) {
     case "kvs": {
       const { StoreSnapshot } = await import("./kvs/store_snapshot.ts");
-      return await StoreSnapshot.open(handle as KvsHandle, signal);
+      return (signal) => StoreSnapshot.open(handle as KvsHandle, signal);
     }
     case "level": {
       const { LevelSnapshot } = await import("./level/level_snapshot.ts");
-      return await LevelSnapshot.open(handle as LevelHandle, signal);
+      return (signal) => LevelSnapshot.open(handle as LevelHandle, signal);
     }
   }
 }

@@ -57,7 +57,7 @@ export class ConnectionSet {
     });
     while (!this.#isClosing) {
       try {
-        this.#serve(await listener.accept());
+        await this.#serve(await listener.accept());
       } catch (error) {
         if (this.#isClosing || error instanceof Deno.errors.BadResource) return;
         // Out of file descriptors, or the peer is gone already: neither is a
@@ -85,10 +85,12 @@ export class ConnectionSet {
     this.#limiter.stop();
   }
 
-  #serve(transport: Transport): void {
+  /** Resolves when another may be accepted. */
+  #serve(transport: Transport): void | Promise<void> {
     const refusal = this.#limiter.admit();
     if (refusal !== undefined) {
       this.#warn("Refusing connections", refusal);
+      // They are not counted, and take descriptors: so one at a time.
       return refuse(transport, refusal);
     }
     let session: Session;
@@ -133,19 +135,26 @@ export class ConnectionSet {
  *
  * @param transport Its connection.
  * @param message The reason.
+ * @returns Once it is closed.
  */
-export function refuse(transport: Transport, message: string): void {
-  // Telling it behind a handshake would take as much as serving it.
-  if (transport.hasHandshake) return transport.close();
-  const close = () => transport.close();
+export async function refuse(
+  transport: Transport,
+  message: string,
+): Promise<void> {
   try {
-    transport.open({
-      opened: () => transport.send(errLine(message)),
-      received: close,
-      sent: close,
-      failed: close,
-    });
+    // Telling it behind a handshake would take as much as serving it.
+    if (!transport.hasHandshake) {
+      await new Promise<void>((resolve) =>
+        transport.open({
+          opened: () => transport.send(errLine(message)),
+          received: () => resolve(),
+          sent: resolve,
+          failed: () => resolve(),
+        })
+      );
+    }
   } catch {
-    close();
+    // It is gone already.
   }
+  transport.close();
 }

@@ -5,7 +5,8 @@
  * @module
  */
 
-import { openSnapshot } from "../engine/open.ts";
+import type { EngineHandle } from "../engine/engine.ts";
+import { loadSnapshots, openSnapshot } from "../engine/open.ts";
 import { Counters } from "../monitor/counters.ts";
 import { type Access, guarded, listen } from "./access.ts";
 import { ConnectionSet } from "./connection_set.ts";
@@ -24,6 +25,7 @@ export class JobPool implements ThreadPool {
   readonly #connections: ConnectionSet;
   readonly #snapshots: Snapshots;
   readonly #access: Access;
+  readonly #engine: EngineHandle;
   #listener: TransportListener | undefined;
   #accepting: Promise<void> | undefined;
 
@@ -36,6 +38,7 @@ export class JobPool implements ThreadPool {
     const counters = new Counters(monitor.counters, threads);
     this.#runner = runner;
     this.#access = access;
+    this.#engine = engine;
     const usage = new Usage(monitor.usage, 0);
     const snapshots = new Snapshots(
       usage,
@@ -62,6 +65,7 @@ export class JobPool implements ThreadPool {
 
   /** @inheritdoc */
   async listen(address: Deno.NetAddr): Promise<Deno.NetAddr> {
+    await loadSnapshots(this.#engine);
     const { hostname, port } = address;
     const listener = listen({ hostname, port }, this.#access);
     this.#listener = listener;

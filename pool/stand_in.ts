@@ -45,7 +45,7 @@ export class StandIn {
 
   async #serve(listener: TransportListener): Promise<void> {
     try {
-      for (;;) refuse(await listener.accept(), NONE_LEFT);
+      for (;;) await refuse(await listener.accept(), NONE_LEFT);
     } catch {
       // It is closed, or the system refuses: it does not matter for long.
       if (this.#listener === listener) this.close();

@@ -5,19 +5,18 @@
  */
 
 /**
- * Runs a module in a process with few descriptors.
+ * Has a module run in a process with few descriptors.
  *
  * @param limit How many it may have.
  * @param module The module.
  * @param args Its arguments.
- * @returns What it printed, and its exit code.
  */
-export async function underLimit(
+export function underLimit(
   limit: number,
   module: URL,
   ...args: string[]
-): Promise<{ code: number; stdout: string; stderr: string }> {
-  const { code, stdout, stderr } = await new Deno.Command("sh", {
+): Deno.Command {
+  return new Deno.Command("sh", {
     args: [
       "-c",
       `ulimit -n ${limit}; exec "$0" run -A --quiet --no-check "$@"`,
@@ -27,13 +26,10 @@ export async function underLimit(
       ...args,
     ],
     env: { NO_COLOR: "1" },
-  }).output();
-  const decoder = new TextDecoder();
-  return {
-    code,
-    stdout: decoder.decode(stdout),
-    stderr: decoder.decode(stderr),
-  };
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  });
 }
 
 /** What this process imports, the other imports from the same place. */

@@ -148,12 +148,24 @@ export class ServerProcess implements AsyncDisposable {
     >,
     ...args: string[]
   ): Promise<ServerProcess> {
-    const child = spawn(["serve", ...args], permissions, {
-      env,
-      stdin: "null",
-      stdout: "null",
-      stderr: "piped",
-    });
+    return await ServerProcess.over(
+      spawn(["serve", ...args], permissions, {
+        env,
+        stdin: "null",
+        stdout: "null",
+        stderr: "piped",
+      }),
+    );
+  }
+
+  /**
+   * Waits until a process listens that logs as a server does.
+   *
+   * @param child The process, with its standard error piped.
+   * @returns The server.
+   * @throws {Error} If it ends instead; the message is all that it logged.
+   */
+  static async over(child: Deno.ChildProcess): Promise<ServerProcess> {
     const server = new ServerProcess(child);
     await server.logged("Listening on");
     server.#addr = /Listening on ([^\s"]+)/.exec(server.log)?.[1];

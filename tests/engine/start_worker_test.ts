@@ -5,9 +5,14 @@ import { underLimit } from "../_descriptors.ts";
 
 async function outcomes(...args: number[]): Promise<string[]> {
   const module = new URL("./_scarce_workers.ts", import.meta.url);
-  const result = await underLimit(96, module, ...args.map(String));
-  assertEquals([result.code, result.stderr], [0, ""]);
-  return JSON.parse(result.stdout);
+  const { code, stdout, stderr } = await underLimit(
+    96,
+    module,
+    ...args.map(String),
+  ).output();
+  const decoder = new TextDecoder();
+  assertEquals([code, decoder.decode(stderr)], [0, ""]);
+  return JSON.parse(decoder.decode(stdout));
 }
 
 const ignore = Deno.build.os === "windows";
