@@ -94,9 +94,10 @@ export class HttpListener {
       try {
         const conn = await this.#listener.accept();
         if (this.#connections.size >= maxConnections) {
-          const [oldest] = this.#connections.keys();
+          const [[oldest, served]] = this.#connections;
           closeQuietly(oldest);
-          this.#connections.delete(oldest);
+          // Only then has the system its descriptor back.
+          await served;
         }
         this.#connections.set(conn, this.#serve(conn));
       } catch (error) {
