@@ -1,5 +1,6 @@
 /**
- * Workers that die while a file is there.
+ * Workers that die while the file `die` is in a directory, and whose disk fails
+ * while `eio` is.
  *
  * @module
  */
@@ -16,15 +17,15 @@ const STAND_INS: Readonly<Record<string, string>> = {
   "job_worker.ts": "_mortal_job_worker.ts",
 };
 
-/** Has the Workers of pools that this thread starts die while a file is there. */
-export function startMortalWorkers(path: string): void {
+/** Has Workers of pools that this thread starts obey the files in a directory. */
+export function startMortalWorkers(root: string): void {
   globalThis.Worker = class extends Worker {
     constructor(specifier: string | URL, options?: WorkerOptions) {
       const name = new URL(specifier).pathname.split("/").at(-1)!;
       const standIn = STAND_INS[name];
       super(
         standIn === undefined ? specifier : new URL(
-          `./${standIn}?${encodeURIComponent(path)}`,
+          `./${standIn}?${encodeURIComponent(root)}`,
           import.meta.url,
         ),
         options,
@@ -33,12 +34,24 @@ export function startMortalWorkers(path: string): void {
   };
 }
 
-/** Has this Worker die while the file is there that its entry's URL names. */
-export function dieOnDemand(entry: string): void {
-  const path = decodeURIComponent(new URL(entry).search.slice(1));
+/** Has this Worker obey the files in the directory that its URL names. */
+export function obey(entry: string): void {
+  const root = decodeURIComponent(new URL(entry).search.slice(1));
   setInterval(() => {
-    if (exists(path)) throw new Error("Died on demand");
+    if (exists(`${root}/die`)) throw new Error("Died on demand");
   }, LOOK_INTERVAL_MS);
+  const { syncData, syncDataSync } = Deno.FsFile.prototype;
+  const fail = () => {
+    if (exists(`${root}/eio`)) throw new Error("Input/output error");
+  };
+  Deno.FsFile.prototype.syncData = async function () {
+    fail();
+    await syncData.call(this);
+  };
+  Deno.FsFile.prototype.syncDataSync = function () {
+    fail();
+    syncDataSync.call(this);
+  };
 }
 
 /** Whether a file is there; takes no descriptor. */

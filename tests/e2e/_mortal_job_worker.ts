@@ -1,10 +1,10 @@
 /**
- * A Worker of the job pools that can be made to die.
+ * A Worker of the job pools that obeys the files in a directory.
  *
  * @module
  */
 
 import "../../pool/job_worker.ts";
-import { dieOnDemand } from "./_mortal.ts";
+import { obey } from "./_mortal.ts";
 
-dieOnDemand(import.meta.url);
+obey(import.meta.url);

@@ -1,10 +1,10 @@
 /**
- * A Worker of the pool `reuse-port` that can be made to die.
+ * A Worker of the pool `reuse-port` that obeys the files in a directory.
  *
  * @module
  */
 
 import "../../pool/reuse_port_worker.ts";
-import { dieOnDemand } from "./_mortal.ts";
+import { obey } from "./_mortal.ts";
 
-dieOnDemand(import.meta.url);
+obey(import.meta.url);

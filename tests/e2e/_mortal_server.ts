@@ -1,6 +1,6 @@
 /**
- * A server whose Workers die while the file `die` is in a directory, and that
- * uses all descriptors up while `hog` is. It logs as `kvs serve` does.
+ * A server whose Workers obey the files in a directory, and that uses all
+ * descriptors up while `hog` is there. It logs as `kvs serve` does.
  *
  * @module
  */
@@ -18,7 +18,7 @@ const [root, pool, threads] = Deno.args;
 const log = makeLog();
 const hog = `${root}/hog`;
 
-startMortalWorkers(`${root}/die`);
+startMortalWorkers(root);
 const store = KvStore.open(`${root}/data`, {
   segmentBytes: 4_096,
   onFailure: ({ message }) => log("error", message),

@@ -37,12 +37,12 @@ class Victim {
     return new Victim(await ServerProcess.over(child), root);
   }
 
-  /** Begins to do something to it: `die` or `hog`. */
-  begin(what: "die" | "hog"): void {
+  /** Begins to do something to it, for as long as a file of that name is there. */
+  begin(what: "die" | "eio" | "hog"): void {
     Deno.writeTextFileSync(`${this.#root}/${what}`, "");
   }
 
-  end(what: "die" | "hog"): void {
+  end(what: "die" | "eio" | "hog"): void {
     Deno.removeSync(`${this.#root}/${what}`);
   }
 
@@ -237,6 +237,27 @@ for (const pool of pools) {
     victim.end("die");
     await victim.askUntil(get("k"), /^\{"Ok":"v"\}/);
     await victim.askUntil({ Stats: {} }, /"workers":\{"down":0,"died":[6-9]/);
+    await victim.stop();
+  });
+
+  test(`KvsServer says everywhere that the disk failed (${pool})`, async (root) => {
+    const victim = await Victim.start(root, pool, 2);
+    await using server = victim.server;
+    assertEquals(await victim.ask(set("k", "v")), OK);
+    const before = await victim.scrape();
+    assert(before.includes("\nkvs_writes_refused 0\n"), before);
+    victim.begin("eio");
+    assertMatch(await victim.ask(set("k", "w")), /^\{"Err":/);
+    victim.end("eio");
+    await server.logged("ERROR Writes are disabled");
+    // It stays so, whoever is asked, though the disk does its work again.
+    for (let i = 0; i < 8; i++) {
+      assertMatch(await victim.ask(set("k", "w")), /^\{"Err":"Writes are dis/);
+      const stats = await victim.ask({ Stats: {} });
+      assertMatch(stats, /"writesRefused":"[^"]+/);
+    }
+    const after = await victim.scrape();
+    assert(after.includes("\nkvs_writes_refused 1\n"), after);
     await victim.stop();
   });
 }
