@@ -172,7 +172,9 @@ export async function openSnapshot(
   { signal }: SnapshotOptions = {},
 ): Promise<EngineSnapshot> {
   signal?.throwIfAborted();
-  return await (await loadSnapshots(handle))(signal);
+  const open = await loadSnapshots(handle);
+  signal?.throwIfAborted();
+  return await open(signal);
 }
 
 /**

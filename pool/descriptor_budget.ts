@@ -7,8 +7,8 @@
 import type { EngineName } from "../engine/engine.ts";
 import type { DescriptorUse } from "./open_descriptors.ts";
 
-/** What each thread takes for sure: 9 at rest, and its files of the log. */
-const THREAD = 12;
+/** What each thread takes for sure: 10 at rest, and its files of the log. */
+const THREAD = 13;
 /** What each thread may open for a second to read old segments. */
 const THREAD_READS = 16;
 /** A compaction, two snapshots, the metrics port, and Workers that replace. */
