@@ -70,9 +70,9 @@ keys.forEach((key, i) => ownIndex.set(key, pointers[i]));
 const hashes = shuffled.map((key) => index.hashOf(key));
 /** Nobody writes to these keys while they are read. */
 const VERSION = 0;
-const record = cache.read(pointers[0], hashes[0], VERSION).slice();
+const record = cache.read(pointers[0], shuffled[0], hashes[0], VERSION).slice();
 for (let i = 0; i < shuffled.length; i++) {
-  cache.read(pointers[i], hashes[i], VERSION);
+  cache.read(pointers[i], shuffled[i], hashes[i], VERSION);
 }
 const file = Deno.openSync(`${directory}/appended`, {
   create: true,
@@ -97,7 +97,7 @@ bench("SkipMap.get()", "read", (i) => index.get(shuffled[i], pointer));
 bench(
   "RecordCache.read()",
   "read",
-  (i) => cache.read(pointers[i], hashes[i], VERSION),
+  (i) => cache.read(pointers[i], shuffled[i], hashes[i], VERSION),
 );
 bench("isRecordSound()", "read", () => isRecordSound(record));
 bench(

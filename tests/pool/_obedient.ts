@@ -50,6 +50,7 @@ export async function withObedientPool(
     engine: handle,
     threads,
     limits: {},
+    acceptAhead: 64,
     access: {},
     monitor,
     log: () => {},

@@ -433,6 +433,7 @@ testBoth("counts the requests of a batch", async (engine) => {
     denied: 0,
     connections: 0,
     refused: 0,
+    deaths: 0,
   });
   assertEquals([gets.histogram.total, sets.histogram.total], [2, 3]);
 });
