@@ -5,6 +5,9 @@
  * @module
  */
 
+import { NO_HOLDER, READER_WORDS, ReaderSlots } from "./reader_slots.ts";
+import { CLASSES, classOf, classWords, EXACT_CLASSES } from "./size_classes.ts";
+
 /** The index has no room for another key. */
 export class IndexFullError extends Error {
   /** The class's name. */
@@ -28,33 +31,33 @@ const STUCK = 1;
 const EPOCH = 2;
 const TOP = 3;
 const USED_WORDS = 4;
-const READER_SLOTS_USED = 5;
-const RETIRED_FIRST = 6;
-const RETIRED_COUNT = 7;
+const RETIRED_FIRST = 5;
+const RETIRED_COUNT = 6;
 /** Words 8 to 15 belong to whoever uses the arena. */
 export const USER_WORDS = 8;
 const FREE_LISTS = 16;
 
-const EXACT_CLASSES = 64;
-const CLASSES = EXACT_CLASSES + 4 * 26;
+// What blocks are for. A free block serves the same use again, so that removed
+// keys leave room for as many others, however many tables come and go.
+/** Blocks of any size. */
+export const NODE = 0;
+/** Blocks that are all of one size. */
+export const RECORD = 1;
+/** Blocks that may be cut up for others once they are outgrown. */
+export const TABLE = 2;
+const USES = 3;
 
-// What is left of a large block that small ones are cut from, and whether there
-// may be another such block in the free lists.
-const REST = FREE_LISTS + CLASSES;
+/** The free lists from here on are of tables that blocks can be cut from. */
+const LARGE_TABLES = FREE_LISTS + TABLE * CLASSES + EXACT_CLASSES;
+
+// What is left of a large table that small blocks are cut from, and whether
+// there may be another free one.
+const REST = FREE_LISTS + USES * CLASSES;
 const REST_WORDS = REST + 1;
 const HAS_LARGE = REST + 2;
 
-const READER_SLOTS = 256;
-/** One slot to a cache line, so that readers do not slow each other down. */
-const SLOT_WORDS = 16;
-const READERS = 256;
-
-/** A reader's slot: the epoch it reads in plus one; zero while it reads not. */
-const SLOT_EPOCH = 0;
-const SLOT_OWNED = 1;
-
-/** A ring of blocks that wait to be free: offset, size, epoch. */
-const RETIRED = READERS + READER_SLOTS * SLOT_WORDS;
+/** A ring of blocks that wait to be free: offset, free list, epoch. */
+const RETIRED = 528;
 const RETIRED_CAPACITY = 8_192;
 const RETIRED_ENTRY = 3;
 
@@ -63,11 +66,19 @@ const FIRST_BLOCK = RETIRED + RETIRED_CAPACITY * RETIRED_ENTRY;
 /** Retired blocks after which the writer looks whether some can be freed. */
 const ADVANCE_AFTER = 64;
 
+/** The most blocks that one is cut into at a time. */
+const MAX_CUTS = 64;
+
 /** How long a writer with a full ring waits for readers, in milliseconds. */
 const READERS_TIMEOUT_MS = 1_000;
 
-/** Words behind all blocks, which the size of the arena does not count. */
+/** The size of {@linkcode Arena.transient}, in words. */
 const TRANSIENT_WORDS = 2 ** 14;
+/** What comes after all blocks, on top of the arena's size, in bytes. */
+const TAIL_BYTES = (TRANSIENT_WORDS + READER_WORDS) * 4;
+
+/** Sizes are multiples of it, in bytes, so that slots lie in cache lines. */
+const ALIGNMENT = 64;
 
 /** Plus one it still fits in a word. */
 const LAST_EPOCH = 0xffff_fffe;
@@ -75,8 +86,10 @@ const LAST_EPOCH = 0xffff_fffe;
 /** The least an index can be, in bytes. */
 const MIN_BYTES = 2 ** 18;
 
-/** The most an index can hold: offsets are 32-bit counts of 32-bit words. */
+/** The most an index can be: offsets are 32-bit counts of 32-bit words. */
 const MAX_BYTES = 2 ** 34;
+/** The offset after the last word must be a 32-bit number as well. */
+const MAX_USED_BYTES = MAX_BYTES - ALIGNMENT;
 
 /**
  * Blocks of 32-bit words in shared memory, named by their word offset; offset
@@ -91,41 +104,46 @@ const MAX_BYTES = 2 ** 34;
  * lock-freedom", 2004, as in crossbeam).
  */
 export class Arena {
-  /** All but the transient ones. */
+  /** All that a snapshot keeps. */
   readonly words: Uint32Array;
   /**
-   * Words behind all blocks, a power of two of them, at first zero: for what no
+   * Words after all blocks, a power of two of them, at first zero: for what no
    * snapshot keeps. They come on top of the arena's size.
    */
   readonly transient: Uint32Array;
   readonly buffer: SharedArrayBuffer;
-  #slot = 0;
+  readonly #readers: ReaderSlots;
 
-  private constructor(buffer: SharedArrayBuffer) {
+  private constructor(buffer: SharedArrayBuffer, holder: number) {
     this.buffer = buffer;
-    const transientAt = buffer.byteLength - TRANSIENT_WORDS * 4;
-    this.words = new Uint32Array(buffer, 0, transientAt / 4);
-    this.transient = new Uint32Array(buffer, transientAt);
+    const wordsBytes = buffer.byteLength - TAIL_BYTES;
+    const readersAt = buffer.byteLength - READER_WORDS * 4;
+    this.words = new Uint32Array(buffer, 0, wordsBytes / 4);
+    this.transient = new Uint32Array(buffer, wordsBytes, TRANSIENT_WORDS);
+    this.#readers = new ReaderSlots(new Uint32Array(buffer, readersAt), holder);
   }
 
   /**
    * Makes an empty arena.
    *
    * @param sizeBytes From 256 KiB to 16 GiB; memory is committed at first use.
+   * @param holder See {@linkcode releaseReaders}.
    * @returns The arena, with a reader slot of its own.
    */
-  static create(sizeBytes: number): Arena {
+  static create(sizeBytes: number, holder = NO_HOLDER): Arena {
     if (!(sizeBytes >= MIN_BYTES && sizeBytes <= MAX_BYTES)) {
       throw new RangeError(
         `Index size must be from ${MIN_BYTES} to ${MAX_BYTES} bytes, found ${sizeBytes}`,
       );
     }
-    const arena = new Arena(
-      new SharedArrayBuffer(sizeBytes - sizeBytes % 4 + TRANSIENT_WORDS * 4),
+    const wordsBytes = Math.min(
+      sizeBytes - sizeBytes % ALIGNMENT,
+      MAX_USED_BYTES,
     );
+    const buffer = new SharedArrayBuffer(wordsBytes + TAIL_BYTES);
+    const arena = new Arena(buffer, holder);
     arena.words[TOP] = FIRST_BLOCK;
     arena.words[USED_WORDS] = FIRST_BLOCK;
-    arena.#claimSlot();
     return arena;
   }
 
@@ -133,13 +151,12 @@ export class Arena {
    * Attaches to an arena made by another thread.
    *
    * @param buffer The other arena's `buffer`.
+   * @param holder See {@linkcode releaseReaders}.
    * @returns The arena, with a reader slot of its own.
-   * @throws {Error} If 256 readers are attached already.
+   * @throws {Error} If 1,024 readers are attached already.
    */
-  static attach(buffer: SharedArrayBuffer): Arena {
-    const arena = new Arena(buffer);
-    arena.#claimSlot();
-    return arena;
+  static attach(buffer: SharedArrayBuffer, holder = NO_HOLDER): Arena {
+    return new Arena(buffer, holder);
   }
 
   /** Words in use: allocated, or retired and not yet free. */
@@ -154,20 +171,28 @@ export class Arena {
 
   /**
    * Takes over the content of another arena, as a snapshot kept it: the first
-   * `topWords` words are already in place. Forgets that arena's readers, and
-   * frees what was kept for them.
+   * `topWords` words are already in place. Frees what was kept for the readers
+   * of that arena.
    */
   adoptContent(): void {
     while (this.words[RETIRED_COUNT] > 0) this.#freeOldest();
-    this.words.fill(0, READERS, FIRST_BLOCK);
-    this.words[READER_SLOTS_USED] = 0;
-    this.#claimSlot();
   }
 
   /** Gives the reader slot back; this instance must not be used again. */
   detach(): void {
-    Atomics.store(this.words, this.#slot + SLOT_EPOCH, 0);
-    Atomics.store(this.words, this.#slot + SLOT_OWNED, 0);
+    this.#readers.free();
+  }
+
+  /**
+   * Takes the reader slots of a thread that has died, and ends what it was
+   * reading: nothing waits for it any more.
+   *
+   * @param holder The id that its instances were made with; it must not be
+   * given to another thread before this returns.
+   * @returns How many slots there were.
+   */
+  releaseReaders(holder: number): number {
+    return this.#readers.releaseAll(holder);
   }
 
   /**
@@ -179,16 +204,12 @@ export class Arena {
     // one order all threads agree on: then either the writer that wants to
     // advance the epoch sees this reader, or this reader sees everything
     // unlinked before that. A stale epoch is harmless, it only delays.
-    Atomics.store(
-      this.words,
-      this.#slot + SLOT_EPOCH,
-      Atomics.load(this.words, EPOCH) + 1,
-    );
+    this.#readers.enter(Atomics.load(this.words, EPOCH));
   }
 
   /** Ends reading. */
   unpin(): void {
-    Atomics.store(this.words, this.#slot + SLOT_EPOCH, 0);
+    this.#readers.leave();
   }
 
   /**
@@ -197,23 +218,31 @@ export class Arena {
    * @param size Its size, in words.
    * @param useReserve Whether it may take the last sixteenth of the arena,
    * which is kept for what does not make the index larger.
+   * @param use What it is for.
    * @returns Its offset.
    * @throws {IndexFullError} If there is no room.
    */
-  allocate(size: number, useReserve = false): number {
+  allocate(size: number, useReserve = false, use = NODE): number {
+    const block = this.tryAllocate(size, useReserve, use);
+    if (block === 0) throw new IndexFullError(this.words.byteLength);
+    return block;
+  }
+
+  /** Like {@linkcode allocate}, but returns 0 if there is no room. */
+  tryAllocate(size: number, useReserve: boolean, use: number): number {
     const words = this.words;
     const sizeClass = classOf(size);
     const sizeWords = classWords(sizeClass);
     const limit = useReserve
       ? words.length
       : words.length - (words.length >>> 4);
-    let block = this.#reuse(sizeClass, limit);
+    let block = this.#reuse(sizeClass, use, limit);
     if (block === 0 && words[TOP] + sizeWords > limit) {
       // Two epochs on, everything retired so far is free.
       this.#advance();
       this.#advance();
-      block = this.#reuse(sizeClass, limit);
-      if (block === 0) throw new IndexFullError(words.byteLength);
+      block = this.#reuse(sizeClass, use, limit);
+      if (block === 0) return 0;
     }
     if (block === 0) {
       block = words[TOP];
@@ -223,12 +252,56 @@ export class Arena {
     return block;
   }
 
-  /** A block that was in use before, or 0. */
-  #reuse(sizeClass: number, limit: number): number {
+  /**
+   * Makes sure that there is a free block for one use, if need be by cutting
+   * up a larger one that was for another use or size: the last resort, since
+   * blocks are never joined again.
+   *
+   * @param size Its size, in words.
+   * @param use What it is for.
+   * @returns Whether there is one.
+   */
+  makeFree(size: number, use: number): boolean {
     const words = this.words;
-    const free = words[FREE_LISTS + sizeClass];
+    const sizeClass = classOf(size);
+    const own = listOf(sizeClass, use);
+    if (words[own] !== 0) return true;
+    const sizeWords = classWords(sizeClass);
+    for (let larger = sizeClass + 1; larger < CLASSES; larger++) {
+      for (const from of [TABLE, NODE]) {
+        const block = words[listOf(larger, from)];
+        if (block === 0) continue;
+        words[listOf(larger, from)] = words[block];
+        const end = block + classWords(larger);
+        let at = block;
+        for (let i = 0; i < MAX_CUTS && at + sizeWords <= end; i++) {
+          this.#list(at, own);
+          at += sizeWords;
+        }
+        this.#listRest(at, end);
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** Puts words that are in no block into lists, as few blocks as can be. */
+  #listRest(at: number, end: number): void {
+    while (at < end) {
+      let sizeClass = classOf(end - at);
+      if (classWords(sizeClass) > end - at) sizeClass--;
+      this.#list(at, listOf(sizeClass, NODE));
+      at += classWords(sizeClass);
+    }
+  }
+
+  /** A block that was in use before, or 0. */
+  #reuse(sizeClass: number, use: number, limit: number): number {
+    const words = this.words;
+    const list = listOf(sizeClass, use);
+    const free = words[list];
     if (free !== 0) {
-      words[FREE_LISTS + sizeClass] = words[free];
+      words[list] = words[free];
       return free;
     }
     // A table that is replaced while the arena is full makes way for the next.
@@ -242,15 +315,18 @@ export class Arena {
     return block;
   }
 
-  /** Begins to cut up another large block, if there is one. */
+  /** Begins to cut up another large table, if there is one. */
   #nextRest(): boolean {
     const words = this.words;
     if (words[HAS_LARGE] === 0) return false;
     for (let i = EXACT_CLASSES; i < CLASSES; i++) {
-      const block = words[FREE_LISTS + i];
+      const list = listOf(i, TABLE);
+      const block = words[list];
       if (block === 0) continue;
-      words[FREE_LISTS + i] = words[block];
-      if (words[REST_WORDS] > 0) this.#list(words[REST], words[REST_WORDS] - 1);
+      words[list] = words[block];
+      if (words[REST_WORDS] > 0) {
+        this.#list(words[REST], listOf(words[REST_WORDS] - 1, NODE));
+      }
       words[REST] = block;
       words[REST_WORDS] = classWords(i);
       return true;
@@ -259,12 +335,12 @@ export class Arena {
     return false;
   }
 
-  /** Puts a block into the list of its class. */
-  #list(block: number, sizeClass: number): void {
+  /** Puts a block into a free list. */
+  #list(block: number, list: number): void {
     const words = this.words;
-    words[block] = words[FREE_LISTS + sizeClass];
-    words[FREE_LISTS + sizeClass] = block;
-    if (sizeClass >= EXACT_CLASSES) words[HAS_LARGE] = 1;
+    words[block] = words[list];
+    words[list] = block;
+    if (list >= LARGE_TABLES) words[HAS_LARGE] = 1;
   }
 
   /**
@@ -272,11 +348,15 @@ export class Arena {
    *
    * @param block What {@linkcode allocate} returned.
    * @param size The size it was asked for, in words.
+   * @param use What it was for.
    */
-  free(block: number, size: number): void {
-    const sizeClass = classOf(size);
-    this.#list(block, sizeClass);
-    this.words[USED_WORDS] -= classWords(sizeClass);
+  free(block: number, size: number, use = NODE): void {
+    this.#free(block, listOf(classOf(size), use));
+  }
+
+  #free(block: number, list: number): void {
+    this.#list(block, list);
+    this.words[USED_WORDS] -= classWords((list - FREE_LISTS) % CLASSES);
   }
 
   /**
@@ -285,15 +365,16 @@ export class Arena {
    *
    * @param block What {@linkcode allocate} returned.
    * @param size The size it was asked for, in words.
+   * @param use What it was for.
    */
-  retire(block: number, size: number): void {
+  retire(block: number, size: number, use = NODE): void {
     const words = this.words;
     if (words[RETIRED_COUNT] === RETIRED_CAPACITY) this.#makeRoom();
     const place = (words[RETIRED_FIRST] + words[RETIRED_COUNT]) %
       RETIRED_CAPACITY;
     const entry = RETIRED + place * RETIRED_ENTRY;
     words[entry] = block;
-    words[entry + 1] = size;
+    words[entry + 1] = listOf(classOf(size), use);
     words[entry + 2] = words[EPOCH];
     words[RETIRED_COUNT]++;
     if (words[RETIRED_COUNT] % ADVANCE_AFTER === 0) this.#advance();
@@ -303,11 +384,7 @@ export class Arena {
   #advance(): void {
     const words = this.words;
     const epoch = words[EPOCH];
-    const slots = Atomics.load(words, READER_SLOTS_USED);
-    for (let i = 0; i < slots; i++) {
-      const pinned = Atomics.load(words, READERS + i * SLOT_WORDS + SLOT_EPOCH);
-      if (pinned !== 0 && pinned !== epoch + 1) return;
-    }
+    if (!this.#readers.areAllIn(epoch)) return;
     const next = epoch === LAST_EPOCH ? 0 : epoch + 1;
     Atomics.store(words, EPOCH, next);
     // A reader may still be in this epoch or in the one being entered. What
@@ -322,7 +399,7 @@ export class Arena {
 
   #freeOldest(): void {
     const entry = RETIRED + this.words[RETIRED_FIRST] * RETIRED_ENTRY;
-    this.free(this.words[entry], this.words[entry + 1]);
+    this.#free(this.words[entry], this.words[entry + 1]);
     this.#forgetOldest();
   }
 
@@ -347,53 +424,13 @@ export class Arena {
     // is lost until the store is opened anew.
     this.#forgetOldest();
   }
-
-  #claimSlot(): void {
-    for (let i = 0; i < READER_SLOTS; i++) {
-      const slot = READERS + i * SLOT_WORDS;
-      if (
-        Atomics.compareExchange(this.words, slot + SLOT_OWNED, 0, 1) === 0
-      ) {
-        this.#slot = slot;
-        // A maximum, by compare and exchange: others claim at the same time.
-        for (;;) {
-          const used = Atomics.load(this.words, READER_SLOTS_USED);
-          if (
-            used > i ||
-            Atomics.compareExchange(
-                this.words,
-                READER_SLOTS_USED,
-                used,
-                i + 1,
-              ) === used
-          ) return;
-        }
-      }
-    }
-    throw new Error(
-      `Cannot attach to the index: ${READER_SLOTS} readers are attached already`,
-    );
-  }
 }
 
-/**
- * Small blocks come in every size; larger ones in four sizes to a doubling,
- * which wastes a fifth at most.
- */
-function classOf(size: number): number {
-  if (size <= EXACT_CLASSES) return size - 1;
-  const doubling = 31 - Math.clz32(size - 1);
-  const quarter = ((size - 1) >>> (doubling - 2)) & 3;
-  return EXACT_CLASSES + (doubling - 6) * 4 + quarter;
+/** The head of a free list. */
+function listOf(sizeClass: number, use: number): number {
+  return FREE_LISTS + use * CLASSES + sizeClass;
 }
 
-function classWords(sizeClass: number): number {
-  if (sizeClass < EXACT_CLASSES) return sizeClass + 1;
-  const doubling = ((sizeClass - EXACT_CLASSES) >>> 2) + 6;
-  const quarter = (sizeClass - EXACT_CLASSES) & 3;
-  return 2 ** doubling + (quarter + 1) * 2 ** (doubling - 2);
-}
-
-if (HAS_LARGE >= READERS) {
-  throw new Error("The size classes do not fit before the reader slots");
+if (HAS_LARGE >= RETIRED) {
+  throw new Error("The free lists do not fit before the retired blocks");
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Arena, USER_WORDS } from "./arena.ts";
+import { type Arena, TABLE, USER_WORDS } from "./arena.ts";
 import type { SkipList } from "./skip_list.ts";
 
 // Words of the arena's header that belong to the hash index.
@@ -17,13 +17,15 @@ const TABLE_SHIFT = USER_WORDS + 6;
 const MAX_TABLES = 1_024;
 const WORDS_PER_TABLE = 4_096;
 
-// A table: its number of slots less one, how many slots are not empty, how
-// many of them hold a node, how many keys may still come for sure, the slots.
+// A table: its number of slots less one, how many of its nodes are not in it,
+// how many slots are not empty, how many of them hold a node, how many keys are
+// about to come, the slots. Readers want the first two, from one cache line.
 const MASK = 0;
-const FILLED = 1;
-const LIVE = 2;
-const RESERVED = 3;
-const TABLE_HEADER = 4;
+const OUTSIDE = 1;
+const FILLED = 2;
+const LIVE = 3;
+const RESERVED = 4;
+const TABLE_HEADER = 5;
 
 const MIN_SLOTS = 8;
 
@@ -31,16 +33,24 @@ const EMPTY = 0;
 /** A slot whose node was removed: looking goes on behind it. No node is 1. */
 const REMOVED = 1;
 
+/** Eighths of the slots that are filled before a table is replaced. */
+const GROW_AT = 6;
+/** Eighths of the slots that are filled at most. */
+const FULL_AT = 7;
+
 /**
  * Finds the node of a key in one or two steps instead of a descent: hash
  * tables of node offsets in the same arena, open addressing with linear
  * probing, for one writer and lock-free readers like the list.
  *
- * A key is in it exactly while it can be found: it comes in before the node is
- * linked into the list, and goes out before it is unlinked. There are many
- * small tables rather than a large one, so that growing never holds the write
- * lock for long. A table that has grown is replaced as a whole, and the old
- * one goes back through the arena's epochs.
+ * A key comes into it before the node is linked into the list, and goes out
+ * before it is unlinked. There are many small tables rather than a large one, so
+ * that growing never holds the write lock for long. A table that has grown is
+ * replaced as a whole, and the old one goes back through the arena's epochs.
+ *
+ * Where there is no memory for a larger table, nodes stay outside: then what is
+ * not found in their table is looked for in the list. So it is never for want of
+ * a table that a key does not fit.
  */
 export class HashIndex {
   readonly #arena: Arena;
@@ -65,7 +75,9 @@ export class HashIndex {
     let bits = Math.log2(MAX_TABLES);
     while (bits > 4 && words.length < WORDS_PER_TABLE * 2 ** bits) bits--;
     const directory = arena.allocate(2 ** bits);
-    words.fill(0, directory, directory + 2 ** bits);
+    for (let i = 0; i < 2 ** bits; i++) {
+      words[directory + i] = makeTable(arena, MIN_SLOTS, false);
+    }
     words[DIRECTORY] = directory;
     words[TABLE_SHIFT] = 32 - bits;
   }
@@ -81,17 +93,14 @@ export class HashIndex {
   /**
    * Makes the tables for all nodes of the list at once, each as small as can
    * be: cheaper than to grow them node by node, in time and in memory.
-   *
-   * @throws {IndexFullError} If there is no room.
    */
   build(): void {
     if (this.#deferred === undefined) return;
     const words = this.#words;
     this.#deferred.forEach((count, i) => {
-      if (count === 0) return;
       let slots = MIN_SLOTS;
-      while (count * 4 > slots * 3) slots *= 2;
-      words[words[DIRECTORY] + i] = this.#makeTable(slots, true);
+      while (count * 8 > slots * GROW_AT) slots *= 2;
+      if (slots > MIN_SLOTS) this.#replace(words[DIRECTORY] + i, slots, true);
     });
     const head = this.#list.head;
     for (let node = words[head - 1]; node !== 0; node = words[node - 1]) {
@@ -107,52 +116,54 @@ export class HashIndex {
    * @param hash The probe's hash.
    */
   find(hash: number): number {
-    if (this.#deferred !== undefined) {
-      const node = this.#list.findAtLeast();
-      return node !== 0 && this.#list.equalsProbe(node) ? node : 0;
-    }
+    if (this.#deferred !== undefined) return this.#findInList();
     const words = this.#words;
     // Acquires the table: it was filled before this store of it.
     const table = Atomics.load(words, this.#entry(hash));
-    if (table === 0) return 0;
+    // Before the slots: if it is zero here, then each node that was linked when
+    // the table was loaded is in it, and stays there as long as it is linked.
+    const outside = Atomics.load(words, table + OUTSIDE);
     const mask = words[table + MASK];
-    // Ends: a quarter of the slots at least is empty.
+    // Ends: an eighth of the slots at least is empty.
     for (let i = hash & mask;; i = (i + 1) & mask) {
       // Acquires the node: its words were written before this store of it.
       const node = Atomics.load(words, table + TABLE_HEADER + i);
-      if (node === EMPTY) return 0;
+      if (node === EMPTY) return outside === 0 ? 0 : this.#findInList();
       if (node !== REMOVED && this.#list.equalsProbe(node)) return node;
     }
   }
 
+  #findInList(): number {
+    const node = this.#list.findAtLeast();
+    return node !== 0 && this.#list.equalsProbe(node) ? node : 0;
+  }
+
   /**
-   * Makes sure that there is room for one more key, until it is inserted or
-   * the place is given back. Writer only.
+   * Notes that one more key is about to come, until it is inserted or
+   * released, and makes room for it if there is memory. Writer only.
    *
    * @param hash The key's hash.
    * @param useReserve See {@linkcode Arena.allocate}.
-   * @throws {IndexFullError} If there is no room.
    */
   reserve(hash: number, useReserve: boolean): void {
     if (this.#deferred !== undefined) return;
     const words = this.#words;
     const entry = this.#entry(hash);
-    let table = words[entry];
-    if (
-      table === 0 ||
-      (words[table + FILLED] + words[table + RESERVED] + 1) * 4 >
-        (words[table + MASK] + 1) * 3
-    ) table = this.#rebuild(entry, useReserve);
-    words[table + RESERVED]++;
+    const table = words[entry];
+    const filled = words[table + FILLED] + words[table + RESERVED] + 1;
+    if (filled * 8 > (words[table + MASK] + 1) * GROW_AT) {
+      this.#makeRoom(entry, useReserve);
+    }
+    words[words[entry] + RESERVED]++;
   }
 
-  /** Gives a place back that was reserved. Writer only. */
+  /** Takes back that a key is about to come. Writer only. */
   release(hash: number): void {
     if (this.#deferred !== undefined) return;
     this.#words[this.#words[this.#entry(hash)] + RESERVED]--;
   }
 
-  /** Puts a node, which is whole, into a place reserved for it. Writer only. */
+  /** Puts in a node, which is whole, for a key that was to come. Writer only. */
   insert(hash: number, node: number): void {
     const words = this.#words;
     if (this.#deferred !== undefined) {
@@ -160,15 +171,8 @@ export class HashIndex {
       return;
     }
     const table = words[this.#entry(hash)];
-    const mask = words[table + MASK];
-    let i = hash & mask;
-    while (words[table + TABLE_HEADER + i] > REMOVED) i = (i + 1) & mask;
-    const slot = table + TABLE_HEADER + i;
-    if (words[slot] === EMPTY) words[table + FILLED]++;
-    words[table + LIVE]++;
     words[table + RESERVED]--;
-    // Releases the node's words to whoever loads the slot.
-    Atomics.store(words, slot, node);
+    this.#put(table, hash, node);
   }
 
   /** Takes a node out. Writer only. */
@@ -179,11 +183,17 @@ export class HashIndex {
       return;
     }
     const table = words[this.#entry(hash)];
+    const slots = table + TABLE_HEADER;
     const mask = words[table + MASK];
     let i = hash & mask;
-    while (words[table + TABLE_HEADER + i] !== node) i = (i + 1) & mask;
+    while (words[slots + i] !== node) {
+      if (words[slots + i] === EMPTY) {
+        Atomics.store(words, table + OUTSIDE, words[table + OUTSIDE] - 1);
+        return;
+      }
+      i = (i + 1) & mask;
+    }
     words[table + LIVE]--;
-    const slots = table + TABLE_HEADER;
     if (words[slots + ((i + 1) & mask)] !== EMPTY) {
       Atomics.store(words, slots + i, REMOVED);
       return;
@@ -197,56 +207,73 @@ export class HashIndex {
     } while (words[slots + i] === REMOVED);
   }
 
-  /** Replaces a table by one in which there is room again. */
-  #rebuild(entry: number, useReserve: boolean): number {
+  /** Replaces a table by one in which there is room again, if there is memory. */
+  #makeRoom(entry: number, useReserve: boolean): void {
     const words = this.#words;
-    const old = words[entry];
-    const reserved = old === 0 ? 0 : words[old + RESERVED];
-    const wanted = (old === 0 ? 0 : words[old + LIVE]) + reserved + 1;
+    const table = words[entry];
+    const oldSlots = words[table + MASK] + 1;
+    const wanted = words[table + LIVE] + words[table + RESERVED] + 1;
     let slots = MIN_SLOTS;
     // Half full at most, so that the next time is as far away as this one.
     while (slots < wanted * 2) slots *= 2;
     // One that only gets rid of removed slots makes the index no larger.
-    const isLarger = old === 0 || slots > words[old + MASK] + 1;
-    const table = this.#makeTable(slots, useReserve || !isLarger);
-    words[table + RESERVED] = reserved;
-    if (old !== 0) this.#copyNodes(old, table);
+    if (this.#replace(entry, slots, useReserve || slots <= oldSlots)) return;
+    // Nor does one of the same size; it is worth its copying only where it gets
+    // rid of many.
+    const removed = words[table + FILLED] - words[table + LIVE];
+    if (removed * 8 >= oldSlots) this.#replace(entry, oldSlots, true);
+  }
+
+  /** Replaces a table by one with other slots; says whether there is memory. */
+  #replace(entry: number, slots: number, useReserve: boolean): boolean {
+    const words = this.#words;
+    const old = words[entry];
+    const table = makeTable(this.#arena, slots, useReserve);
+    if (table === 0) return false;
+    words[table + RESERVED] = words[old + RESERVED];
+    words[table + OUTSIDE] = words[old + OUTSIDE];
+    const end = old + TABLE_HEADER + words[old + MASK] + 1;
+    for (let slot = old + TABLE_HEADER; slot < end; slot++) {
+      const node = words[slot];
+      if (node > REMOVED) this.#put(table, this.#list.hashOf(node), node);
+    }
     // Releases the table to whoever loads it.
     Atomics.store(words, entry, table);
-    if (old !== 0) {
-      this.#arena.retire(old, TABLE_HEADER + words[old + MASK] + 1);
-    }
-    return table;
+    this.#arena.retire(old, end - old, TABLE);
+    return true;
   }
 
-  #copyNodes(from: number, to: number): void {
-    const words = this.#words;
-    const end = from + TABLE_HEADER + words[from + MASK] + 1;
-    for (let slot = from + TABLE_HEADER; slot < end; slot++) {
-      const node = words[slot];
-      if (node > REMOVED) this.#put(to, this.#list.hashOf(node), node);
-    }
-  }
-
-  #makeTable(slots: number, useReserve: boolean): number {
-    const table = this.#arena.allocate(TABLE_HEADER + slots, useReserve);
-    this.#words.fill(0, table, table + TABLE_HEADER + slots);
-    this.#words[table + MASK] = slots - 1;
-    return table;
-  }
-
-  /** Puts a node into a table that no reader looks at yet. */
+  /** Puts a node into a table, or counts it as outside where that is full. */
   #put(table: number, hash: number, node: number): void {
     const words = this.#words;
     const mask = words[table + MASK];
     let i = hash & mask;
-    while (words[table + TABLE_HEADER + i] !== EMPTY) i = (i + 1) & mask;
-    words[table + TABLE_HEADER + i] = node;
-    words[table + FILLED]++;
+    while (words[table + TABLE_HEADER + i] > REMOVED) i = (i + 1) & mask;
+    const slot = table + TABLE_HEADER + i;
+    if (words[slot] === EMPTY) {
+      const filled = words[table + FILLED] + 1;
+      if (filled * 8 > (mask + 1) * FULL_AT) {
+        Atomics.store(words, table + OUTSIDE, words[table + OUTSIDE] + 1);
+        return;
+      }
+      words[table + FILLED] = filled;
+    }
     words[table + LIVE]++;
+    // Releases the node's words to whoever loads the slot.
+    Atomics.store(words, slot, node);
   }
 
   #entry(hash: number): number {
     return this.#words[DIRECTORY] + (hash >>> this.#words[TABLE_SHIFT]);
   }
+}
+
+/** An empty table, or 0 where there is no memory for it. */
+function makeTable(arena: Arena, slots: number, useReserve: boolean): number {
+  const { words } = arena;
+  const table = arena.tryAllocate(TABLE_HEADER + slots, useReserve, TABLE);
+  if (table === 0) return 0;
+  words.fill(0, table, table + TABLE_HEADER + slots);
+  words[table + MASK] = slots - 1;
+  return table;
 }

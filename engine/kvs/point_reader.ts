@@ -86,7 +86,7 @@ export class PointReader {
     const pointer = this.#pointer;
     const valueAt = RECORD_HEADER_BYTES + key.length;
     for (let lookup = 0; lookup < MAX_LOOKUPS; lookup++) {
-      if (!index.get(key, pointer)) return undefined;
+      if (!index.getHashed(key, hash, pointer)) return undefined;
       try {
         return this.cache.read(pointer, key, hash, version, valueAt);
       } catch (error) {

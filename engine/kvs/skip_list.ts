@@ -5,7 +5,8 @@
  * @module
  */
 
-import { type Arena, IndexFullError, USER_WORDS } from "./arena.ts";
+import { type Arena, IndexFullError, NODE, USER_WORDS } from "./arena.ts";
+import { halfSipHash } from "./half_sip_hash.ts";
 
 // Words of the arena's header that belong to the list.
 const HEAD = USER_WORDS;
@@ -13,10 +14,11 @@ const HEAD = USER_WORDS;
 export const SIZE = USER_WORDS + 1;
 /** The number of levels in use. */
 export const HEIGHT = USER_WORDS + 2;
-/** The state of the generator of heights. */
-const RANDOM = USER_WORDS + 3;
-/** Makes the hashes of this list its own. */
-const HASH_SEED = USER_WORDS + 5;
+/** The state of the generator of heights, never zero. */
+export const RANDOM = USER_WORDS + 3;
+/** The key of this list's hashes, in two words. */
+export const HASH_KEY_0 = USER_WORDS + 5;
+export const HASH_KEY_1 = USER_WORDS + 7;
 
 /** With one node in four reaching the next level, enough for 4^14 keys. */
 const MAX_HEIGHT = 14;
@@ -65,9 +67,12 @@ export class SkipList {
     words.fill(0, head - MAX_HEIGHT, head + KEY);
     words[HEAD] = head;
     words[HEIGHT] = 1;
-    words[RANDOM] = 0x9e3779b9;
-    // Nobody who chooses keys may know which ones collide.
-    words[HASH_SEED] = crypto.getRandomValues(new Uint32Array(1))[0];
+    // A client that chooses keys must not know which of them collide, nor which
+    // nodes are high: without these the list would be a linear one.
+    const secrets = crypto.getRandomValues(new Uint32Array(3));
+    words[RANDOM] = secrets[0] | 1;
+    words[HASH_KEY_0] = secrets[1];
+    words[HASH_KEY_1] = secrets[2];
   }
 
   /** The node before all others, which has no key. */
@@ -94,22 +99,24 @@ export class SkipList {
     let height = wanted;
     let block = 0;
     for (let tries = 1; block === 0; tries++) {
-      try {
-        block = this.#arena.allocate(height + KEY + keyWords, useReserve);
-      } catch (error) {
-        // In a full index removed nodes make room for nodes of their own size.
-        // Any height will do; most were lower than the one wanted.
-        if (!(error instanceof IndexFullError) || tries === MAX_HEIGHT) {
-          throw error;
-        }
-        height = tries < wanted ? wanted - tries : tries + 1;
-      }
+      const size = height + KEY + keyWords;
+      block = this.#arena.tryAllocate(size, useReserve, NODE);
+      if (block !== 0) break;
+      // In a full index removed nodes make room for nodes of their own size.
+      // Any height will do; most were lower than the one wanted.
+      if (tries === MAX_HEIGHT) throw new IndexFullError(words.byteLength);
+      height = tries < wanted ? wanted - tries : tries + 1;
     }
     const node = block + height;
     words[node + POINTER] = record;
     words[node + META] = this.#probeBytes << HEIGHT_BITS | height;
     for (let i = 0; i < keyWords; i++) words[node + KEY + i] = this.#probe[i];
     return node;
+  }
+
+  /** Makes sure of a free block for the probe: see {@linkcode Arena.makeFree}. */
+  makeFree(): boolean {
+    return this.#arena.makeFree(1 + KEY + (this.#probeBytes + 3 >>> 2), NODE);
   }
 
   /** Frees a node that was never linked. */
@@ -248,7 +255,7 @@ export class SkipList {
     return true;
   }
 
-  /** The probe's hash, 32 bits. */
+  /** The probe's hash, 32 bits with a sign. */
   hashProbe(): number {
     return this.#hash(this.#probe, 0, this.#probeBytes);
   }
@@ -259,19 +266,15 @@ export class SkipList {
     return this.#hash(this.words, node + KEY, length);
   }
 
-  /** MurmurHash3 (Appleby 2008) of a packed key. */
-  #hash(words: Uint32Array, at: number, lengthBytes: number): number {
-    let hash = this.words[HASH_SEED] ^ lengthBytes;
-    const end = at + ((lengthBytes + 3) >>> 2);
-    for (let i = at; i < end; i++) {
-      let mixed = Math.imul(words[i], 0xcc9e2d51);
-      mixed = mixed << 15 | mixed >>> 17;
-      hash ^= Math.imul(mixed, 0x1b873593);
-      hash = Math.imul(hash << 13 | hash >>> 19, 5) + 0xe6546b64 | 0;
-    }
-    hash = Math.imul(hash ^ hash >>> 16, 0x85ebca6b);
-    hash = Math.imul(hash ^ hash >>> 13, 0xc2b2ae35);
-    return (hash ^ hash >>> 16) >>> 0;
+  #hash(from: Uint32Array, at: number, lengthBytes: number): number {
+    const words = this.words;
+    return halfSipHash(
+      from,
+      at,
+      lengthBytes,
+      words[HASH_KEY_0] | 0,
+      words[HASH_KEY_1] | 0,
+    );
   }
 
   /** Makes a key the probe. */

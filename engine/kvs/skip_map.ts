@@ -5,10 +5,11 @@
  * @module
  */
 
-import { Arena, IndexFullError } from "./arena.ts";
+import { Arena, IndexFullError, RECORD } from "./arena.ts";
 import { HashIndex } from "./hash_index.ts";
 import { KeyVersions } from "./key_versions.ts";
 import { emptyPointer, type LogPointer } from "./log_pointer.ts";
+import { NO_HOLDER } from "./reader_slots.ts";
 import { HEIGHT, MAX_KEY_BYTES, POINTER, SIZE, SkipList } from "./skip_list.ts";
 
 /** A pointer record; it is never changed once a reader can reach it. */
@@ -83,9 +84,10 @@ export class SkipMap {
    *
    * @param sizeBytes The memory it may use, 256 KiB to 16 GiB; committed at
    * first use.
+   * @param holder See {@linkcode releaseReaders}.
    */
-  static create(sizeBytes: number): SkipMap {
-    const arena = Arena.create(sizeBytes);
+  static create(sizeBytes: number, holder = NO_HOLDER): SkipMap {
+    const arena = Arena.create(sizeBytes, holder);
     SkipList.format(arena);
     HashIndex.format(arena);
     return new SkipMap(arena);
@@ -97,14 +99,16 @@ export class SkipMap {
    * @param sizeBytes The memory it may use, 256 KiB to 16 GiB.
    * @param contentBytes The size of the other's memory that was in use.
    * @param fill Copies that memory to where it is told; says whether it could.
+   * @param holder See {@linkcode releaseReaders}.
    * @returns The map, or `undefined` where it does not fit or was not filled.
    */
   static restore(
     sizeBytes: number,
     contentBytes: number,
     fill: (into: Uint8Array) => boolean,
+    holder = NO_HOLDER,
   ): SkipMap | undefined {
-    const arena = Arena.create(sizeBytes);
+    const arena = Arena.create(sizeBytes, holder);
     if (contentBytes > arena.words.byteLength) return undefined;
     if (!fill(new Uint8Array(arena.buffer, 0, contentBytes))) return undefined;
     arena.adoptContent();
@@ -115,10 +119,11 @@ export class SkipMap {
    * Attaches to a map that another thread made.
    *
    * @param buffer The other map's {@linkcode buffer}.
+   * @param holder See {@linkcode releaseReaders}.
    * @throws {Error} If too many readers are attached already.
    */
-  static attach(buffer: SharedArrayBuffer): SkipMap {
-    return new SkipMap(Arena.attach(buffer));
+  static attach(buffer: SharedArrayBuffer, holder = NO_HOLDER): SkipMap {
+    return new SkipMap(Arena.attach(buffer, holder));
   }
 
   /** The shared memory, for {@linkcode attach} in another Worker. */
@@ -147,11 +152,22 @@ export class SkipMap {
   }
 
   /**
+   * Ends the use of the shared memory by a thread that has died: see
+   * {@linkcode Arena.releaseReaders}.
+   *
+   * @param holder The id that its instances were made with.
+   * @returns How many instances there were.
+   */
+  releaseReaders(holder: number): number {
+    return this.arena.releaseReaders(holder);
+  }
+
+  /**
    * The hash of a key: the same in all instances of a map, and another in
    * another map.
    *
    * @param key The key.
-   * @returns Its hash, 32 bits.
+   * @returns Its hash, 32 bits with a sign.
    */
   hashOf(key: Uint8Array): number {
     this.#list.probe(key);
@@ -167,8 +183,25 @@ export class SkipMap {
    */
   get(key: Uint8Array, into: LogPointer): boolean {
     this.#list.probe(key);
+    return this.#get(this.#list.hashProbe(), into);
+  }
+
+  /**
+   * Like {@linkcode get}, for callers that have the key's hash.
+   *
+   * @param key The key.
+   * @param hash What {@linkcode hashOf} says of it.
+   * @param into Filled in with the key's pointer if the key is there.
+   * @returns Whether the key is there.
+   */
+  getHashed(key: Uint8Array, hash: number, into: LogPointer): boolean {
+    this.#list.probe(key);
+    return this.#get(hash, into);
+  }
+
+  #get(hash: number, into: LogPointer): boolean {
     this.arena.pin();
-    const node = this.#hash.find(this.#list.hashProbe());
+    const node = this.#hash.find(hash);
     if (node !== 0) {
       // Acquires the record: its words were written before this link to it.
       readRecord(this.#words, Atomics.load(this.#words, node + POINTER), into);
@@ -218,15 +251,21 @@ export class SkipMap {
     } catch (error) {
       // Near the limit only a key that is there already is let through: its
       // node is given back by publish().
-      const isFull = error instanceof IndexFullError;
-      if (!isFull || this.#hash.find(this.#list.hashProbe()) === 0) throw error;
-      return this.#makeNode(pointer, true);
+      if (!(error instanceof IndexFullError)) throw error;
+      if (this.#hash.find(this.#list.hashProbe()) !== 0) {
+        return this.#makeNode(pointer, true);
+      }
+      // Keys of other lengths may have been removed.
+      const isFree = this.arena.makeFree(RECORD_WORDS, RECORD) &&
+        this.#list.makeFree();
+      if (!isFree) throw error;
+      return this.#makeNode(pointer, false);
     }
   }
 
   /** Frees what {@linkcode prepare} returned. Writer only. */
   discard(prepared: number): void {
-    this.arena.free(this.#words[prepared + POINTER], RECORD_WORDS);
+    this.arena.free(this.#words[prepared + POINTER], RECORD_WORDS, RECORD);
     this.#hash.release(this.#list.hashOf(prepared));
     this.#list.free(prepared);
   }
@@ -270,7 +309,7 @@ export class SkipMap {
     // Releases the new record's words to whoever loads the pointer.
     Atomics.store(this.#words, node + POINTER, this.#words[prepared + POINTER]);
     this.versions.endChange(hash);
-    this.arena.retire(old, RECORD_WORDS);
+    this.arena.retire(old, RECORD_WORDS, RECORD);
     this.#hash.release(hash);
     list.free(prepared);
     return true;
@@ -298,7 +337,7 @@ export class SkipMap {
     }
     // No new version: the value stays, and who has read it need not look again.
     Atomics.store(words, node + POINTER, this.#makeRecord(to, true));
-    this.arena.retire(old, RECORD_WORDS);
+    this.arena.retire(old, RECORD_WORDS, RECORD);
     return true;
   }
 
@@ -327,7 +366,7 @@ export class SkipMap {
     }
     this.versions.endChange(hash);
     Atomics.store(words, SIZE, words[SIZE] - 1);
-    this.arena.retire(record, RECORD_WORDS);
+    this.arena.retire(record, RECORD_WORDS, RECORD);
     this.#list.retire(node);
     return true;
   }
@@ -514,13 +553,13 @@ export class SkipMap {
       return this.#list.make(record, useReserve);
     } catch (error) {
       this.#hash.release(hash);
-      if (record !== 0) this.arena.free(record, RECORD_WORDS);
+      if (record !== 0) this.arena.free(record, RECORD_WORDS, RECORD);
       throw error;
     }
   }
 
   #makeRecord(pointer: LogPointer, useReserve: boolean): number {
-    const record = this.arena.allocate(RECORD_WORDS, useReserve);
+    const record = this.arena.allocate(RECORD_WORDS, useReserve, RECORD);
     writeRecord(this.#words, record, pointer);
     return record;
   }

@@ -26,7 +26,8 @@ import { SkipMap } from "./skip_map.ts";
 
 /** The name of the snapshot's file. */
 export const SNAPSHOT_NAME = "INDEX";
-const MAGIC = new TextEncoder().encode("KVSIDX\x01\x00");
+const MAGIC = new TextEncoder().encode("KVSIDX\x02\x00");
+const FORMER_MAGIC = new TextEncoder().encode("KVSIDX\x01\x00");
 const HEADER_BYTES = 32;
 /** Id, size, dead bytes, dead records, tombstones, least sequence, flags. */
 const ROW_FLOATS = 7;
@@ -154,6 +155,8 @@ export function snapshotDamage(directory: string): Damage[] {
   using file = Deno.openSync(path);
   const length = file.statSync().size;
   const head = readPiece(file, new Uint8Array(HEADER_BYTES));
+  // Nobody will use it, whatever is in it.
+  if (FORMER_MAGIC.every((byte, i) => head[i] === byte)) return [];
   let crc = head.length === HEADER_BYTES ? crc32(head.subarray(12)) : 0;
   const piece = new Uint8Array(PIECE_BYTES);
   for (;;) {

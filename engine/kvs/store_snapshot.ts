@@ -68,7 +68,11 @@ export class StoreSnapshot implements EngineSnapshot {
     try {
       const state = control = Control.attach(handle.control, handle.directory);
       const keys = index = SkipMap.attach(handle.index);
-      await snapshot.#load(handle, () => momentOf(state, keys));
+      await snapshot.#load(
+        handle.directory,
+        keys.limitBytes,
+        () => momentOf(state, keys),
+      );
       return snapshot;
     } catch (error) {
       snapshot.#finish(error);
@@ -99,10 +103,10 @@ export class StoreSnapshot implements EngineSnapshot {
   }
 
   async #load(
-    { directory, index }: KvsHandle,
+    directory: string,
+    indexBytes: number,
     now: () => LogMoment,
   ): Promise<void> {
-    const indexBytes = index.byteLength;
     for (let tries = 0; tries < MAX_TRIES; tries++) {
       const moment = now();
       const reply = await this.#ask({

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { within } from "../../_deadline.ts";
 import { Compactor } from "../../../engine/kvs/compactor.ts";
+import { READER_SLOTS } from "../../../engine/kvs/reader_slots.ts";
 import { segmentPath } from "../../../engine/kvs/segment.ts";
 import { SEALED } from "../../../engine/kvs/segment_table.ts";
 import { KvStore } from "../../../engine/kvs/store.ts";
@@ -185,15 +186,15 @@ Deno.test("Compactor gives back its place among the readers of the index", async
     await store.set("k", `${turn}`);
     await store.compact();
   }
-  // One of 256 places is the store's own.
+  // One of the places is the store's own.
   const others = Array.from(
-    { length: 255 },
+    { length: READER_SLOTS - 1 },
     () => KvStore.attach(store.share()),
   );
   await assertRejects(
     () => store.compact(),
     Error,
-    "Cannot attach to the index: 256 readers are attached already",
+    "Cannot attach to the index: 1024 readers are attached already",
   );
   for (const other of others) await other.close();
   await store.compact();

@@ -1,9 +1,22 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { Arena, IndexFullError } from "../../../engine/kvs/arena.ts";
+import { Arena, IndexFullError, TABLE } from "../../../engine/kvs/arena.ts";
 import { HashIndex } from "../../../engine/kvs/hash_index.ts";
 import { SkipList } from "../../../engine/kvs/skip_list.ts";
-import { bytes } from "./_helpers.ts";
+import { bytes, text } from "./_helpers.ts";
+
+/**
+ * One of 2^16 keys with equal hashes: each eight bytes of it are one of two
+ * that lead MurmurHash3 to the same state (Aumasson and Bernstein 2012).
+ */
+function collidingKey(n: number): string {
+  const halves = [
+    [0xd0, 0xac, 0xd5, 0xab, 0x73, 0x24, 0x3d, 0x2a],
+    [0xdb, 0x8c, 0x34, 0x53, 0x37, 0x73, 0x3d, 0x2a],
+  ];
+  const key = Array.from({ length: 16 }, (_, bit) => halves[n >>> bit & 1]);
+  return text(Uint8Array.from(key.flat()));
+}
 
 /** An index and a list, and the nodes that are in the index by their keys. */
 class TestIndex {
@@ -31,12 +44,25 @@ class TestIndex {
     this.hash.reserve(hash, false);
     const node = this.list.make(1, false);
     this.hash.insert(hash, node);
+    this.link(node);
     this.nodes.set(key, node);
   }
 
+  /** Links the probe's node, at the lowest level alone: it is all they ask. */
+  link(node: number): void {
+    const { words, before } = this.list;
+    this.list.findBefore();
+    words[node - 1] = words[before[0] - 1];
+    words[before[0] - 1] = node;
+  }
+
   remove(key: string): void {
+    const { words, before } = this.list;
     const node = this.nodes.get(key)!;
     this.hash.remove(this.list.hashOf(node), node);
+    this.list.probe(bytes(key));
+    assertEquals(this.list.findBefore(), node);
+    words[before[0] - 1] = words[node - 1];
     this.nodes.delete(key);
   }
 
@@ -127,15 +153,12 @@ Deno.test("HashIndex.reserve() says so when the arena is full, and harms nothing
 
 Deno.test("HashIndex.build() makes the tables for all nodes of the list", () => {
   const index = new TestIndex();
-  const { list, hash, arena } = index;
+  const { list, hash } = index;
   hash.defer();
   for (let n = 0; n < 3_000; n++) {
     list.probe(bytes(`key ${n}`));
-    assertEquals(list.findBefore(), 0);
     const node = list.make(1, false);
-    // Linked at the lowest level alone, which is all that is asked for here.
-    arena.words[node - 1] = arena.words[list.before[0] - 1];
-    arena.words[list.before[0] - 1] = node;
+    index.link(node);
     hash.insert(list.hashProbe(), node);
     index.nodes.set(`key ${n}`, node);
   }
@@ -146,4 +169,74 @@ Deno.test("HashIndex.build() makes the tables for all nodes of the list", () => 
   index.insert("after");
   index.remove("key 7");
   index.assertHolds(["after", "key 7", "key 8"]);
+});
+
+/** Takes all memory that is not in free blocks of nodes. */
+function starve({ arena }: TestIndex): void {
+  while (arena.tryAllocate(3, true, TABLE) !== 0);
+  while (arena.tryAllocate(1, true, TABLE) !== 0);
+}
+
+Deno.test("HashIndex.find() finds nodes that their tables have no memory for", () => {
+  const key = fc.integer({ min: 0, max: 400 }).map((n) => `key ${n}`);
+  fc.assert(
+    fc.property(
+      fc.array(key, { maxLength: 600 }),
+      fc.nat(200),
+      (keys, before) => {
+        const index = new TestIndex(2 ** 18);
+        const { arena, list } = index;
+        const put = (key: string) => {
+          if (!index.nodes.has(key)) return index.insert(key);
+          const node = index.nodes.get(key)!;
+          index.remove(key);
+          list.free(node);
+        };
+        keys.slice(0, before).forEach(put);
+        // Any of the 401 keys may come yet.
+        const spare = Array.from({ length: 401 }, () => {
+          list.probe(bytes("key 000"));
+          return list.make(1, false);
+        });
+        starve(index);
+        spare.forEach((node) => list.free(node));
+        keys.slice(before).forEach(put);
+        index.assertHolds(Array.from({ length: 401 }, (_, n) => `key ${n}`));
+        const top = arena.topWords;
+        for (const key of [...index.nodes.keys()]) index.remove(key);
+        index.assertHolds(["key 0", "key 200", "key 400"]);
+        assertEquals(arena.topWords, top);
+      },
+    ),
+    { numRuns: 60 },
+  );
+});
+
+Deno.test("HashIndex.build() leaves nodes outside that there is no memory for", () => {
+  const index = new TestIndex(2 ** 18);
+  const { list, hash } = index;
+  hash.defer();
+  for (let n = 0; n < 500; n++) {
+    list.probe(bytes(`key ${n}`));
+    const node = list.make(1, false);
+    index.link(node);
+    hash.insert(list.hashProbe(), node);
+    index.nodes.set(`key ${n}`, node);
+  }
+  starve(index);
+  hash.build();
+  index.assertHolds([...index.nodes.keys(), "absent"]);
+  for (let n = 0; n < 500; n++) index.remove(`key ${n}`);
+  index.assertHolds(["key 0", "key 499", "absent"]);
+});
+
+Deno.test("HashIndex keeps keys apart that MurmurHash3 has one hash for, whatever its seed", () => {
+  const index = new TestIndex(2 ** 22);
+  for (let n = 0; n < 5_000; n++) index.insert(collidingKey(n));
+  const hashes = new Set(
+    [...index.nodes.values()].map((node) => index.list.hashOf(node)),
+  );
+  // Two in 5,000 have one hash with a chance of 1 in 340.
+  assert(hashes.size > 4_990, `${hashes.size} hashes of 5,000 keys`);
+  index.assertHolds([collidingKey(0), collidingKey(4_999)]);
 });

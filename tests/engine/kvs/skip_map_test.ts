@@ -7,6 +7,7 @@ import {
 } from "../../../engine/kvs/log_pointer.ts";
 import { type Entry, SkipMap } from "../../../engine/kvs/skip_map.ts";
 import { bytes, latin1, Random, text } from "./_helpers.ts";
+import { refillLargest, refillSmall } from "./_refill.ts";
 
 const SIZE_BYTES = 2 ** 18;
 
@@ -415,6 +416,17 @@ Deno.test("SkipMap.set() has room for as many keys as have been removed", () => 
   // leaks is missing for good.
   const most = Math.max(...counts.slice(2));
   assert(most > counts[0] * 0.98, `rounds of ${counts} keys`);
+});
+
+Deno.test("SkipMap.set() has room for n keys of one length when n of them were removed", () =>
+  refillSmall(30));
+
+Deno.test({
+  name:
+    "SkipMap.set() has room for removed keys at the end of the largest index",
+  // Untouched memory costs nothing, but the system may refuse to promise it.
+  ignore: Deno.systemMemoryInfo().total < 2 ** 34,
+  fn: () => refillLargest(10),
 });
 
 Deno.test("SkipMap stays within its memory when keys come and go", () => {

@@ -134,6 +134,23 @@ Deno.test("loadSnapshot() refuses a snapshot with a bit flipped or bytes missing
   assertEquals(snapshotDamage(log.directory), []);
 });
 
+Deno.test("loadSnapshot() refuses a snapshot of another version; a former one is no damage", () => {
+  using log = snapshotLog();
+  const expected = log.entries();
+  const path = indexPath(log);
+  const bytes = Deno.readFileSync(path);
+  for (const version of [1, 3, 2 ** 8 + 2]) {
+    // As the version is not under the checksum, all else is sound.
+    new DataView(bytes.buffer).setUint16(6, version, true);
+    Deno.writeFileSync(path, bytes);
+    assertEquals(load(log, Control.create(), 2 ** 20), undefined);
+    assertEquals(snapshotDamage(log.directory).length, version === 1 ? 0 : 1);
+    using reopened = new TestLog(log.directory, { segmentBytes: 4096 });
+    assertEquals(reopened.entries(), expected);
+    reopened.assertConsistent();
+  }
+});
+
 Deno.test("recover() does without a snapshot that is not sound", () => {
   using log = snapshotLog();
   const bytes = Deno.readFileSync(indexPath(log));

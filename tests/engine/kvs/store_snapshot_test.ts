@@ -80,6 +80,20 @@ Deno.test("StoreSnapshot.open() shows the moment of the call", async () => {
   assertEquals(await entriesOf(snapshot), expected);
 });
 
+Deno.test({
+  name: "StoreSnapshot.open() makes an index as large as the store's own",
+  // Untouched memory costs nothing, but the system may refuse to promise it.
+  ignore: Deno.systemMemoryInfo().total < 2 ** 34,
+  async fn() {
+    for (const indexBytes of [2 ** 18, 2 ** 34 - 64, 2 ** 34]) {
+      using log = new TempLog({ segmentBytes: 4_096, indexBytes });
+      log.write(["key", "value"]);
+      await using snapshot = await StoreSnapshot.open(handleOf(log));
+      assertEquals(await entriesOf(snapshot), new Map([["key", "value"]]));
+    }
+  },
+});
+
 Deno.test("StoreSnapshot.open() shows a later moment where segments have gone meanwhile", async () => {
   using log = severalSegments();
   const { ids } = log;

@@ -9,6 +9,7 @@ import { until } from "../../_deadline.ts";
 import type { SyncMode } from "../../../engine/engine.ts";
 import { IndexFullError } from "../../../engine/kvs/arena.ts";
 import { WritesRefusedError } from "../../../engine/errors.ts";
+import { READER_SLOTS } from "../../../engine/kvs/reader_slots.ts";
 import {
   CorruptionError,
   type Damage,
@@ -371,10 +372,10 @@ Deno.test("KvStore.close() may be called twice, and frees nothing that is anothe
   await first.close();
   // The place that the first had among the readers is the second's now.
   const others = Array.from(
-    { length: 254 },
+    { length: READER_SLOTS - 2 },
     () => KvStore.attach(store.share()),
   );
-  assertThrows(() => KvStore.attach(store.share()), Error, "256 readers");
+  assertThrows(() => KvStore.attach(store.share()), Error, "1024 readers");
   for (const other of others) await other.close();
   await second.close();
   await Promise.all([store.close(), store.close()]);
