@@ -40,7 +40,7 @@ Options:
                      whoever reaches it, without token and TLS, for it has no
                      keys or values in it (default: nowhere)
   --index-size SIZE  memory the index may use, such as 512M or 2G (default: a
-                     quarter of the machine's, 16G at most)
+                     quarter of the machine's or cgroup's, 16G at most)
   --cache-size SIZE  memory for each Worker's cache of the log (default 32M)
   --segment-size SIZE  when to begin a new file of the log (default 32M)
   --compact-at SIZE  start compaction by itself when so much can be reclaimed

@@ -4,15 +4,17 @@
  * @module
  */
 
+import { memoryLimit } from "./memory_limit.ts";
 import { type Damage, describeDamage } from "./segment.ts";
 
 /**
  * The memory that an index may use.
  *
- * @returns A quarter of the machine's memory, 64 MiB to 16 GiB, in bytes.
+ * @returns A quarter of the memory that this process may have, 64 MiB to 16
+ * GiB, in bytes.
  */
 export function defaultIndexBytes(): number {
-  const quarter = Math.floor(Deno.systemMemoryInfo().total / 4);
+  const quarter = Math.floor(memoryLimit() / 4);
   return Math.min(2 ** 34, Math.max(2 ** 26, quarter));
 }
 

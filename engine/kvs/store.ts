@@ -50,7 +50,8 @@ export interface KvStoreOptions {
    * Memory for the index, in bytes, 256 KiB to 16 GiB: about 50 for each key
    * and the key itself. Only what is used is taken from the system.
    *
-   * @default a quarter of the machine's memory, at most 16 GiB
+   * @default a quarter of the machine's memory, or of what its cgroups leave of
+   * it, at most 16 GiB
    */
   readonly indexBytes?: number;
   /**
