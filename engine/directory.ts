@@ -4,6 +4,7 @@
  * @module
  */
 
+import { hasLiveInstances } from "./instance_lock.ts";
 import { cannotOpen, DirectoryLock, LOCK_FILE } from "./directory_lock.ts";
 import type { EngineName } from "./engine.ts";
 import { parentDirectory, syncDirectory, writeFileAtomic } from "./files.ts";
@@ -113,6 +114,12 @@ export class DataDirectory implements Disposable {
           writeEngineFile(path, note);
         }
         checkNote(path, note, engine ?? note.engine);
+        if (hasLiveInstances(path)) {
+          throw cannotOpen(
+            path,
+            "Workers that have outlived the opener of the store still have it open",
+          );
+        }
         lock.nameOwner();
         return new DataDirectory(Deno.realPathSync(path), note.engine, lock);
       } catch (error) {

@@ -54,7 +54,7 @@ export class InstanceLock implements Holder {
       const file = Deno.openSync(path, {
         read: true,
         write: true,
-        create: true,
+        createNew: true,
         mode: 0o600,
       });
       if (file.tryLockSync(true)) this.#file = file;
@@ -117,12 +117,16 @@ function isLocked(path: string): boolean {
     file = openIfExists(path);
     if (file === undefined) return false;
     if (!file.tryLockSync(true)) return true;
-    removeIfExists(path);
-    return false;
   } catch {
     // It can't be known, so it counts as alive.
     return true;
   } finally {
     file?.close();
   }
+  try {
+    removeIfExists(path);
+  } catch {
+    // On a read-only file system it stays.
+  }
+  return false;
 }

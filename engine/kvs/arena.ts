@@ -183,6 +183,11 @@ export class Arena {
     this.#readers.free();
   }
 
+  /** The ids that other readers were made with. */
+  holders(): Set<number> {
+    return this.#readers.holders();
+  }
+
   /**
    * Takes the reader slots of a thread that has died, and ends what it was
    * reading: nothing waits for it any more.

@@ -57,7 +57,7 @@ function run({ handle, scope, leader }: CompactionTask): CompactionReport {
     }
     let report: CompactionReport | undefined;
     try {
-      report = withIndex(handle, (index) =>
+      report = withIndex(handle, control, (index) =>
         compact(
           { directory, control, index, segmentBytes },
           scope,
@@ -75,8 +75,12 @@ function run({ handle, scope, leader }: CompactionTask): CompactionReport {
   }
 }
 
-function withIndex<T>(handle: KvsHandle, use: (index: SkipMap) => T): T {
-  const index = SkipMap.attach(handle.index);
+function withIndex<T>(
+  handle: KvsHandle,
+  { holder }: Control,
+  use: (index: SkipMap) => T,
+): T {
+  const index = SkipMap.attach(handle.index, holder.id);
   try {
     return use(index);
   } finally {

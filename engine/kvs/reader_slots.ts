@@ -73,6 +73,18 @@ export class ReaderSlots {
     return true;
   }
 
+  /** The ids of the holders that have slots, those of `NO_HOLDER` left out. */
+  holders(): Set<number> {
+    const words = this.#words;
+    const end = (1 + Atomics.load(words, USED)) * SLOT_WORDS;
+    const holders = new Set<number>();
+    for (let slot = SLOT_WORDS; slot < end; slot += SLOT_WORDS) {
+      const holder = Atomics.load(words, slot + HOLDER);
+      if (holder !== FREE && holder <= LAST_HOLDER) holders.add(holder);
+    }
+    return holders;
+  }
+
   /**
    * Frees all slots of a holder that is dead, and ends what they were reading.
    *

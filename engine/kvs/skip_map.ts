@@ -84,7 +84,7 @@ export class SkipMap {
    *
    * @param sizeBytes The memory it may use, 256 KiB to 16 GiB; committed at
    * first use.
-   * @param holder See {@linkcode releaseReaders}.
+   * @param holder See {@linkcode releaseDeadReaders}.
    */
   static create(sizeBytes: number, holder = NO_HOLDER): SkipMap {
     const arena = Arena.create(sizeBytes, holder);
@@ -99,7 +99,7 @@ export class SkipMap {
    * @param sizeBytes The memory it may use, 256 KiB to 16 GiB.
    * @param contentBytes The size of the other's memory that was in use.
    * @param fill Copies that memory to where it is told; says whether it could.
-   * @param holder See {@linkcode releaseReaders}.
+   * @param holder See {@linkcode releaseDeadReaders}.
    * @returns The map, or `undefined` where it does not fit or was not filled.
    */
   static restore(
@@ -119,7 +119,7 @@ export class SkipMap {
    * Attaches to a map that another thread made.
    *
    * @param buffer The other map's {@linkcode buffer}.
-   * @param holder See {@linkcode releaseReaders}.
+   * @param holder See {@linkcode releaseDeadReaders}.
    * @throws {Error} If too many readers are attached already.
    */
   static attach(buffer: SharedArrayBuffer, holder = NO_HOLDER): SkipMap {
@@ -152,14 +152,15 @@ export class SkipMap {
   }
 
   /**
-   * Ends the use of the shared memory by a thread that has died: see
+   * Ends the use of the shared memory by threads that have died: see
    * {@linkcode Arena.releaseReaders}.
    *
-   * @param holder The id that its instances were made with.
-   * @returns How many instances there were.
+   * @param isAlive Tells whether the holder with an id still runs.
    */
-  releaseReaders(holder: number): number {
-    return this.arena.releaseReaders(holder);
+  releaseDeadReaders(isAlive: (holder: number) => boolean): void {
+    for (const holder of this.arena.holders()) {
+      if (!isAlive(holder)) this.arena.releaseReaders(holder);
+    }
   }
 
   /**

@@ -22,7 +22,7 @@ import type {
   WriteOutcome,
 } from "../engine.ts";
 import { ClosedError, WritesRefusedError } from "../errors.ts";
-import { hasLiveInstances, removeInstanceLocks } from "../instance_lock.ts";
+import { removeInstanceLocks } from "../instance_lock.ts";
 import { checkStoreOptions } from "../options.ts";
 import { Compactor } from "./compactor.ts";
 import { Control } from "./control.ts";
@@ -218,11 +218,6 @@ export class KvStore implements KvsEngine {
       onFailure = reportFailure,
     } = options;
     const directory = owned.path;
-    if (hasLiveInstances(directory)) {
-      throw new Error(
-        `Cannot open data directory "${directory}": Workers of this process still have it open`,
-      );
-    }
     const control = Control.create(directory);
     try {
       const recovery = recover(directory, control, indexBytes, segmentBytes);
@@ -264,7 +259,7 @@ export class KvStore implements KvsEngine {
   ): KvStore {
     const control = Control.attach(handle.control, handle.directory);
     try {
-      const index = SkipMap.attach(handle.index);
+      const index = SkipMap.attach(handle.index, control.holder.id);
       return new KvStore(handle, control, index, onFailure);
     } catch (error) {
       control.detach();
@@ -562,6 +557,8 @@ export class KvStore implements KvsEngine {
     control.takeUpkeep(0);
     const upkeep = setInterval(() => {
       control.takeUpkeep(0);
+      // What a dead reader stood on would never be used again.
+      this.#index.releaseDeadReaders((id) => control.holder.isAlive(id));
       this.#reportRefusal();
       const ticket = control.appendedTicket;
       if (sync === "everysec" && !control.isSynced(ticket)) {

@@ -67,7 +67,7 @@ export class StoreSnapshot implements EngineSnapshot {
     let index: SkipMap | undefined;
     try {
       const state = control = Control.attach(handle.control, handle.directory);
-      const keys = index = SkipMap.attach(handle.index);
+      const keys = index = SkipMap.attach(handle.index, state.holder.id);
       await snapshot.#load(
         handle.directory,
         keys.limitBytes,

@@ -232,7 +232,7 @@ test("kvs set and import --dir refuse what a server refuses", async (root) => {
   Deno.writeTextFileSync(tooLarge, "v".repeat(limits.value + 1));
   const longKey = "é".repeat(limits.key / 2 + 1);
   const longKeyMessage =
-    "error: Key of 65536 bytes exceeds the limit of 65535 bytes\n";
+    "error: Key of 65536 bytes exceeds the limit of 65535 bytes (--max-key-size)\n";
   const refused: [args: string[], stdin: string, stderr: string][] = [
     [["set", longKey, "v"], "", longKeyMessage],
     [

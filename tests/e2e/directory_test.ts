@@ -90,7 +90,7 @@ testOnSmallDisk(
       ["get", "v\n"],
       ["scan", "k\tv\n"],
       ["export", '{"key":"k","value":"v"}\n'],
-      ["check", "1 sound records"],
+      ["check", "1 sound record in 1 segment"],
       ["stats", "keys "],
     ]);
     for (const command of READING) {

@@ -302,11 +302,20 @@ class PatientTimers implements Disposable {
   }
 }
 
-test("ConnectionSet lets a client that still sends read the last answer", (withConnections) =>
-  withConnections(makeBroken, async (_set, connect, log) => {
+test("ConnectionSet lets a client that still sends read the last answer", (withConnections) => {
+  const understood = Promise.withResolvers<void>();
+  const makeSession = () => {
+    const session: FakeSession = new FakeSession(() => {
+      session.isBroken = true;
+      understood.resolve();
+    });
+    return session;
+  };
+  return withConnections(makeSession, async (_set, connect, log) => {
     using _ = new PatientTimers();
     const conn = await connect();
     await conn.write(new TextEncoder().encode("nonsense"));
+    await within("the server to read", understood.promise);
     // Arrives when the server has nothing more to say.
     for (let i = 0; i < 10; i++) {
       await new Promise((resolve) => setTimeout(resolve, 5));
@@ -315,7 +324,8 @@ test("ConnectionSet lets a client that still sends read the last answer", (withC
     assertEquals(await read(conn), "nonsense");
     assertEquals(await read(conn), null);
     assertEquals(log, []);
-  }));
+  });
+});
 
 test("ConnectionSet listens no longer than a while to a client that does not end", (withConnections) =>
   withConnections(makeBroken, async (_set, connect, log) => {

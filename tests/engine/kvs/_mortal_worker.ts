@@ -1,12 +1,13 @@
 /// <reference lib="deno.worker" />
 
 import { Control } from "../../../engine/kvs/control.ts";
+import { SkipMap } from "../../../engine/kvs/skip_map.ts";
 import { type KvsHandle, KvStore } from "../../../engine/kvs/store.ts";
 
 /** What the Worker is to hold when it is terminated. */
 export interface MortalTask {
   readonly handle: KvsHandle;
-  readonly hold: "write lock" | "sync" | "compaction" | "place";
+  readonly hold: "write lock" | "sync" | "compaction" | "place" | "reading";
 }
 
 self.onmessage = ({ data }: MessageEvent<MortalTask>) => {
@@ -16,5 +17,8 @@ self.onmessage = ({ data }: MessageEvent<MortalTask>) => {
   if (hold === "sync") control.syncRounds.tryLead();
   if (hold === "compaction") control.compactionRounds.tryLead();
   if (hold === "place") KvStore.attach(handle);
+  if (hold === "reading") {
+    SkipMap.attach(handle.index, control.holder.id).arena.pin();
+  }
   self.postMessage("held");
 };

@@ -6,8 +6,11 @@
  */
 
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { DataDirectory } from "../../../engine/directory.ts";
 import { ClosedError, WritesRefusedError } from "../../../engine/errors.ts";
+import { SkipMap } from "../../../engine/kvs/skip_map.ts";
 import { type KvsHandle, KvStore } from "../../../engine/kvs/store.ts";
+import { until } from "../../_deadline.ts";
 import { filesOf, openStore, TempDirectory, TestWorker } from "./_helpers.ts";
 import type { MortalTask } from "./_mortal_worker.ts";
 
@@ -66,6 +69,17 @@ Deno.test("KvStore refuses writes when a Worker has died with the write lock, an
   await again.set("k", "w");
 });
 
+Deno.test("KvStore waits for no reader of the index that has died", async () => {
+  using directory = new TempDirectory();
+  await using store = openStore(directory.path, { sync: "no" });
+  const { arena } = SkipMap.attach(store.share().index);
+  await dieWith("reading", store.share());
+  assertEquals(arena.holders().size, 1);
+  await until("the dead reader to be found", () => arena.holders().size === 0);
+  await store.set("k", "v");
+  assertEquals(store.get("k"), "v");
+});
+
 Deno.test("KvStore.close() leaves no file that says that an instance lives", async () => {
   using directory = new TempDirectory();
   const store = openStore(directory.path);
@@ -90,7 +104,12 @@ Deno.test("KvStore.open() refuses a directory that Workers still write to after 
   assertThrows(
     () => openStore(directory.path),
     Error,
-    `Cannot open data directory "${directory.path}": Workers of this process still have it open`,
+    `Cannot open data directory "${directory.path}": Workers that have outlived the opener of the store still have it open`,
+  );
+  assertThrows(
+    () => DataDirectory.open(directory.path, { engine: "kvs" }),
+    Error,
+    "still have it open",
   );
   await clone.set("k", "w");
   await clone.close();
