@@ -15,6 +15,9 @@ import type { Transport, TransportListener } from "./transport.ts";
 /** How long to wait before accepting goes on after a failure to, in ms. */
 const ACCEPT_RETRY_MS = 50;
 
+/** How long to tell a client that it is not served, in milliseconds. */
+const REFUSAL_MS = 100;
+
 /** How often to say that connections are not served, in milliseconds. */
 const WARN_INTERVAL_MS = 60_000;
 
@@ -144,7 +147,7 @@ export async function refuse(
   try {
     // Telling it behind a handshake would take as much as serving it.
     if (!transport.hasHandshake) {
-      await new Promise<void>((resolve) =>
+      const told = new Promise<void>((resolve) =>
         transport.open({
           opened: () => transport.send(errLine(message)),
           received: () => resolve(),
@@ -152,6 +155,7 @@ export async function refuse(
           failed: () => resolve(),
         })
       );
+      await resolvesWithin(told, REFUSAL_MS);
     }
   } catch {
     // It is gone already.
