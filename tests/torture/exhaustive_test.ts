@@ -18,6 +18,7 @@ import {
   failInLife,
 } from "../engine/kvs/_crashes.ts";
 import { testInterruptedReaders } from "../engine/kvs/_interleaving.ts";
+import { refillLargest, refillSmall } from "../engine/kvs/_refill.ts";
 import { runStoreCommands } from "../engine/kvs/_store_commands.ts";
 
 Deno.test("A store keeps every acknowledged write through a crash at each step of its life", () =>
@@ -43,5 +44,15 @@ Deno.test("No flipped bit in a log, whichever it is, goes unnoticed or changes a
 
 Deno.test("KvStore agrees with a Map under any of 60 lists of commands", () =>
   runStoreCommands(60));
+
+Deno.test("SkipMap.set() has room for n keys when n were removed, in any of 500 indexes", () =>
+  refillSmall(500));
+
+Deno.test({
+  name:
+    "SkipMap.set() has room for removed keys at the end of any of 200 largest indexes",
+  ignore: Deno.systemMemoryInfo().total < 2 ** 34,
+  fn: () => refillLargest(200),
+});
 
 testInterruptedReaders(1);
