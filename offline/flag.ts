@@ -1,7 +1,9 @@
 /**
  * Prints the flag that puts the stand-ins of this folder in the place of the
- * `jsr:` packages, or nothing where these can be had. The tasks in deno.json
- * put its output in front of the module that they run.
+ * `jsr:` packages. Where these can be had it prints the lock file to use, a copy
+ * that is not committed: Deno adds the packages to it, whose checksums the
+ * committed one does not have. The tasks in deno.json put its output in front of
+ * the module that they run.
  *
  * The packages can be had if all of their modules that the project uses are in
  * the cache, or else if their registry answers. A registry that is out of
@@ -14,6 +16,10 @@
 
 import project from "../deno.json" with { type: "json" };
 import standIns from "./import_map.json" with { type: "json" };
+
+/** The lock file that is committed, and the copy that Deno may add to. */
+const COMMITTED_LOCK = "deno.lock";
+const OWN_LOCK = ".deno.lock";
 
 /** How long a connection may take, in milliseconds; a start waits for it. */
 const CONNECT_TIMEOUT_MS = 150;
@@ -38,6 +44,7 @@ const packages: Readonly<Record<string, string>> = project.imports;
 if (import.meta.main) {
   try {
     await assertAvailable();
+    console.log(`--lock=${ownLock()}`);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     // Not an error: everything works.
@@ -68,10 +75,36 @@ async function assertAvailable(): Promise<void> {
 
 /** The versions that the lock file holds the ranges of deno.json at. */
 function readPins(): Readonly<Record<string, string>> {
+  const path = isUpToDate() ? OWN_LOCK : COMMITTED_LOCK;
   try {
-    return JSON.parse(Deno.readTextFileSync("deno.lock")).specifiers ?? {};
+    return JSON.parse(Deno.readTextFileSync(path)).specifiers ?? {};
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return {};
+    throw error;
+  }
+}
+
+/** Makes the copy of the lock file, unless it is there and newer. */
+function ownLock(): string {
+  if (!isUpToDate()) {
+    try {
+      Deno.writeTextFileSync(OWN_LOCK, Deno.readTextFileSync(COMMITTED_LOCK));
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+  return OWN_LOCK;
+}
+
+function isUpToDate(): boolean {
+  return modifiedMs(OWN_LOCK) >= modifiedMs(COMMITTED_LOCK);
+}
+
+function modifiedMs(path: string): number {
+  try {
+    return Deno.statSync(path).mtime?.getTime() ?? 0;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return -1;
     throw error;
   }
 }

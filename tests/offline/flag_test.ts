@@ -3,13 +3,11 @@ import { within } from "../_deadline.ts";
 import { MODULES, type Output, TestProject } from "./_project.ts";
 import { serveRegistry } from "./_registry.ts";
 
-/** Far more than the script takes, far less than a connection that hangs. */
-
 /** Nothing listens on the port for echoes of long ago. */
 const CLOSED = "http://127.0.0.1:7/";
 
 function assertReal(output: Output): void {
-  assertEquals(output, { code: 0, stdout: "", stderr: "" });
+  assertEquals(output, { code: 0, stdout: "--lock=.deno.lock\n", stderr: "" });
 }
 
 function assertStandIns(output: Output, reason: RegExp): void {
@@ -22,7 +20,7 @@ function assertStandIns(output: Output, reason: RegExp): void {
   );
 }
 
-Deno.test("flag.ts prints nothing where the registry answers", async () => {
+Deno.test("flag.ts leaves the packages as they are where the registry answers", async () => {
   using project = new TestProject();
   await using registry = serveRegistry();
   assertReal(await project.flag({ JSR_URL: registry.url }));
@@ -124,7 +122,7 @@ async function connectWithin(
   }
 }
 
-Deno.test("flag.ts prints nothing where the cache holds all packages, without a word to the registry", async () => {
+Deno.test("flag.ts leaves the packages as they are where the cache holds all packages, without a word to the registry", async () => {
   using project = new TestProject();
   const env = await (async () => {
     await using registry = serveRegistry();
@@ -167,16 +165,16 @@ Deno.test("flag.ts looks in the cache for the versions in the lock file", async 
     env.JSR_URL = registry.url;
     assertEquals((await project.run(["task", "use"], env)).code, 0);
   }
-  const lock = project.read("deno.lock");
+  const lock = project.read(".deno.lock");
   const pinned = /"(jsr:@std\/assert@[^"]+)": "([^"]+)"/.exec(lock)!;
   const [entry, specifier] = pinned;
   assertReal(await project.flag(env));
   project.write(
-    "deno.lock",
+    ".deno.lock",
     lock.replace(entry, `"${specifier}": "1.0.999"`),
   );
   assertStandIns(await project.flag(env), /\(no connection to /);
-  Deno.removeSync(`${project.path}/deno.lock`);
+  Deno.removeSync(`${project.path}/.deno.lock`);
   assertReal(await project.flag(env));
 });
 
@@ -191,5 +189,18 @@ Deno.test("flag.ts serves a task that is run from a subdirectory", async () => {
   assertEquals(code, 0);
   for (const line of stdout.trim().split("\n")) {
     assertMatch(line, /^file:\/\/.*\/offline\//);
+  }
+});
+
+Deno.test("flag.ts leaves the committed lock file as it is where the registry answers", async () => {
+  using project = new TestProject();
+  await using registry = serveRegistry();
+  const env = { JSR_URL: registry.url };
+  const committed = '{"version":"5"}';
+  project.write("deno.lock", committed);
+  for (let run = 0; run < 2; run++) {
+    assertEquals((await project.run(["task", "-q", "use"], env)).code, 0);
+    assertEquals(project.read("deno.lock"), committed);
+    assertMatch(project.read(".deno.lock"), /"jsr:@std\/assert@/);
   }
 });
