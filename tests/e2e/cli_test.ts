@@ -238,7 +238,7 @@ test("kvs set and import --dir refuse what a server refuses", async (root) => {
     [
       ["set", "k", "--file", tooLarge],
       "",
-      "error: Value of 33554433 bytes exceeds the limit of 33554432 bytes\n",
+      "error: Value of 33554433 bytes exceeds the limit of 33554432 bytes (--max-value-size)\n",
     ],
     [["import"], `${longKey}\tv\n`, longKeyMessage],
   ];
