@@ -9,6 +9,7 @@
  * @module
  */
 
+import { assertEquals } from "@std/assert";
 import type {
   EngineHandle,
   EngineName,
@@ -126,4 +127,19 @@ export function set(key: string, value: string): unknown {
 /** Requests as text, one a line. */
 export function lines(...requests: unknown[]): string {
   return requests.map((request) => `${JSON.stringify(request)}\n`).join("");
+}
+
+/** The answer to a request without a result, as a line. */
+export const OK = '{"Ok":null}\n';
+
+/** Makes so many of something at once. */
+export function times<T>(count: number, make: (i: number) => Promise<T>) {
+  return Promise.all(Array.from({ length: count }, (_, i) => make(i)));
+}
+
+/** Makes sure that so many Workers run jobs at the same time. */
+export async function assertSize({ run, words }: RunnerKit, threads: number) {
+  Atomics.store(words, MEETING, 0);
+  const met = await times(threads, () => run(get(`meet ${threads}`)));
+  assertEquals(met, Array(threads).fill(OK));
 }

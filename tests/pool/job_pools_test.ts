@@ -1,33 +1,23 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
+import { testsInChild } from "../_child_tests.ts";
 import { until, within } from "../_deadline.ts";
 import { ENGINE_NAMES } from "../../engine/directory.ts";
 import {
+  assertSize,
   COMPACTING,
   COUNTS,
   get,
   JOB_STRATEGIES,
   lines,
-  MEETING,
+  OK,
   RELEASED,
-  type RunnerKit,
   set,
   SYNCS,
+  times,
   withRunner,
 } from "./_unruly.ts";
 
-const OK = '{"Ok":null}\n';
-
-/** Makes so many of something at once. */
-function times<T>(count: number, make: (i: number) => Promise<T>) {
-  return Promise.all(Array.from({ length: count }, (_, i) => make(i)));
-}
-
-/** Makes sure that so many Workers run jobs at the same time. */
-async function assertSize({ run, words }: RunnerKit, threads: number) {
-  Atomics.store(words, MEETING, 0);
-  const met = await times(threads, () => run(get(`meet ${threads}`)));
-  assertEquals(met, Array(threads).fill(OK));
-}
+testsInChild(new URL("./_job_pools_deaths.ts", import.meta.url));
 
 for (const strategy of JOB_STRATEGIES) {
   for (const engine of ENGINE_NAMES) {
@@ -104,24 +94,6 @@ for (const strategy of JOB_STRATEGIES) {
           const text = new TextDecoder().decode(rest.answers);
           assertEquals(text, '{"Ok":"v0"}\n');
         });
-
-        await t.step("replaces a Worker that dies", async () => {
-          const others = times(many, (i) => run(get(`k${i}`)));
-          for (let death = 0; death < 2; death++) {
-            const { answers, isBroken } = await runBatch(lines(get("die")));
-            const text = new TextDecoder().decode(answers);
-            assertStringIncludes(text, '{"Err":"Worker died: ');
-            assertStringIncludes(text, "Died");
-            assertEquals(isBroken, true);
-          }
-          for (const [i, answer] of (await others).entries()) {
-            // Those that were with the dying Worker have its error.
-            if (answer.startsWith('{"Err":"Worker died')) continue;
-            assertEquals(answer, `{"Ok":"v${i}"}\n`);
-          }
-          await assertSize(kit, 2);
-          assertEquals(log.length, 2);
-        });
       });
     });
   }
@@ -140,27 +112,6 @@ for (const strategy of JOB_STRATEGIES) {
 }
 
 for (const strategy of ["shared-queue", "work-stealing"] as const) {
-  Deno.test(`JobRunner answers with an error while all Workers wait to be replaced (${strategy})`, () =>
-    withRunner({ strategy, threads: 2 }, async ({ run, log }) => {
-      await run(set("k", "v"));
-      const noneLeft = '{"Err":"No Worker is left: ';
-      let deaths = 0;
-      for (let answer = ""; !answer.startsWith(noneLeft); deaths++) {
-        assert(deaths < 20, answer);
-        // Whichever takes it dies; what comes too late for it is answered.
-        answer = await run(get("die"));
-      }
-      assert(deaths > 7, `None was left after ${deaths - 1} deaths`);
-      assertStringIncludes(await run(get("k")), noneLeft);
-      const waits = log.filter((line) => /another in \d+ s$/.test(line));
-      assert(waits.length >= 2, log.join("\n"));
-      // The first that is there serves all.
-      await until(
-        "the condition of the test",
-        async () => await run(get("k")) === '{"Ok":"v"}\n',
-      );
-    }));
-
   Deno.test(`JobRunner takes a batch larger than a request may be (${strategy})`, () => {
     const limits = { maxRequestBytes: 100 };
     return withRunner({ strategy, limits }, async ({ run, runBatch }) => {
