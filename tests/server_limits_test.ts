@@ -293,17 +293,22 @@ testPools("closes the connection of a client that does not read", {
   assertEquals(await oneShot(server.addr, set("big", value)), OK);
   using stuck = await connect(server.addr);
   await send(stuck, lines(...Array.from({ length: 40 }, () => get("big"))));
+  // One that waits to be accepted belongs to no process yet.
+  await until(
+    "the server to accept the connection",
+    () => countConnections(server.addr) === 1,
+  );
   await until(
     "the server to close the connection",
     () => countConnections(server.addr) === 0,
   );
   // Only what fitted into the buffers of the system is left.
-  const left = await receiveRest(stuck);
+  const left = await within("the rest", receiveRest(stuck));
   assert(left.length < 40 * value.length, `${left.length} characters`);
   // Who reads in time is served, however much it is.
   using reading = await connect(server.addr);
   const [answers] = await Promise.all([
-    receive(reading, 40),
+    within("40 answers", receive(reading, 40)),
     send(reading, lines(...Array.from({ length: 40 }, () => get("big")))),
   ]);
   assertEquals(answers.length, 40 * (value.length + '{"Ok":""}\n'.length));
