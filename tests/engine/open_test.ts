@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { until } from "../_deadline.ts";
 import { ENGINE_NAMES } from "../../engine/directory.ts";
 import type { EngineName, KvsEngine } from "../../engine/engine.ts";
 import { attachEngine, openEngine } from "../../engine/open.ts";
@@ -206,9 +207,13 @@ testEach(
         progress.push([done, total]);
       });
       // One round of eight is alive, and neither engine keeps twice of that.
-      assert(
-        bytesAfter <= bytesBefore / 4,
-        `${bytesBefore} bytes shrank only to ${bytesAfter}`,
+      // LevelDB may be busy with a table in the background, and keep it for now.
+      let leftBytes = bytesAfter;
+      await until(
+        `${bytesBefore} bytes to shrink to a quarter`,
+        async () =>
+          leftBytes <= bytesBefore / 4 ||
+          (leftBytes = (await store.compact()).bytesAfter) <= bytesBefore / 4,
       );
       assert(progress.length > 0);
       for (const [i, [done, total]] of progress.entries()) {
