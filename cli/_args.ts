@@ -1,3 +1,4 @@
+import { parseArgs } from "@std/cli/parse-args";
 import { UsageError } from "./_errors.ts";
 import { suggestionFor } from "./_suggestion.ts";
 
@@ -38,50 +39,82 @@ export function parseCommandArgs(
   operands: readonly string[],
 ): ParsedArgs {
   const { values, switches = [], mayBeEmpty = [] } = flags;
-  const found = new Map<string, string>();
+  const names = Object.keys(values);
+  const all = [...names, ...switches];
+  const refuse = (arg: string) => {
+    throw unknownOption(arg, all, operands);
+  };
   const given: string[] = [];
-  for (let i = 0; i < args.length; i++) {
-    const arg = args[i];
-    if (arg === "--") {
-      given.push(...args.slice(i + 1));
-      break;
-    }
-    if (!isOption(arg)) {
-      given.push(arg);
-      continue;
-    }
-    const [, name = "", inline] = /^--([^=]+)(?:=([^]*))?$/.exec(arg) ?? [];
-    const isSwitch = switches.includes(name);
-    if (!isSwitch && !Object.hasOwn(values, name)) {
-      throw unknownOption(arg, [...Object.keys(values), ...switches], operands);
-    }
-    if (found.has(name)) throw new UsageError(`--${name} is given twice`);
-    if (isSwitch) {
-      if (inline !== undefined) {
-        throw new UsageError(`--${name} takes no value, found "${inline}"`);
-      }
-      found.set(name, "");
-      continue;
-    }
-    const value = inline ?? args[++i];
-    if (
-      value === undefined || (value === "" && !mayBeEmpty.includes(name))
-    ) {
+  const parsed: ReturnType<typeof parseArgs> = parseArgs(
+    [...joinValues(args, flags, refuse)],
+    {
+      string: names,
+      boolean: switches,
+      collect: all,
+      "--": true,
+      unknown: (arg, key) => {
+        if (key !== undefined) refuse(arg);
+        // Not taken from `_`, which has numbers in place of some texts
+        given.push(arg);
+        return false;
+      },
+    },
+  );
+  given.push(...parsed["--"] ?? []);
+  const found = new Map<string, unknown>();
+  for (const name of all) {
+    const [value, ...more]: unknown[] = parsed[name] as unknown[];
+    if (value === undefined) continue;
+    if (more.length > 0) throw new UsageError(`--${name} is given twice`);
+    if (value === "" && !mayBeEmpty.includes(name)) {
       throw new UsageError(`--${name} needs a value`);
-    }
-    if (inline === undefined && isOption(value) && !/^-\d/.test(value)) {
-      throw new UsageError(
-        `--${name} needs a value; one that begins with - is written --${name}=${value}`,
-      );
     }
     found.set(name, value);
   }
   checkOperands(given, operands);
   return {
     operands: given,
-    value: (name) => found.get(name) ?? values[name],
+    value: (name) => {
+      const value = found.get(name);
+      return typeof value === "string" ? value : values[name];
+    },
     has: (name) => found.has(name),
   };
+}
+
+/**
+ * Joins flags to their values with `=`, where the parser by itself would take
+ * an operand "true" for the value of a switch, and "" or -1 for none.
+ */
+function* joinValues(
+  args: readonly string[],
+  { values, switches = [] }: Flags,
+  refuse: (arg: string) => void,
+): Generator<string> {
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i];
+    if (arg === "--") return yield* args.slice(i);
+    const [, name = "", inline] = /^--([^=]+)(?:=(.*))?$/s.exec(arg) ?? [];
+    if (switches.includes(name)) {
+      if (inline !== undefined) {
+        throw new UsageError(`--${name} takes no value, found "${inline}"`);
+      }
+      yield `${arg}=true`;
+    } else if (Object.hasOwn(values, name) && inline === undefined) {
+      const value = args[++i];
+      if (value === undefined) throw new UsageError(`--${name} needs a value`);
+      if (isOption(value) && !/^-\d/.test(value)) {
+        throw new UsageError(
+          `--${name} needs a value; one that begins with - is written --${name}=${value}`,
+        );
+      }
+      yield `${arg}=${value}`;
+    } else {
+      // The parser takes --no-name=value for --name=value
+      if (inline !== undefined && name.startsWith("no-")) refuse(arg);
+      yield arg;
+    }
+  }
 }
 
 /**

@@ -65,6 +65,10 @@ Deno.test("parseCommandArgs() refuses what it does not know", () => {
       [["k", "--frob"], 'Unknown option "--frob"'],
       [["k", "--frob=1"], 'Unknown option "--frob=1"'],
       [["k", "--no-json"], 'Unknown option "--no-json"'],
+      [["k", "--no-json=1"], 'Unknown option "--no-json=1"'],
+      [["k", "--no-dir=a"], 'Unknown option "--no-dir=a"'],
+      [["k", "--_=a"], 'Unknown option "--_=a"'],
+      [["k", "-_"], 'Unknown option "-_"'],
       [["k", "--dir.a", "1"], 'Unknown option "--dir.a"'],
       [["k", "--__proto__", "1"], 'Unknown option "--__proto__"'],
       [["k", "-j"], 'Unknown option "-j"'],
@@ -98,6 +102,11 @@ Deno.test("parseCommandArgs() takes an empty value where a flag may have one", (
   for (const args of [["--dir="], ["--dir", ""]]) {
     assertEquals(parseCommandArgs(args, flags, []).value("dir"), "");
   }
+  assertThrows(
+    () => parseCommandArgs(["--dir"], flags, []),
+    UsageError,
+    "--dir needs a value",
+  );
   assertThrows(
     () => parseCommandArgs(["--addr="], flags, []),
     UsageError,
