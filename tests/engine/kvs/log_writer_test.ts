@@ -177,13 +177,13 @@ Deno.test("LogWriter.write() fails only the writes that the index has no room fo
   }
   // The height of a node is drawn anew at each try, so even a key that has just
   // been denied may fit; a long one does not.
-  const long = "a much longer key than the others".repeat(5);
+  const long = "a much longer key than the others".repeat(1_000);
   const before = log.records().flat().length;
   const [denied, overwritten, removed, deniedToo] = log.write(
     [long, "v"],
     ["key 1", "w"],
     ["key 2"],
-    ["a much longer key than the one removed".repeat(5), "v"],
+    ["a much longer key than the one removed".repeat(1_000), "v"],
   );
   assertInstanceOf(denied, IndexFullError);
   assertEquals([overwritten, removed], [true, true]);
