@@ -292,9 +292,12 @@ class PatientTimers implements Disposable {
   readonly #setTimeout = globalThis.setTimeout;
 
   constructor() {
-    globalThis.setTimeout =
-      ((run: () => void, ms = 0) =>
-        this.#setTimeout(run, ms < 100 ? ms : 60_000)) as typeof setTimeout;
+    globalThis.setTimeout = ((run: () => void, ms = 0) =>
+      this.#setTimeout.call(
+        globalThis,
+        run,
+        ms < 100 ? ms : 60_000,
+      )) as typeof setTimeout;
   }
 
   [Symbol.dispose](): void {

@@ -673,7 +673,9 @@ Deno.test("KvStore.stats() tells live bytes from dead ones", async () => {
   assertEquals(stats.liveBytes! + deadBytes!, diskBytes);
   assert(stats.indexUsedBytes! > emptier - 200);
   assert(stats.indexUsedBytes! < stats.indexLimitBytes!);
-  assertEquals(KvStore.attach(store.share()).stats(), stats);
+  const clone = KvStore.attach(store.share());
+  assertEquals(clone.stats(), stats);
+  await clone.close();
   await store.compact();
   const compacted = store.stats();
   assertEquals(compacted.keys, 2);
