@@ -1,6 +1,7 @@
 import { type Log, LOG_FORMATS, LOG_LEVELS, makeLog } from "../monitor/log.ts";
 import type { ParsedArgs } from "./_args.ts";
 import { explain, UsageError } from "./_errors.ts";
+import { complain } from "./_output.ts";
 
 /** The flags that say how to log, and what. */
 export const LOG_FLAGS = { log: "text", "log-level": "info" };
@@ -26,7 +27,7 @@ export async function withLog(
 ): Promise<number> {
   const format = chosen(args, "log", LOG_FORMATS);
   const level = chosen(args, "log-level", LOG_LEVELS);
-  const log = makeLog({ format, level });
+  const log = makeLog({ format, level, write: complain });
   try {
     return await run(log);
   } catch (error) {

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { report } from "../engine/report.ts";
+
 /** How much an event matters. */
 export type LogLevel = "info" | "warn" | "error";
 
@@ -77,7 +79,7 @@ const CONTROLS = /[\u0000-\u001f\u007f-\u009f]+/g;
 export function makeLog({
   format = "text",
   level: least = "info",
-  write = console.error,
+  write = report,
 }: LogOptions = {}): Log {
   return (level, message, fields = {}) => {
     if (LOG_LEVELS.indexOf(level) < LOG_LEVELS.indexOf(least)) return;

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { report } from "../report.ts";
 import { memoryLimit } from "./memory_limit.ts";
 import { type Damage, describeDamage } from "./segment.ts";
 
@@ -20,5 +21,5 @@ export function defaultIndexBytes(): number {
 
 /** Reports damage on standard error. */
 export function reportDamage(damage: Damage): void {
-  console.error(describeDamage(damage));
+  report(describeDamage(damage));
 }

@@ -24,6 +24,7 @@ import type {
 import { ClosedError, WritesRefusedError } from "../errors.ts";
 import { removeInstanceLocks } from "../instance_lock.ts";
 import { checkStoreOptions } from "../options.ts";
+import { report } from "../report.ts";
 import { Compactor } from "./compactor.ts";
 import { Control } from "./control.ts";
 import { defaultIndexBytes, reportDamage } from "./defaults.ts";
@@ -572,5 +573,5 @@ export class KvStore implements KvsEngine {
 }
 
 function reportFailure({ message }: Error): void {
-  console.error(message);
+  report(message);
 }

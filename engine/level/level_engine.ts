@@ -22,6 +22,7 @@ import type {
 import { ClosedError } from "../errors.ts";
 import { BatchWriter, type Operation } from "./batch_writer.ts";
 import { checkEngineOptions } from "../options.ts";
+import { report } from "../report.ts";
 import { checkWellFormed, encodeText } from "../text.ts";
 import { compactAll, sizeOf } from "./compaction.ts";
 import { type LevelDatabase, openAnew } from "./database.ts";
@@ -104,7 +105,7 @@ export class LevelEngine implements KvsEngine {
     db: LevelDatabase,
     handle: LevelHandle,
     hold: DataDirectory | Attachment,
-    onFailure: OnFailure = ({ message }) => console.error(message),
+    onFailure: OnFailure = ({ message }) => report(message),
   ) {
     this.#db = db;
     this.#handle = handle;
