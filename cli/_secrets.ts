@@ -71,14 +71,17 @@ export function readCertificates(flag: string, path: string): string {
 }
 
 /**
- * Opens a file that a flag names, for reading.
+ * Opens a file for reading.
  *
- * @param flag The flag, for the error.
+ * @param flag The flag that names it, if one does, for the error.
  * @param path The file.
  * @returns The file.
  * @throws {Error} If that fails.
  */
-export function openFile(flag: string, path: string): Deno.FsFile {
+export function openFile(
+  flag: string | undefined,
+  path: string,
+): Deno.FsFile {
   return reading(flag, path, (path) => {
     const file = Deno.openSync(path);
     if (file.statSync().isFile || !file.statSync().isDirectory) return file;
@@ -87,15 +90,21 @@ export function openFile(flag: string, path: string): Deno.FsFile {
   });
 }
 
-function reading<T>(flag: string, path: string, read: (path: string) => T): T {
+function reading<T>(
+  flag: string | undefined,
+  path: string,
+  read: (path: string) => T,
+): T {
   try {
     return read(path);
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     const reason = error instanceof Deno.errors.NotFound
       ? "it does not exist"
-      : error.message;
-    throw new Error(`Cannot read --${flag} "${path}": ${reason}`, {
+      // The path is there already.
+      : error.message.replace(/: (open|readfile) '[^]*'$/, "");
+    const named = flag === undefined ? "" : `--${flag} `;
+    throw new Error(`Cannot read ${named}"${path}": ${reason}`, {
       cause: error,
     });
   }

@@ -17,7 +17,11 @@ import type { Command } from "./_command.ts";
 import { counted } from "./_counted.ts";
 import { UsageError } from "./_errors.ts";
 import { writeText } from "./_output.ts";
-import { withBar } from "./_progress.ts";
+import {
+  formatBytesProgress,
+  type Progress,
+  withProgress,
+} from "./_progress.ts";
 
 /** `kvs check`. */
 export const check: Command = {
@@ -71,18 +75,20 @@ function lock(dir: string, isRepair: boolean): DataDirectory | undefined {
 }
 
 async function checkWithProgress(path: string): Promise<CheckReport> {
-  if (!Deno.stderr.isTerminal()) return checkStore(path);
-  return await withBar({}, async (bar) => {
+  const isShown = Deno.stderr.isTerminal();
+  if (!isShown) return checkStore(path);
+  const run = async (progress: Progress) => {
     const steps = checkSteps(path);
     for (;;) {
       const { done, value } = steps.next();
       if (done) return value;
-      bar.max = value.totalBytes;
-      bar.value = value.doneBytes;
+      progress.done = value.doneBytes;
+      progress.total = value.totalBytes;
       // The bar is drawn by a timer.
       await setImmediate();
     }
-  });
+  };
+  return await withProgress(run, isShown, formatBytesProgress);
 }
 
 function describe(

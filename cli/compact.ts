@@ -3,7 +3,7 @@ import { parseCommandArgs } from "./_args.ts";
 import { formatBytes } from "./_bytes.ts";
 import type { Command } from "./_command.ts";
 import { writeText } from "./_output.ts";
-import { withBar } from "./_progress.ts";
+import { formatBytesProgress, withProgress } from "./_progress.ts";
 import {
   type Target,
   TARGET_FLAGS,
@@ -46,12 +46,14 @@ Examples:
 
 async function compactWithProgress(target: Target): Promise<CompactionReport> {
   // A server does not tell how far it is.
-  if ("scanPage" in target || !Deno.stderr.isTerminal()) {
-    return await target.compact();
-  }
-  return await withBar({}, (bar) =>
-    target.compact((doneBytes, totalBytes) => {
-      bar.max = totalBytes;
-      bar.value = doneBytes;
-    }));
+  if ("scanPage" in target) return await target.compact();
+  return await withProgress(
+    (progress) =>
+      target.compact((doneBytes, totalBytes) => {
+        progress.done = doneBytes;
+        progress.total = totalBytes;
+      }),
+    undefined,
+    formatBytesProgress,
+  );
 }

@@ -7,6 +7,7 @@ import { writeText } from "./_output.ts";
 import { type LineFormat, PairParser } from "./_pair_parser.ts";
 import { type PairSink, sinkOf } from "./_pair_sink.ts";
 import { type Progress, withProgress } from "./_progress.ts";
+import { openFile } from "./_secrets.ts";
 import {
   TARGET_FLAGS,
   TARGET_HELP,
@@ -41,7 +42,10 @@ Examples:
     }, ["[FILE]"]);
     const [path = "-"] = parsed.operands;
     const parser = new PairParser(parseFormat(parsed.value("format")));
-    using file = path === "-" ? undefined : openFile(path);
+    using file = path === "-" ? undefined : openFile(undefined, path);
+    // It would be drawn over what is being typed.
+    const isTyped = file === undefined && Deno.stdin.isTerminal();
+    const isShown = Deno.stderr.isTerminal() && !isTyped;
     const pairs = await withTarget(
       parsed,
       (target) =>
@@ -49,7 +53,7 @@ Examples:
           progress.total = file?.statSync().size ?? 0;
           const sink = sinkOf(target);
           return importAll(file ?? Deno.stdin, parser, sink, progress);
-        }),
+        }, isShown),
       true,
     );
     return writeText(
@@ -81,15 +85,6 @@ async function importAll(
       progress.pairs === 1 ? "is" : "are"
     } imported`,
   );
-}
-
-function openFile(path: string): Deno.FsFile {
-  try {
-    return Deno.openSync(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    throw new Error(`Cannot read "${path}": it does not exist`);
-  }
 }
 
 function parseFormat(text: string | undefined): LineFormat | undefined {

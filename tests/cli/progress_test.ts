@@ -1,5 +1,9 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { formatProgress, withProgress } from "../../cli/_progress.ts";
+import {
+  formatBytesProgress,
+  formatProgress,
+  withProgress,
+} from "../../cli/_progress.ts";
 
 Deno.test("formatProgress() tells the rate, and the time that is left", () => {
   const show = (time: number, pairs: number, done: number, total: number) =>
@@ -31,5 +35,20 @@ Deno.test("withProgress() returns what it ran for, and fails as that does", asyn
     () => withProgress(() => Promise.reject(new Error("no disk")), false),
     Error,
     "no disk",
+  );
+});
+
+Deno.test("formatBytesProgress() tells how much is done, and the time that is left", () => {
+  const show = (time: number, done: number, total: number) =>
+    formatBytesProgress({ time, progressBar: "#--" }, {
+      pairs: 0,
+      done,
+      total,
+    });
+  assertEquals(show(0, 0, 0), "[#--]");
+  assertEquals(show(0, 0, 2_048), "[#--] 0 bytes of 2.0 KiB");
+  assertEquals(
+    show(2_000, 2 ** 20, 5 * 2 ** 20),
+    "[#--] 1.0 MiB of 5.0 MiB, 00:08 left",
   );
 });

@@ -286,7 +286,7 @@ export function commandLine(
 }
 
 /** Waits for something, and kills the process if it takes too long. */
-async function inTime<T>(
+export async function inTime<T>(
   promise: Promise<T>,
   child: Deno.ChildProcess,
 ): Promise<T> {

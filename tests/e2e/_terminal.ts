@@ -12,6 +12,9 @@ const DEADLINE_MS = 60_000;
 /** What Ctrl-C types. */
 export const CTRL_C = "\x03";
 
+/** What Ctrl-D types. */
+export const CTRL_D = "\x04";
+
 /** What a command on a terminal has come to. */
 export interface TerminalResult {
   readonly code: number;
@@ -23,10 +26,18 @@ export interface TerminalResult {
 
 /** How to run a command on a terminal. */
 export interface TerminalOptions {
-  /** What is typed once the screen shows `after`. */
-  readonly type?: { readonly keys: string; readonly after: string };
+  /** What is typed once the screen shows `after`; without it at once. */
+  readonly type?: { readonly keys: string; readonly after?: string };
   /** What a shell appends to the command, such as `> FILE`. */
   readonly redirect?: string;
+  /** A program that runs the command, with its own arguments. */
+  readonly through?: readonly string[];
+  /**
+   * How wide the terminal is.
+   *
+   * @default {80}
+   */
+  readonly columns?: number;
 }
 
 /** Why there can be no terminal here; `undefined` where there can. */
@@ -61,15 +72,15 @@ export function testOnTerminal(name: string, fn: () => Promise<void>): void {
  */
 export async function kvsOnTerminal(
   args: readonly string[],
-  { type, redirect = "" }: TerminalOptions = {},
+  { type, redirect = "", through = [], columns = 80 }: TerminalOptions = {},
 ): Promise<TerminalResult> {
-  const command = commandLine(args).map(quoted).join(" ");
+  const command = [...through, ...commandLine(args)].map(quoted).join(" ");
   const child = new Deno.Command("script", {
     args: [
       "--quiet",
       "--return",
       "--command",
-      `exec ${command} ${redirect}`,
+      `stty cols ${columns}; exec ${command} ${redirect}`,
       "/dev/null",
     ],
     env: { NO_COLOR: "1", TERM: "xterm", SHELL: "/bin/sh" },
@@ -84,15 +95,19 @@ export async function kvsOnTerminal(
   }, DEADLINE_MS);
   const keyboard = child.stdin.getWriter();
   let sent = "";
-  let typed = false;
+  let typed = type === undefined;
+  const typeIfDue = async () => {
+    if (type === undefined || typed || !sent.includes(type.after ?? "")) return;
+    typed = true;
+    await keyboard.write(new TextEncoder().encode(type.keys));
+  };
   try {
+    await typeIfDue();
     for await (
       const text of child.stdout.pipeThrough(new TextDecoderStream())
     ) {
       sent += text;
-      if (type === undefined || typed || !sent.includes(type.after)) continue;
-      typed = true;
-      await keyboard.write(new TextEncoder().encode(type.keys));
+      await typeIfDue();
     }
     const { code } = await child.status;
     if (late) {
@@ -102,31 +117,44 @@ export async function kvsOnTerminal(
         }; it has sent ${JSON.stringify(sent)}`,
       );
     }
-    return { code, sent, screen: screenOf(sent) };
+    return { code, sent, screen: screenOf(sent, columns) };
   } finally {
     clearTimeout(timer);
     await keyboard.close().catch(() => {});
   }
 }
 
-/** What a screen shows after what was sent to it. */
-export function screenOf(sent: string): string[] {
+/**
+ * What a screen shows after what was sent to it.
+ *
+ * @param sent All of it.
+ * @param columns How wide the screen is: a longer line goes on in the next.
+ * @returns The lines, the one that the cursor is in as the last.
+ * @throws {Error} If there is a control sequence that it does not know.
+ */
+export function screenOf(sent: string, columns: number): string[] {
   const lines = [""];
   let column = 0;
   // deno-lint-ignore no-control-regex
   for (const part of sent.match(/\x1b\[[0-9;]*[A-Za-z]|[^]/gu) ?? []) {
-    const line = lines[lines.length - 1];
-    if (part === "\n") {
+    if (part === "\r") {
+      column = 0;
+    } else if (part === "\n") {
       lines.push("");
       column = 0;
-    } else if (part === "\r") column = 0;
-    else if (part === "\x1b[K") lines[lines.length - 1] = line.slice(0, column);
-    else if (part.startsWith("\x1b")) {
-      throw new Error(`Unexpected control sequence ${JSON.stringify(part)}`);
-    } else {
-      lines[lines.length - 1] = line.slice(0, column) + part +
-        line.slice(column + 1);
+    } else if (part === "\x1b[K") {
+      lines.push(lines.pop()!.slice(0, column));
+    } else if (part === "\t" || part >= " ") {
+      // At its end a line goes on in the next one only when there is more.
+      if (column === columns) {
+        lines.push("");
+        column = 0;
+      }
+      const line = lines.pop()!.padEnd(column);
+      lines.push(line.slice(0, column) + part + line.slice(column + 1));
       column++;
+    } else {
+      throw new Error(`Unexpected control sequence ${JSON.stringify(part)}`);
     }
   }
   return lines;
