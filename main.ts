@@ -19,6 +19,7 @@ import { VERSION } from "./version.ts";
 async function main(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args;
   try {
+    args.forEach(checkArgument);
     if (name === undefined) throw new UsageError("A command is missing");
     if (name === "-V" || name === "--version") return writeVersion();
     const isHelp = name === "-h" || name === "--help";
@@ -36,6 +37,14 @@ async function main(args: readonly string[]): Promise<number> {
     complain(`Try '${help}'`);
     return 2;
   }
+}
+
+/** The runtime puts U+FFFD where an argument is not UTF-8. */
+function checkArgument(arg: string): void {
+  if (!arg.includes("\ufffd")) return;
+  throw new UsageError(
+    `Argument "${arg}" holds U+FFFD, or bytes that are not UTF-8 text`,
+  );
 }
 
 function writeVersion(): number {

@@ -1,7 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import { setImmediate } from "node:timers/promises";
 import { JsonBytes } from "../protocol/json_bytes.ts";
-import { counted } from "./_counted.ts";
+import { notText } from "./_no_text.ts";
 import { writeBytes } from "./_output.ts";
 import type { Pair } from "./_pairs.ts";
 
@@ -9,7 +9,6 @@ import type { Pair } from "./_pairs.ts";
 const GATHER_BYTES = 256 * 1024;
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder();
 const KEY_HEAD = encoder.encode('{"key":"');
 const VALUE_BETWEEN = encoder.encode('","value":"');
 const TAIL = encoder.encode('"}\n');
@@ -22,9 +21,6 @@ export type PairFormat =
   | "json"
   /** A line of key, tab and value each, as they are. */
   | "text";
-
-/** So many keys are named of those whose pairs were left out. */
-const MAX_NAMED = 10;
 
 /**
  * Prints pages of pairs on standard output. One that is not UTF-8 text, which a
@@ -44,13 +40,13 @@ export async function printPairs(
 ): Promise<boolean> {
   const out = new JsonBytes();
   const append = format === "json" ? appendJson : appendText;
-  const leftOut = new LeftOut();
+  const leftOut: (string | Uint8Array)[] = [];
   for await (const page of pages) {
     for (const pair of page) {
       const start = out.length;
       if (pair.isUnreadable || !append(out, pair)) {
         out.cut(start);
-        leftOut.add(pair.key);
+        leftOut.push(pair.key);
       }
       if (out.length < GATHER_BYTES) continue;
       if (!writeBytes(out.bytes())) return false;
@@ -61,33 +57,8 @@ export async function printPairs(
     await setImmediate();
   }
   const isRead = writeBytes(out.bytes());
-  leftOut.throwIfAny();
+  if (leftOut.length > 0) throw notText("print", leftOut);
   return isRead;
-}
-
-/** The pairs that could not be printed. */
-class LeftOut {
-  #count = 0;
-  readonly #names: string[] = [];
-
-  add(key: string | Uint8Array): void {
-    this.#count++;
-    if (this.#names.length === MAX_NAMED) return;
-    const text = typeof key === "string" ? key : decoder.decode(key);
-    this.#names.push(JSON.stringify(text));
-  }
-
-  throwIfAny(): void {
-    if (this.#count === 0) return;
-    const more = this.#count - this.#names.length;
-    throw new Error(
-      `Left out ${
-        counted(this.#count, "pair")
-      } not of UTF-8 text, with the key${this.#count === 1 ? "" : "s"} ${
-        this.#names.join(", ")
-      }${more > 0 ? ` and ${more} more` : ""}`,
-    );
-  }
 }
 
 /** Returns whether it could; if not, it may have appended a part. */

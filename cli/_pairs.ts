@@ -1,9 +1,9 @@
-import type { KvsClient } from "../client.ts";
+import type { ClientScanPage, KvsClient } from "../client.ts";
 import type { ScanEntry } from "../engine/engine.ts";
 import { scanPages } from "../engine/scan.ts";
-import { KvsError } from "../protocol/client_error.ts";
 import type { ParsedArgs } from "./_args.ts";
 import { UsageError } from "./_errors.ts";
+import { isNoText } from "./_no_text.ts";
 import type { Source } from "./_target.ts";
 
 /** A key and its value, as text or as UTF-8, whichever is there already. */
@@ -107,9 +107,9 @@ async function readPage(
     const { entries, more } = await source.scanPage(range);
     return { entries: entries.map(([key, value]) => ({ key, value })), more };
   } catch (error) {
-    if (range.keys || !isNoText(error)) throw error;
+    if (!isNoText(error)) throw error;
   }
-  const { entries, more } = await source.scanPage({ ...range, keys: true });
+  const { entries, more } = await readKeys(source, range);
   const readOne = async ([key]: readonly [string, string?]) => {
     try {
       const page = await source.scanPage({ start: key, limit: 1 });
@@ -124,8 +124,22 @@ async function readPage(
   return { entries: (await Promise.all(entries.map(readOne))).flat(), more };
 }
 
-function isNoText(error: unknown): boolean {
-  return error instanceof KvsError && /not UTF-8 text/.test(error.message);
+/** Reads the keys of a page. One that is no text can't be gone past. */
+async function readKeys(
+  source: Pick<KvsClient, "scanPage">,
+  range: Parameters<KvsClient["scanPage"]>[0],
+): Promise<ClientScanPage> {
+  try {
+    return await source.scanPage({ ...range, keys: true });
+  } catch (error) {
+    if (!isNoText(error)) throw error;
+    const after = range.after === undefined
+      ? ""
+      : ` after ${JSON.stringify(range.after)}`;
+    throw new Error(
+      `Cannot read on${after}: a key is not UTF-8 text, which the server can't tell; use --dir DIR, with --read-only beside the server`,
+    );
+  }
 }
 
 /** Reads the value of `--limit`. */

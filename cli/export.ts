@@ -22,8 +22,8 @@ The pairs are those of one moment, the one when the command began, whatever is
 written meanwhile. Through a server (--addr) of engine kvs the first ones come
 when it has loaded an index for them, about a second for a million keys.
 
-A pair that is no UTF-8 text, which a program can have set, is left out; the
-command names its key and then exits with 1.
+A pair that is not UTF-8 text, which a program can have set, is left out; at the
+end the command names its key and exits with 1.
 
 Options:
 ${SOURCE_HELP}  -h, --help        show this help

@@ -1,5 +1,6 @@
 import { parseCommandArgs } from "./_args.ts";
 import type { Command } from "./_command.ts";
+import { isNoText, notText } from "./_no_text.ts";
 import { writeText } from "./_output.ts";
 import {
   type Source,
@@ -16,7 +17,8 @@ const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 export const get: Command = {
   help:
     `Prints the value of each key, or "Key not found", on a line of its own. A value
-that is no UTF-8 text, which a program can have set, is an error.
+that is not UTF-8 text, which a program can have set, is an error that names its
+key; nothing is printed then.
 
 Usage: kvs get KEY... [OPTIONS]
 
@@ -42,26 +44,36 @@ Examples:
       async (source) =>
         await Promise.all(keys.map((key) => readText(source, key))),
     );
-    const lines = keys.map((key, i) =>
-      parsed.has("json")
-        ? JSON.stringify({ key, value: values[i] ?? null })
-        : values[i] ?? "Key not found"
-    );
+    const unreadable = keys.filter((_, i) => values[i] === null);
+    if (unreadable.length > 0) throw notText("print", unreadable);
+    const lines = keys.map((key, i) => {
+      const value = values[i] ?? null;
+      return parsed.has("json")
+        ? JSON.stringify({ key, value })
+        : value ?? "Key not found";
+    });
     return writeText(lines.map((line) => `${line}\n`).join(""));
   },
 };
 
-/** The value of a key, without a byte replaced. */
+/** The value of a key, without a byte replaced; `null` if it is no text. */
 async function readText(
   source: Source,
   key: string,
-): Promise<string | undefined> {
-  if ("scanPage" in source) return await source.get(key);
+): Promise<string | undefined | null> {
+  if ("scanPage" in source) {
+    try {
+      return await source.get(key);
+    } catch (error) {
+      if (!isNoText(error)) throw error;
+      return null;
+    }
+  }
   const value = await source.getBytes(encoder.encode(key));
   if (value === undefined) return undefined;
   try {
     return decoder.decode(value);
   } catch {
-    throw new Error(`Value of ${JSON.stringify(key)} is not UTF-8 text`);
+    return null;
   }
 }

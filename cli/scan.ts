@@ -21,8 +21,8 @@ newlines themselves, --json tells them apart.
 A key that is there all the while is printed once; one that others set or remove
 meanwhile may be or not.
 
-A pair that is no UTF-8 text, which a program can have set, is left out; the
-command names its key and then exits with 1.
+A pair that is not UTF-8 text, which a program can have set, is left out; at the
+end the command names its key and exits with 1.
 
 Options:
   --prefix P        only keys that begin with P
