@@ -3,15 +3,20 @@
  *
  * @param name Its name.
  * @returns Its value; `undefined` if it is not set, or may not be read.
- * @throws {Error} If it is no text; the message does not repeat it.
+ * @param noText Makes the error for one that is no text; unlike the runtime's
+ * it should not repeat the value.
+ * @throws {Error} What `noText` made.
  */
-export function readVariable(name: string): string | undefined {
+export function readVariable(
+  name: string,
+  noText = () => new Error(`Environment variable ${name} is not Unicode text`),
+): string | undefined {
   const { state } = Deno.permissions.querySync({ name: "env", variable: name });
   if (state !== "granted") return undefined;
   try {
     return Deno.env.get(name);
   } catch (error) {
     if (!(error instanceof Deno.errors.InvalidData)) throw error;
-    throw new Error(`Environment variable ${name} is not Unicode text`);
+    throw noText();
   }
 }

@@ -1,3 +1,4 @@
+import { readVariable } from "./_environment.ts";
 import { holdsCertificate } from "../protocol/dial.ts";
 import { checkedToken } from "../protocol/token.ts";
 import type { Log } from "../monitor/log.ts";
@@ -25,7 +26,7 @@ export function readToken(
   log?: Log,
 ): string | undefined {
   if (path === undefined) {
-    const token = readVariable();
+    const token = readVariable(VARIABLE, () => noText(VARIABLE));
     return token === undefined ? undefined : checked(token, VARIABLE);
   }
   const from = `File "${path}"`;
@@ -107,21 +108,6 @@ function reading<T>(
     throw new Error(`Cannot read ${named}"${path}": ${reason}`, {
       cause: error,
     });
-  }
-}
-
-function readVariable(): string | undefined {
-  const { state } = Deno.permissions.querySync({
-    name: "env",
-    variable: VARIABLE,
-  });
-  if (state !== "granted") return undefined;
-  try {
-    return Deno.env.get(VARIABLE);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.InvalidData)) throw error;
-    // The runtime's message repeats the value.
-    throw noText(VARIABLE);
   }
 }
 

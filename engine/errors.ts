@@ -88,3 +88,13 @@ export class LockedError extends Error {
     this.addr = addr;
   }
 }
+
+/**
+ * Makes an error of whatever was thrown.
+ *
+ * @param thrown What was thrown.
+ * @returns The same if it is an error.
+ */
+export function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown));
+}

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { asError } from "../engine/errors.ts";
 import type { EngineHandle, KvsEngine } from "../engine/engine.ts";
 import { workerScope } from "../engine/worker_scope.ts";
 import { Monitor, type MonitorHandle } from "../monitor/monitor.ts";
@@ -199,8 +200,4 @@ function sourceOf(
   return work.isStealing
     ? fromOwnDeque(words, worker, work.workers, onShared)
     : fromSharedQueue(words);
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
 }

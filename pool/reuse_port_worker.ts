@@ -4,6 +4,7 @@
  * @module
  */
 
+import { asError } from "../engine/errors.ts";
 import type { EngineHandle, KvsEngine } from "../engine/engine.ts";
 import { attachEngine, openSnapshot } from "../engine/open.ts";
 import { workerScope } from "../engine/worker_scope.ts";
@@ -163,8 +164,4 @@ function log(level: LogLevel, message: string): void {
 
 function reportFailure(error: Error): void {
   log("error", error.message);
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
 }

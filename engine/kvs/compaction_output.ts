@@ -4,6 +4,7 @@
  * @module
  */
 
+import { asError } from "../errors.ts";
 import type { Control } from "./control.ts";
 import type { LogPointer } from "./log_pointer.ts";
 import { SEGMENT_HEADER_BYTES, segmentPath } from "./segment.ts";
@@ -150,7 +151,7 @@ export class CompactionOutput implements Disposable {
     this.#sizeBytes += bytes.length;
     const { control } = this.#context;
     const id = this.#id;
-    control.locked(() => {
+    this.#locked(() => {
       control.copied(id, this.#sizeBytes, this.#minSequence);
       if (this.#tombstoneBytes > 0) {
         control.segments.addTombstones(id, this.#tombstoneBytes);
@@ -165,7 +166,7 @@ export class CompactionOutput implements Disposable {
     const { control, index } = this.#context;
     let failure: unknown;
     for (let at = 0; at < moves.length; at += MOVES_PER_LOCK) {
-      control.locked(() => {
+      this.#locked(() => {
         for (const { key, from, to } of moves.slice(at, at + MOVES_PER_LOCK)) {
           let moved = false;
           try {
@@ -181,6 +182,19 @@ export class CompactionOutput implements Disposable {
       });
     }
     if (failure !== undefined) throw failure;
+  }
+
+  /** Without the lock the table would not know of what the file has. */
+  #locked(change: () => void): void {
+    const { control } = this.#context;
+    try {
+      control.locked(change);
+    } catch (error) {
+      control.refuseWrites(
+        `copies could not be counted: ${asError(error).message}`,
+      );
+      throw error;
+    }
   }
 
   #forgetGathered(): void {

@@ -6,7 +6,7 @@
  */
 
 import type { CompactionReport } from "../engine.ts";
-import { ClosedError, WritesRefusedError } from "../errors.ts";
+import { asError, ClosedError, WritesRefusedError } from "../errors.ts";
 import { type Holder, InstanceLock, UNKNOWN_HOLDER } from "../instance_lock.ts";
 import { Rounds } from "./rounds.ts";
 import {
@@ -218,8 +218,13 @@ export class Control {
 
   /** Lets no instance write or read any more. */
   close(): void {
-    // With the lock: an append that has begun comes to its end first.
-    this.locked(() => Atomics.store(this.#words, CLOSED, 1));
+    try {
+      // With the lock: an append that has begun comes to its end first.
+      this.locked(() => Atomics.store(this.#words, CLOSED, 1));
+    } finally {
+      // Nor may another begin if the lock was not to be had.
+      Atomics.store(this.#words, CLOSED, 1);
+    }
   }
 
   /**
@@ -268,7 +273,7 @@ export class Control {
   /** Refuses writes from now on, and returns the error to be thrown. */
   syncFailed(path: string, error: unknown): unknown {
     Atomics.store(this.#words, SYNC_FAILED, 1);
-    this.refuseWrites(`sync of "${path}" failed: ${messageOf(error)}`);
+    this.refuseWrites(`sync of "${path}" failed: ${asError(error).message}`);
     return error;
   }
 
@@ -441,11 +446,6 @@ export class Control {
     this.#report[1] = report?.bytesAfter ?? 0;
     Atomics.store(this.#words, COMPACTION_FAILED, report === undefined ? 1 : 0);
   }
-}
-
-/** What an error says, in a line. */
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 /** A clock of all threads, in ms. It wraps at 32 bits: only differences count. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { asError } from "../errors.ts";
 import type { TextWrite, Write, WriteOutcome } from "../engine.ts";
 import type { Control } from "./control.ts";
 import { emptyPointer, type LogPointer } from "./log_pointer.ts";
@@ -250,8 +251,4 @@ export class LogWriter {
 /** The bytes of a key or value, valid until the room is used again. */
 function bytesOf(given: Uint8Array | string, room: TextBytes): Uint8Array {
   return given instanceof Uint8Array ? given : room.encode(given);
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
 }

@@ -5,7 +5,8 @@
  */
 
 import { openDirectory, openIfExists, writeAll } from "../files.ts";
-import { type Control, messageOf } from "./control.ts";
+import { asError } from "../errors.ts";
+import type { Control } from "./control.ts";
 import { createSegment, SEGMENT_HEADER_BYTES, segmentPath } from "./segment.ts";
 
 /** How often an instance looks whether it still needs its file, in ms. */
@@ -80,7 +81,7 @@ export class SegmentAppender {
         // The file's end is unknown now, so nothing may be appended to it.
         this.#control.refuseWrites(
           `"${path}" could not be cut off after a failed write: ${
-            messageOf(again)
+            asError(again).message
           }`,
         );
       }
@@ -120,14 +121,15 @@ export function closeWhenIdle(
 }
 
 /**
- * Makes all that was appended durable, in this thread.
+ * Makes all that was appended durable, in this thread. It is not for those who
+ * wait for a sync: where the one that leads has just failed and not said so yet,
+ * this one may find nothing wrong.
  *
  * @param directory The data directory.
  * @param control The store's shared state.
  * @throws {Error} If the disk fails; then writes are refused.
  */
 export function syncAppends(directory: string, control: Control): void {
-  const ticket = control.appendedTicket;
   const { sealed, active } = control.unsyncedSegments();
   for (const id of active === 0 ? sealed : [...sealed, active]) {
     syncSegment(directory, control, id);
@@ -135,7 +137,6 @@ export function syncAppends(directory: string, control: Control): void {
   using names = openDirectory(directory);
   control.orRefuseWrites(directory, () => names?.syncSync());
   control.markSynced(sealed);
-  control.synced(ticket);
 }
 
 /**

@@ -21,7 +21,7 @@ import type {
   Write,
   WriteOutcome,
 } from "../engine.ts";
-import { ClosedError, WritesRefusedError } from "../errors.ts";
+import { asError, ClosedError, WritesRefusedError } from "../errors.ts";
 import { removeInstanceLocks } from "../instance_lock.ts";
 import { checkStoreOptions } from "../options.ts";
 import { report } from "../report.ts";
@@ -383,8 +383,7 @@ export class KvStore implements KvsEngine {
       try {
         if (this.#handle.sync === "everysec") this.#syncNow();
       } catch (error) {
-        const refused = error instanceof Error ? error : new Error(`${error}`);
-        return outcomes.map(() => refused);
+        return outcomes.map(() => asError(error));
       }
       this.#compactIfWorthwhile();
     }
@@ -478,7 +477,12 @@ export class KvStore implements KvsEngine {
     await this.#compactor.over();
     // After a failed sync another one would only say that all is well.
     if (control.hasFailedSync) return;
-    syncLog(this.#handle.directory, control);
+    const ticket = control.appendedTicket;
+    if (!control.isSynced(ticket)) await this.#commit.wait(ticket);
+    // What a compaction that failed has left.
+    if (control.unsyncedCopies().length > 0) {
+      syncLog(this.#handle.directory, control);
+    }
     if (!control.refusesWrites) this.#snapshotIfWorthwhile();
   }
 
@@ -528,7 +532,7 @@ export class KvStore implements KvsEngine {
     }
     // A compaction that was under way as the store was closed.
     if (error instanceof ClosedError) return;
-    this.#onFailure(error instanceof Error ? error : new Error(`${error}`));
+    this.#onFailure(asError(error));
   }
 
   #reportRefusal(): void {
@@ -540,10 +544,11 @@ export class KvStore implements KvsEngine {
 
   #syncNow(): void {
     const control = this.#control;
-    if (control.hasFailedSync || control.isSynced(control.appendedTicket)) {
-      return;
-    }
+    const ticket = control.appendedTicket;
+    if (control.hasFailedSync || control.isSynced(ticket)) return;
     syncAppends(this.#handle.directory, control);
+    // With everysec nobody waits for it.
+    control.synced(ticket);
   }
 
   #compactIfWorthwhile(): void {

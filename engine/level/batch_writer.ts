@@ -5,7 +5,7 @@
  */
 
 import type { OnFailure } from "../engine.ts";
-import { WritesRefusedError } from "../errors.ts";
+import { asError, WritesRefusedError } from "../errors.ts";
 import type { LevelDatabase } from "./database.ts";
 import type { LogState } from "./log_state.ts";
 import type { WriteOrder } from "./write_order.ts";
@@ -202,8 +202,4 @@ export class BatchWriter {
     this.#waiting = rest;
     return taken;
   }
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
 }

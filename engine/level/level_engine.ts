@@ -19,7 +19,7 @@ import type {
   Write,
   WriteOutcome,
 } from "../engine.ts";
-import { ClosedError } from "../errors.ts";
+import { asError, ClosedError } from "../errors.ts";
 import { BatchWriter, type Operation } from "./batch_writer.ts";
 import { checkEngineOptions } from "../options.ts";
 import { report } from "../report.ts";
@@ -361,8 +361,4 @@ export class LevelEngine implements KvsEngine {
     if (typeof outcome !== "boolean") throw outcome;
     return outcome;
   }
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
 }

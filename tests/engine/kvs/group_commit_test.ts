@@ -217,3 +217,27 @@ Deno.test("GroupCommit.close() lets a sync finish that is under way", async () =
   assertEquals(afterPowerFailure(disk), log.entries());
   assertEquals(log.control.refusesWrites, false);
 });
+
+Deno.test("GroupCommit.wait() believes no other sync while the one that leads may fail", async () => {
+  using log = new TempLog({ segmentBytes: 4_096 });
+  using disk = new FaultyDisk(log.directory);
+  const [leader, other] = [1, 2].map(() =>
+    new GroupCommit(log.directory, log.control)
+  );
+  for (const value of ["1", "2"]) append(log, "k", value);
+  const ticket = append(log, "last", "v");
+  watch(disk, ({ call }) => {
+    if (call !== "syncData") return;
+    disk.heal();
+    // The kernel has told the leader's call of the error, and tells no other.
+    log.compact();
+    throw new InjectedFault();
+  });
+  const waits = [leader.wait(ticket), other.wait(ticket)];
+  for (const { status } of await Promise.allSettled(waits)) {
+    assertEquals(status, "rejected");
+  }
+  assertEquals(log.control.isSynced(ticket), false);
+  await leader.close();
+  await other.close();
+});
