@@ -293,15 +293,16 @@ testPools("closes the connection of a client that does not read", {
   assertEquals(await oneShot(server.addr, set("big", value)), OK);
   using stuck = await connect(server.addr);
   await send(stuck, lines(...Array.from({ length: 40 }, () => get("big"))));
-  // One that waits to be accepted belongs to no process yet.
-  await until(
-    "the server to accept the connection",
-    () => countConnections(server.addr) === 1,
-  );
-  await until(
-    "the server to close the connection",
-    () => countConnections(server.addr) === 0,
-  );
+  {
+    // By its own account: on Deno 2.7 a socket with an unfinished write stays.
+    using watcher = await KvsClient.connect(server.addr);
+    const open = async () => (await watcher.stats()).connections.open;
+    await until(
+      "the connection to be accepted",
+      async () => await open() === 2,
+    );
+    await until("the connection to be closed", async () => await open() === 1);
+  }
   // Only what fitted into the buffers of the system is left.
   const left = await within("the rest", receiveRest(stuck));
   assert(left.length < 40 * value.length, `${left.length} characters`);

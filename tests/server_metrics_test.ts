@@ -106,5 +106,6 @@ Deno.test("KvsServer.stop() does not wait for who reads metrics", () =>
     // Leaves its connection open, for the next time.
     await (await fetch(`http://${server.metricsAddr}/metrics`)).text();
     await within("the stop of the server", server.stop());
-    assertEquals((await start()).metricsAddr, undefined);
+    await using again = await start();
+    assertEquals(again.metricsAddr, undefined);
   }));

@@ -15,18 +15,26 @@ export function makeMoodySet(
   const deaths: number[] = [];
   const births: number[] = [];
   const states: WorkersDown[] = [];
+  const heard: Int32Array[] = [];
   const set = new WorkerSet<Mood>({
     url: new URL("./_moody_worker.ts", import.meta.url),
     name: "moody",
     taskOf: (number) => {
       const birth = births[number] ?? 0;
       births[number] = birth + 1;
-      return { number, mood: moodOf(number, birth) };
+      heard[number] = new Int32Array(new SharedArrayBuffer(4));
+      return { number, mood: moodOf(number, birth), heard: heard[number] };
     },
     onDeath: (number) => deaths.push(number),
     onDown: (down) => states.push(down),
     firstWaitMs: 1,
-    log: (_level, message) => log.push(message),
+    log: (_level, message) => {
+      log.push(message);
+      const number = /^(\d+) dying$/.exec(message)?.[1];
+      if (number === undefined) return;
+      Atomics.store(heard[Number(number)], 0, 1);
+      Atomics.notify(heard[Number(number)], 0);
+    },
   });
   return {
     set,

@@ -13,6 +13,8 @@ export interface Mood {
   readonly number: number;
   /** `well` until it is asked to stop, or what is wrong with it. */
   readonly mood: "well" | "failing" | "dying" | "stubborn";
+  /** Its first word is no longer zero once a dying one has been heard. */
+  readonly heard: Int32Array;
 }
 
 /** For how long a stubborn one goes on all the same, in milliseconds. */
@@ -40,6 +42,8 @@ self.onmessage = ({ data }: MessageEvent<Mood | "stop">) => {
   post({ kind: "log", level: "warn", message: `${data.number} ${data.mood}` });
   if (data.mood === "dying") {
     setTimeout(() => {
+      // Deno 2.7 drops what a Worker has sent and nobody has heard as it dies.
+      Atomics.wait(data.heard, 0, 0);
       throw new Error(`Number ${data.number} died`);
     }, 0);
   }
