@@ -133,9 +133,12 @@ test("kvs refuses arguments that are no text", async (root) => {
         ...commandLine(["--dir", `${root}/data`]).slice(0, -2),
       ],
     }).output();
+    const text = new TextDecoder().decode(stderr);
+    // That of a binary made with Deno 2.7 ends before the program begins.
+    if (code === 101 && /panicked at cli\/rt\/binary\.rs/.test(text)) continue;
     // Older runtimes refuse them before the program begins.
     assert(code === 1 || code === 2, `${code}`);
-    assertMatch(new TextDecoder().decode(stderr), /UTF-8/);
+    assertMatch(text, /UTF-8/);
   }
   assertEquals([...Deno.readDirSync(root)], []);
 });
