@@ -102,19 +102,39 @@ function endOfRecords(
   from: number,
   sizeBytes: number,
 ): number {
-  const header = {} as RecordHeader;
   let at = from;
   while (at < sizeBytes) {
-    const record = recordAt(window, at, header);
-    if (record === undefined) break;
-    const next = at + record.length;
-    if (
-      !isRecordSound(record) && next !== sizeBytes &&
-      !isSoundAt(window, next, header)
-    ) break;
-    at = next;
+    const end = endOfRecord(window, at, sizeBytes);
+    if (end === undefined) break;
+    at = end;
   }
   return at;
+}
+
+/** Where a record ends that is sound or leads to one or to the file's end. */
+function endOfRecord(
+  window: FileWindow,
+  at: number,
+  sizeBytes: number,
+): number | undefined {
+  const header = {} as RecordHeader;
+  const record = recordAt(window, at, header);
+  if (record === undefined) return undefined;
+  const end = at + record.length;
+  const isRecord = isRecordSound(record) || end === sizeBytes ||
+    isSoundAt(window, end, header);
+  return isRecord ? end : undefined;
+}
+
+/** Whether a record is there that ends with the file or with another one. */
+export function isFollowed(
+  window: FileWindow,
+  at: number,
+  sizeBytes: number,
+): boolean {
+  const end = endOfRecord(window, at, sizeBytes);
+  if (end === undefined) return false;
+  return end === sizeBytes || endOfRecord(window, end, sizeBytes) !== undefined;
 }
 
 /** Whether a file ends in nothing but zeros: space that was never written. */

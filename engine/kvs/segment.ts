@@ -18,7 +18,13 @@ import {
   putUint32,
   type RecordHeader,
 } from "./record.ts";
-import { findSound, isSoundAt, isZero, recordAt } from "./record_search.ts";
+import {
+  findSound,
+  isFollowed,
+  isSoundAt,
+  isZero,
+  recordAt,
+} from "./record_search.ts";
 import { SequenceOrder } from "./sequence_order.ts";
 
 /** Bytes of a segment before its first record. */
@@ -219,8 +225,11 @@ export function scanFile(
     // Where the lengths can be believed, only this record is lost.
     const next = record === undefined ? sizeBytes : offset + record.length;
     const following = {} as RecordHeader;
-    const followed = record !== undefined &&
-      (next === sizeBytes || isSoundAt(window, next, following));
+    // Damaged lengths may lead to what looks like a record within a value.
+    const followed = record !== undefined && (next === sizeBytes ||
+      isSoundAt(window, next, following) &&
+        (order.judge(following.sequence, next - soundEnd) === "yes" ||
+          isFollowed(window, next, sizeBytes)));
     if (followed && !isZero(window, offset, sizeBytes)) {
       report(offset, next, "record does not match its checksum");
       const unsound = recordAt(window, offset, header)!;

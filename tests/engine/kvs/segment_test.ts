@@ -1,6 +1,10 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { writeAll } from "../../../engine/files.ts";
-import { encodeRecord, recordLength } from "../../../engine/kvs/record.ts";
+import {
+  encodeRecord,
+  putUint32,
+  recordLength,
+} from "../../../engine/kvs/record.ts";
 import {
   CorruptionError,
   createSegment,
@@ -61,6 +65,11 @@ function scan(path: string, id: number, from?: number) {
     }
   }, { from });
   return { ...result, sound, unsound, offsets };
+}
+
+/** Each of the first with each of the second. */
+function cross<A, B>(first: readonly A[], second: readonly B[]): [A, B][] {
+  return first.flatMap((a) => second.map((b): [A, B] => [a, b]));
 }
 
 function flip(path: string, at: number, mask = 1): void {
@@ -243,12 +252,15 @@ Deno.test("scanSegment() reports a record that is in the file twice, and visits 
 });
 
 Deno.test("scanSegment() does not take up a record in a damaged one's value", () => {
-  using directory = new TempDirectory();
   // With numbers as a log, and a compaction, have them; the last two records
   // fit in both.
-  for (const numbers of [[1, 2, 3, 4], [90, 7, 300, 301]]) {
+  const padding = "x".repeat(50);
+  const logs = [[1, 2, 3, 4], [90, 7, 300, 301]];
+  // Its length says more than there is, or ends where the record begins.
+  const claims = [2 ** 16, padding.length];
+  for (const [numbers, claim] of cross(logs, claims)) {
+    using directory = new TempDirectory();
     const inner = encoded(["a", "evil", 4_000]);
-    const padding = "x".repeat(50);
     const value = `${padding}${String.fromCharCode(...inner)}${padding}`;
     const records: Written[] = numbers.map((sequence, i) => [
       `key ${i}`,
@@ -261,8 +273,7 @@ Deno.test("scanSegment() does not take up a record in a damaged one's value", ()
     const holder = new Uint8Array(recordLength(5, value.length));
     const valueBytes = Uint8Array.from(value, (char) => char.charCodeAt(0));
     encodeRecord(holder, 0, numbers[1], bytes("key 1"), valueBytes);
-    // Its length says more than there is.
-    holder[18] = 1;
+    putUint32(holder, 16, claim);
     Deno.writeFileSync(
       path,
       new Uint8Array([
