@@ -178,6 +178,15 @@ function boundaries(path: string, id: number): Set<number> {
   return ends;
 }
 
+/** Whether a tombstone is in a file twice, as a crash may leave it. */
+function hasTwins(path: string, id: number): boolean {
+  const tombstones: number[] = [];
+  scanSegment(segmentPath(path, id), id, (header, _offset, _record, sound) => {
+    if (sound && header.tombstone) tombstones.push(header.sequence);
+  });
+  return new Set(tombstones).size < tombstones.length;
+}
+
 /** What harm was done, and whether the files that are left can show it. */
 interface Harm {
   readonly what: string;
@@ -238,7 +247,9 @@ function harm({ path, log, random, embedded }: Life): Harm {
   // Without a hint a file that is cut between two records looks as if it had
   // never been longer, and an empty one as if it had just been made.
   const isHinted = filesOf(path, ".hint").includes(hintName(id));
-  const isVisible = way !== "cut" || !ends.has(at) && at > 0 || isHinted;
+  // Nor can a tombstone be told that was written over a record of its length.
+  const isVisible = (way !== "cut" || !ends.has(at) && at > 0 || isHinted) &&
+    (way !== "double" || !hasTwins(path, id));
   return { what: `${way} at ${at} of ${id}.log`, isVisible };
 }
 
