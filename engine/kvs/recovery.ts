@@ -154,6 +154,9 @@ export function loadLog(
       if (hasHint && loadHint(directory, id, sizeBytes, loader)) {
         control.segments.setSize(id, sizeBytes);
       } else if (hasHint) rejectedHints.push(id);
+    } else if (hasHint && (control.segments.flags(id) & HINTED) === 0) {
+      // It was sealed after the snapshot: the hint knows how long it was then.
+      if (hintedBytes(directory, id) !== sizeBytes) rejectedHints.push(id);
     }
     if (hasHint) control.segments.setFlags(id, HINTED);
     const known = control.segments.get(id).sizeBytes;

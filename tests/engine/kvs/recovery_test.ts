@@ -486,6 +486,29 @@ Deno.test("recover() reports a segment that is shorter than its hint file says, 
   }
 });
 
+Deno.test("recover() reports a segment cut where an older snapshot ends, or after that", () => {
+  for (const cut of [0, 1]) {
+    using log = new TempLog();
+    log.write(["a", "1"], ["b", "2"]);
+    writeSnapshot(log.directory, log.control, log.index);
+    const ends = [log.control.activeSize];
+    log.write(["b", "3"]);
+    ends.push(log.control.activeSize);
+    log.write(["b", "4"]);
+    const path = segmentPath(log.directory, 1);
+    const { size } = Deno.statSync(path);
+    assert(writeHint(log.directory, 1));
+    Deno.truncateSync(path, ends[cut]);
+    using again = new TestLog(log.directory);
+    assertEquals(again.damage, [{
+      path,
+      offset: ends[cut],
+      length: size - ends[cut],
+      reason: "segment is shorter than its hint file says",
+    }]);
+  }
+});
+
 /** A log with sealed segments, hints, removed keys and a snapshot. */
 function fullLog(): TempLog {
   const log = new TempLog(TINY);
