@@ -6,15 +6,15 @@
 
 import type { CompactionReport } from "./engine/engine.ts";
 import { isServerStats, type ServerStats } from "./monitor/server_stats.ts";
-import { type Addr, formatAddr, parseAddr } from "./protocol/addr.ts";
+import { type Addr, formatAddr, parseAddr } from "./client/addr.ts";
 import { type Answer, KEY_NOT_FOUND } from "./protocol/answer.ts";
-import { Channel } from "./protocol/channel.ts";
-import { ConnectionError, KvsError } from "./protocol/client_error.ts";
+import { Channel } from "./client/channel.ts";
+import { ConnectionError, KvsError } from "./client/client_error.ts";
 import {
   checkClientOptions,
   type KvsClientOptions,
-} from "./protocol/client_options.ts";
-import { dial, probe } from "./protocol/dial.ts";
+} from "./client/client_options.ts";
+import { dial, probe } from "./client/dial.ts";
 
 export { ConnectionError, type KvsClientOptions, KvsError };
 

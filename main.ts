@@ -4,10 +4,10 @@
  * @module
  */
 
-import { hasFlag } from "./cli/_args.ts";
-import { COMMANDS, loadCommand } from "./cli/_commands.ts";
-import { explain, UsageError } from "./cli/_errors.ts";
-import { complain, writeText } from "./cli/_output.ts";
+import { hasFlag } from "./cli/args.ts";
+import { COMMANDS, loadCommand } from "./cli/commands.ts";
+import { explain, UsageError } from "./cli/errors.ts";
+import { complain, writeText } from "./cli/output.ts";
 import { VERSION } from "./version.ts";
 
 /**

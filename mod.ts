@@ -48,23 +48,23 @@ export {
   type KvsHandle,
   KvStore,
   type KvStoreOptions,
-} from "./engine/kvs/store.ts";
+} from "./engine/kvs/store/store.ts";
 export {
   ReadOnlyStore,
   type ReadOnlyStoreOptions,
-} from "./engine/kvs/read_only_store.ts";
-export { CorruptionError, type Damage } from "./engine/kvs/segment.ts";
-export { IndexFullError } from "./engine/kvs/arena.ts";
+} from "./engine/kvs/store/read_only_store.ts";
+export { CorruptionError, type Damage } from "./engine/kvs/log/segment.ts";
+export { IndexFullError } from "./engine/kvs/index/arena.ts";
 
 // The server, and the pools over which it spreads its work.
 export * from "./server.ts";
 export { POOL_STRATEGIES, type PoolStrategy } from "./pool/pool.ts";
-export type { ServerLimits } from "./pool/limits.ts";
-export type { RequestLimits } from "./protocol/request_buffer.ts";
+export type { ServerLimits } from "./net/limits.ts";
+export type { RequestLimits } from "./protocol/json/request_buffer.ts";
 export type { Log, LogFields, LogLevel } from "./monitor/log.ts";
 export type { LatencyStats, ServerStats } from "./monitor/server_stats.ts";
 
 // The client.
 export * from "./client.ts";
-export type { Addr } from "./protocol/addr.ts";
-export type { TlsOptions } from "./protocol/dial.ts";
+export type { Addr } from "./client/addr.ts";
+export type { TlsOptions } from "./client/dial.ts";

@@ -8,7 +8,7 @@
 /// <reference lib="deno.window" />
 /// <reference lib="deno.worker" />
 
-import { type KvsHandle, KvStore } from "../engine/kvs/store.ts";
+import { type KvsHandle, KvStore } from "../engine/kvs/store/store.ts";
 
 const KEYS = 100_000;
 const VALUE_BYTES = 400;

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { KvStore } from "../engine/kvs/store.ts";
+import { KvStore } from "../engine/kvs/store/store.ts";
 import { runModule } from "./support/deno_flags.ts";
 
 const KEYS = 1_000_000;

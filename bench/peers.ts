@@ -5,8 +5,8 @@
  * @module
  */
 
-import { parseCommandArgs } from "../cli/_args.ts";
-import { UsageError } from "../cli/_errors.ts";
+import { parseCommandArgs } from "../cli/args.ts";
+import { UsageError } from "../cli/errors.ts";
 import { measureCli } from "./peers/cli.ts";
 import { measureEmbedded } from "./peers/embedded.ts";
 import { measureMemory } from "./peers/memory.ts";

@@ -8,9 +8,9 @@
 
 import type { MaybePromise, Write, WriteOutcome } from "../engine/engine.ts";
 import { Monitor, shareMonitor } from "../monitor/monitor.ts";
-import { AnswerBuffer } from "../protocol/answer_buffer.ts";
-import { execute } from "../protocol/execute.ts";
-import { RequestBuffer } from "../protocol/request_buffer.ts";
+import { AnswerBuffer } from "../protocol/json/answer_buffer.ts";
+import { execute } from "../net/execute.ts";
+import { RequestBuffer } from "../protocol/json/request_buffer.ts";
 import { decodeGeneral, decodeRequest } from "../protocol/request.ts";
 import { MemoryEngine } from "../tests/_memory_engine.ts";
 

@@ -5,8 +5,8 @@
  * @module
  */
 
-import { parseCommandArgs } from "../cli/_args.ts";
-import { UsageError } from "../cli/_errors.ts";
+import { parseCommandArgs } from "../cli/args.ts";
+import { UsageError } from "../cli/errors.ts";
 import { publish } from "./report/publish.ts";
 import { shellChart, shellTable } from "./shell/shell_report.ts";
 import { ShellRun } from "./shell/shell_run.ts";

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { emptyPointer } from "../engine/kvs/log_pointer.ts";
-import { SkipMap } from "../engine/kvs/skip_map.ts";
+import { emptyPointer } from "../engine/kvs/index/log_pointer.ts";
+import { SkipMap } from "../engine/kvs/index/keydir.ts";
 
 const KEYS = 1_000_000;
 /** So many inserts are timed at once, and taken back outside of the timing. */

@@ -6,13 +6,16 @@
  * @module
  */
 
-import { emptyPointer, type LogPointer } from "../engine/kvs/log_pointer.ts";
-import { encodeRecord, isRecordSound } from "../engine/kvs/record.ts";
-import { RecordCache } from "../engine/kvs/record_cache.ts";
-import { SegmentFiles } from "../engine/kvs/segment_files.ts";
-import { SkipMap } from "../engine/kvs/skip_map.ts";
-import { KvStore } from "../engine/kvs/store.ts";
-import { TextBytes } from "../engine/kvs/text_bytes.ts";
+import {
+  emptyPointer,
+  type LogPointer,
+} from "../engine/kvs/index/log_pointer.ts";
+import { encodeRecord, isRecordSound } from "../engine/kvs/log/record.ts";
+import { RecordCache } from "../engine/kvs/store/record_cache.ts";
+import { SegmentFiles } from "../engine/kvs/log/segment_readers.ts";
+import { SkipMap } from "../engine/kvs/index/keydir.ts";
+import { KvStore } from "../engine/kvs/store/store.ts";
+import { TextBytes } from "../engine/kvs/store/text_bytes.ts";
 import { randomNumbers } from "./load/requests.ts";
 import { DATA } from "./support/workload.ts";
 

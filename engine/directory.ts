@@ -4,7 +4,7 @@
  * @module
  */
 
-import { hasLiveInstances } from "./instance_lock.ts";
+import { hasLiveInstances } from "./sync/instance_lock.ts";
 import { cannotOpen, DirectoryLock, LOCK_FILE } from "./directory_lock.ts";
 import type { EngineName } from "./engine.ts";
 import { parentDirectory, syncDirectory, writeFileAtomic } from "./files.ts";

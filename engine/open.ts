@@ -18,7 +18,7 @@ import type {
   OnFailure,
   SyncMode,
 } from "./engine.ts";
-import type { KvsHandle, KvStoreOptions } from "./kvs/store.ts";
+import type { KvsHandle, KvStoreOptions } from "./kvs/store/store.ts";
 import type { LevelHandle } from "./level/level_engine.ts";
 import { checkEngineOptions } from "./options.ts";
 
@@ -95,7 +95,7 @@ export async function openEngineIn(
   checkEngineOptions(options);
   switch (directory.engine) {
     case "kvs": {
-      const { KvStore } = await import("./kvs/store.ts");
+      const { KvStore } = await import("./kvs/store/store.ts");
       const { sync, onFailure, kvs } = options;
       return KvStore.openIn(directory, { sync, onFailure, ...kvs });
     }
@@ -123,7 +123,7 @@ export async function attachEngine(
   checkFunction("onFailure", onFailure);
   switch (handle.engine) {
     case "kvs": {
-      const { KvStore } = await import("./kvs/store.ts");
+      const { KvStore } = await import("./kvs/store/store.ts");
       return KvStore.attach(handle as KvsHandle, onFailure);
     }
     case "level": {
@@ -190,7 +190,7 @@ export async function loadSnapshots(
 ): Promise<(signal?: AbortSignal) => Promise<EngineSnapshot>> {
   switch (handle.engine) {
     case "kvs": {
-      const { StoreSnapshot } = await import("./kvs/store_snapshot.ts");
+      const { StoreSnapshot } = await import("./kvs/store/snapshot.ts");
       return (signal) => StoreSnapshot.open(handle as KvsHandle, signal);
     }
     case "level": {

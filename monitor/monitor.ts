@@ -6,7 +6,7 @@
 
 import type { KvsEngine, StoreStats } from "../engine/engine.ts";
 import type { PoolStrategy } from "../pool/pool.ts";
-import { Usage } from "../pool/usage.ts";
+import { Usage } from "../net/usage.ts";
 import { VERSION } from "../version.ts";
 import { Counters, type CounterTotals, totalsOf } from "./counters.ts";
 import type { Histogram } from "./histogram.ts";

@@ -5,7 +5,7 @@
  */
 
 import { type JobResult, JobSlots, SLOTS } from "./job_slots.ts";
-import { turn } from "./turn.ts";
+import { turn } from "../net/turn.ts";
 
 /** How long to sleep at a time, in milliseconds. */
 const SLEEP_MS = 1_000;

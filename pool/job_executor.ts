@@ -6,10 +6,10 @@
 
 import type { KvsEngine, MaybePromise } from "../engine/engine.ts";
 import type { Monitor } from "../monitor/monitor.ts";
-import { AnswerBuffer } from "../protocol/answer_buffer.ts";
-import { execute } from "../protocol/execute.ts";
-import { RequestBuffer } from "../protocol/request_buffer.ts";
-import type { ServerLimits } from "./limits.ts";
+import { AnswerBuffer } from "../protocol/json/answer_buffer.ts";
+import { execute } from "../net/execute.ts";
+import { RequestBuffer } from "../protocol/json/request_buffer.ts";
+import type { ServerLimits } from "../net/limits.ts";
 import type { JobSlots } from "./job_slots.ts";
 
 /** Buffers that a larger batch was in are not kept for the next one. */

@@ -8,7 +8,7 @@ import { asError } from "../engine/errors.ts";
 import type { EngineHandle, KvsEngine } from "../engine/engine.ts";
 import { workerScope } from "../engine/worker_scope.ts";
 import { Monitor, type MonitorHandle } from "../monitor/monitor.ts";
-import type { ServerLimits } from "./limits.ts";
+import type { ServerLimits } from "../net/limits.ts";
 import { NOTHING } from "./deque.ts";
 import { JobExecutor } from "./job_executor.ts";
 import { JobSlots } from "./job_slots.ts";
@@ -18,8 +18,8 @@ import {
   type JobSource,
   justOne,
 } from "./job_source.ts";
-import { resolvesWithin } from "./time_limit.ts";
-import { turn } from "./turn.ts";
+import { resolvesWithin } from "../net/time_limit.ts";
+import { turn } from "../net/turn.ts";
 import type { WorkerMessage } from "./worker_set.ts";
 
 /** What a Worker needs to run jobs. */

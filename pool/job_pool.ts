@@ -8,16 +8,16 @@
 import type { EngineHandle } from "../engine/engine.ts";
 import { loadSnapshots, openSnapshot } from "../engine/open.ts";
 import { Counters } from "../monitor/counters.ts";
-import { type Access, guarded, listen } from "./access.ts";
-import { ConnectionSet } from "./connection_set.ts";
+import { type Access, guarded, listen } from "../net/access.ts";
+import { ConnectionSet } from "../net/connection_set.ts";
 import type { JobRunner } from "./job_runner.ts";
-import { Limiter } from "./limiter.ts";
-import { allLimits } from "./limits.ts";
+import { Limiter } from "../net/limiter.ts";
+import { allLimits } from "../net/limits.ts";
 import type { PoolOptions, ThreadPool } from "./pool.ts";
 import { RemoteSession } from "./remote_session.ts";
-import { ConnectionSnapshot, Snapshots } from "./snapshots.ts";
-import type { TransportListener } from "./transport.ts";
-import { Usage } from "./usage.ts";
+import { ConnectionSnapshot, Snapshots } from "../net/snapshots.ts";
+import type { TransportListener } from "../net/transport.ts";
+import { Usage } from "../net/usage.ts";
 
 /** A pool that accepts connections on this thread. */
 export class JobPool implements ThreadPool {

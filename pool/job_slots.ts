@@ -5,7 +5,7 @@
  * @module
  */
 
-import { EVENT_COUNT_WORDS, EventCount } from "./event_count.ts";
+import { EVENT_COUNT_WORDS, EventCount } from "../engine/sync/event_count.ts";
 
 /** The most batches on their way at once; a power of two, for the deques. */
 export const SLOTS = 256;

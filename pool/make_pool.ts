@@ -5,8 +5,8 @@
  */
 
 import type { Log } from "../monitor/log.ts";
-import type { Access } from "./access.ts";
-import { Libc } from "./epoll/libc.ts";
+import type { Access } from "../net/access.ts";
+import { Libc } from "../net/native/libc.ts";
 import { JobPool } from "./job_pool.ts";
 import { NaiveRunner } from "./naive_runner.ts";
 import {

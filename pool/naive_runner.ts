@@ -9,7 +9,7 @@ import { JobBoard } from "./job_board.ts";
 import type { JobWorkerTask } from "./job_loop.ts";
 import { JOB_WORKER, type JobRunner } from "./job_runner.ts";
 import type { PoolOptions } from "./pool.ts";
-import { resolvesWithin } from "./time_limit.ts";
+import { resolvesWithin } from "../net/time_limit.ts";
 import type { WorkerMessage } from "./worker_set.ts";
 
 /**

@@ -7,8 +7,8 @@
 import type { EngineHandle } from "../engine/engine.ts";
 import type { Log } from "../monitor/log.ts";
 import type { MonitorHandle } from "../monitor/monitor.ts";
-import type { ServerLimits } from "./limits.ts";
-import type { Access } from "./access.ts";
+import type { ServerLimits } from "../net/limits.ts";
+import type { Access } from "../net/access.ts";
 
 /** The strategies there are. */
 export type PoolStrategy =

@@ -6,17 +6,17 @@
 
 import type { MaybePromise } from "../engine/engine.ts";
 import type { Counters } from "../monitor/counters.ts";
-import { AnswerBuffer } from "../protocol/answer_buffer.ts";
+import { AnswerBuffer } from "../protocol/json/answer_buffer.ts";
 import type { ProtocolError } from "../protocol/protocol_error.ts";
 import type { KvsRequest } from "../protocol/request.ts";
 import {
   RequestBuffer,
   type RequestLimits,
-} from "../protocol/request_buffer.ts";
-import { answerScan, answerSnapshot } from "../protocol/snapshot_scope.ts";
+} from "../protocol/json/request_buffer.ts";
+import { answerScan, answerSnapshot } from "../net/snapshot_scope.ts";
 import type { JobBoard } from "./job_board.ts";
-import type { Session, SessionPhase } from "./session.ts";
-import type { ConnectionSnapshot } from "./snapshots.ts";
+import type { Session, SessionPhase } from "../net/session.ts";
+import type { ConnectionSnapshot } from "../net/snapshots.ts";
 
 const NO_BYTES = new Uint8Array(0);
 

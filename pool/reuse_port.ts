@@ -5,12 +5,12 @@
  */
 
 import { WorkerTally } from "../monitor/worker_tally.ts";
-import { Descriptors } from "./epoll/descriptors.ts";
-import { Libc } from "./epoll/libc.ts";
+import { Descriptors } from "../net/native/descriptors.ts";
+import { Libc } from "../net/native/libc.ts";
 import type { PoolOptions, ThreadPool } from "./pool.ts";
 import type { ReusePortRequest } from "./reuse_port_worker.ts";
-import { StandIn } from "./stand_in.ts";
-import { Usage } from "./usage.ts";
+import { StandIn } from "../net/stand_in.ts";
+import { Usage } from "../net/usage.ts";
 import { WorkerSet } from "./worker_set.ts";
 
 const ENTRY = new URL("./reuse_port_worker.ts", import.meta.url);

@@ -8,9 +8,9 @@
  */
 
 import type { ScanRange } from "../engine/engine.ts";
-import { CARRIAGE_RETURN, NEWLINE } from "./bytes.ts";
-import { CanonicalDecoder } from "./canonical.ts";
-import { Fields, foundIn, quoted } from "./fields.ts";
+import { CARRIAGE_RETURN, NEWLINE } from "./json/bytes.ts";
+import { CanonicalDecoder } from "./json/canonical.ts";
+import { Fields, foundIn, quoted } from "./json/fields.ts";
 import { ProtocolError } from "./protocol_error.ts";
 
 /**

@@ -6,7 +6,7 @@
  */
 
 import { KvsClient } from "../client.ts";
-import { KvStore } from "../engine/kvs/store.ts";
+import { KvStore } from "../engine/kvs/store/store.ts";
 import type { PoolStrategy } from "../pool/pool.ts";
 import { KvsServer } from "../server.ts";
 

@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { ConnectionError, KvsClient, KvsError } from "../client.ts";
-import { AnswerBuffer } from "../protocol/answer_buffer.ts";
-import { execute } from "../protocol/execute.ts";
-import { RequestBuffer } from "../protocol/request_buffer.ts";
+import { AnswerBuffer } from "../protocol/json/answer_buffer.ts";
+import { execute } from "../net/execute.ts";
+import { RequestBuffer } from "../protocol/json/request_buffer.ts";
 import { MemoryEngine } from "./_memory_engine.ts";
 import { aloneMonitor } from "./_monitor.ts";
 

@@ -3,8 +3,8 @@ import { within } from "./_deadline.ts";
 import { KvsClient } from "../client.ts";
 import { ENGINE_NAMES } from "../engine/directory.ts";
 import { POOL_STRATEGIES } from "../pool/pool.ts";
-import { turn } from "../pool/turn.ts";
-import { parseAddr } from "../protocol/addr.ts";
+import { turn } from "../net/turn.ts";
+import { parseAddr } from "../client/addr.ts";
 import { withEngine } from "./_server.ts";
 import { connect, get, lines, receive, remove, send, set } from "./e2e/_tcp.ts";
 

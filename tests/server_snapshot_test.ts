@@ -3,7 +3,7 @@ import { within } from "./_deadline.ts";
 import { KvsClient } from "../client.ts";
 import { ENGINE_NAMES } from "../engine/directory.ts";
 import type { PoolStrategy } from "../pool/pool.ts";
-import { turn } from "../pool/turn.ts";
+import { turn } from "../net/turn.ts";
 import { removedAndRead } from "./_removed_and_read.ts";
 import { withEngine } from "./_server.ts";
 

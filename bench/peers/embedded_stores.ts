@@ -6,7 +6,7 @@
 
 import { ClassicLevel } from "classic-level";
 import type { MaybePromise } from "../../engine/engine.ts";
-import { KvStore } from "../../engine/kvs/store.ts";
+import { KvStore } from "../../engine/kvs/store/store.ts";
 
 /** The stores that can be compared. */
 export type EmbeddedName = "kvs" | "classic-level" | "Deno KV" | "lmdb";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { LineFormat } from "../../cli/_pair_parser.ts";
+import type { LineFormat } from "../../cli/pairs/pair_parser.ts";
 import { writeAll } from "../../engine/files.ts";
 import { KEY_BYTES, randomNumbers } from "../load/requests.ts";
 import { DATA } from "../support/workload.ts";

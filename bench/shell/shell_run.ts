@@ -5,7 +5,7 @@
  */
 
 import { Buffer } from "node:buffer";
-import type { LineFormat } from "../../cli/_pair_parser.ts";
+import type { LineFormat } from "../../cli/pairs/pair_parser.ts";
 import { ChildServer } from "../support/child_server.ts";
 import { kvsArgs } from "../support/deno_flags.ts";
 import { type Spread, spreadOf } from "../support/spread.ts";

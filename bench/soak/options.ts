@@ -4,8 +4,8 @@
  * @module
  */
 
-import { parseCommandArgs } from "../../cli/_args.ts";
-import { UsageError } from "../../cli/_errors.ts";
+import { parseCommandArgs } from "../../cli/args.ts";
+import { UsageError } from "../../cli/errors.ts";
 import { ENGINE_NAMES } from "../../engine/directory.ts";
 import type { EngineName, SyncMode } from "../../engine/engine.ts";
 import {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { UsageError } from "../../cli/_errors.ts";
+import { UsageError } from "../../cli/errors.ts";
 
 /**
  * Runs a program; wrong arguments are a line on standard error and exit code 2.

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { hasFlag, parseCommandArgs } from "../../cli/_args.ts";
-import { UsageError } from "../../cli/_errors.ts";
+import { hasFlag, parseCommandArgs } from "../../cli/args.ts";
+import { UsageError } from "../../cli/errors.ts";
 
 const FLAGS = {
   values: { addr: "127.0.0.1:4000", dir: undefined },

@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { formatBytes, parseBytes } from "../../cli/_bytes.ts";
-import { UsageError } from "../../cli/_errors.ts";
+import { formatBytes, parseBytes } from "../../cli/bytes.ts";
+import { UsageError } from "../../cli/errors.ts";
 
 Deno.test("formatBytes() picks the unit that fits", () => {
   for (

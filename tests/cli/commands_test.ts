@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { COMMANDS, loadCommand } from "../../cli/_commands.ts";
-import { SCRIPTS } from "../../cli/_completion_scripts.ts";
-import { specOf } from "../../cli/_completion_spec.ts";
-import { UsageError } from "../../cli/_errors.ts";
-import { OVERVIEW } from "../../cli/help.ts";
+import { COMMANDS, loadCommand } from "../../cli/commands.ts";
+import { SCRIPTS } from "../../cli/completion_scripts.ts";
+import { specOf } from "../../cli/completion_spec.ts";
+import { UsageError } from "../../cli/errors.ts";
+import { OVERVIEW } from "../../cli/commands/help.ts";
 
 const commands = await Promise.all(
   Object.keys(COMMANDS).map(async (name) => {

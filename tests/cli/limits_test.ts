@@ -1,8 +1,8 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { parseCommandArgs } from "../../cli/_args.ts";
-import { UsageError } from "../../cli/_errors.ts";
-import { LIMIT_FLAGS, LIMITS_HELP, readLimits } from "../../cli/_limits.ts";
-import { allLimits } from "../../pool/limits.ts";
+import { parseCommandArgs } from "../../cli/args.ts";
+import { UsageError } from "../../cli/errors.ts";
+import { LIMIT_FLAGS, LIMITS_HELP, readLimits } from "../../cli/limits.ts";
+import { allLimits } from "../../net/limits.ts";
 
 function read(...args: string[]) {
   return readLimits(parseCommandArgs(args, { values: LIMIT_FLAGS }, []));

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { type OutputStream, writeBytes } from "../../cli/_output.ts";
+import { type OutputStream, writeBytes } from "../../cli/output.ts";
 
 const NEWLINE = 0x0a;
 const PIPE_BUF = 4_096;

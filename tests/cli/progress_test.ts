@@ -3,7 +3,7 @@ import {
   formatBytesProgress,
   formatProgress,
   withProgress,
-} from "../../cli/_progress.ts";
+} from "../../cli/progress.ts";
 
 Deno.test("formatProgress() tells the rate, and the time that is left", () => {
   const show = (time: number, pairs: number, done: number, total: number) =>

@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { statsText } from "../../cli/_stats_text.ts";
+import { statsText } from "../../cli/stats_text.ts";
 import type { StoreStats } from "../../engine/engine.ts";
 import { readMonitor, shareMonitor, statsOf } from "../../monitor/monitor.ts";
 import { WorkerTally } from "../../monitor/worker_tally.ts";

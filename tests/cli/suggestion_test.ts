@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { suggestionFor } from "../../cli/_suggestion.ts";
+import { suggestionFor } from "../../cli/suggestion.ts";
 
 const COMMANDS = ["serve", "get", "set", "rm", "scan", "completions"];
 

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { KvStore } from "../../engine/kvs/store.ts";
+import { KvStore } from "../../engine/kvs/store/store.ts";
 import { makeLog } from "../../monitor/log.ts";
 import type { PoolStrategy } from "../../pool/pool.ts";
 import { KvsServer } from "../../server.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { parseAddr } from "../../protocol/addr.ts";
+import { parseAddr } from "../../client/addr.ts";
 
 const encoder = new TextEncoder();
 

@@ -5,7 +5,7 @@
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import type { KvStore } from "../../engine/kvs/store.ts";
+import type { KvStore } from "../../engine/kvs/store/store.ts";
 import { bytes, openStore, TempDirectory } from "../engine/kvs/_helpers.ts";
 import { commandLine, kvs, ServerProcess } from "./_kvs.ts";
 import { test } from "./_targets.ts";

@@ -1,8 +1,8 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { DataDirectory } from "../../engine/directory.ts";
 import { attachEngine, openEngine } from "../../engine/open.ts";
-import { ReadOnlyStore } from "../../engine/kvs/read_only_store.ts";
-import { KvStore } from "../../engine/kvs/store.ts";
+import { ReadOnlyStore } from "../../engine/kvs/store/read_only_store.ts";
+import { KvStore } from "../../engine/kvs/store/store.ts";
 import { LevelEngine } from "../../engine/level/level_engine.ts";
 
 /** Options as a program without types may give them. */

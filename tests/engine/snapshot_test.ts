@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { EngineSnapshot, KvsEngine } from "../../engine/engine.ts";
 import { openSnapshot } from "../../engine/open.ts";
 import { scanEntries } from "../../engine/scan.ts";
-import { turn } from "../../pool/turn.ts";
+import { turn } from "../../net/turn.ts";
 import { testEngines } from "./_engines.ts";
 
 const encoder = new TextEncoder();

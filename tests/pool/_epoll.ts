@@ -1,7 +1,7 @@
-import { Descriptors } from "../../pool/epoll/descriptors.ts";
-import { Libc } from "../../pool/epoll/libc.ts";
-import { SocketListener } from "../../pool/epoll/socket_listener.ts";
-import { SocketLoop } from "../../pool/epoll/socket_loop.ts";
+import { Descriptors } from "../../net/native/descriptors.ts";
+import { Libc } from "../../net/native/libc.ts";
+import { SocketListener } from "../../net/native/socket_listener.ts";
+import { SocketLoop } from "../../net/native/socket_loop.ts";
 
 /** A loop that goes round, and a listener of its. */
 export interface RunningLoop {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { EVENT_COUNT_WORDS } from "../../pool/event_count.ts";
+import { EVENT_COUNT_WORDS } from "../../engine/sync/event_count.ts";
 
 /** Where it is announced that tokens are offered… */
 export const OFFERED = 0;

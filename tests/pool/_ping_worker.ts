@@ -6,7 +6,7 @@
 
 /// <reference lib="deno.worker" />
 
-import { EventCount } from "../../pool/event_count.ts";
+import { EventCount } from "../../engine/sync/event_count.ts";
 import { DONE, OFFERED, TAKEN, TOKENS } from "./_ping.ts";
 
 self.onmessage = ({ data }: MessageEvent<SharedArrayBuffer>) => {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Transport, TransportListener } from "../../pool/transport.ts";
+import type { Transport, TransportListener } from "../../net/transport.ts";
 
 /** A transport that never has anything to say. */
 export class QuietTransport implements Transport {

@@ -5,8 +5,8 @@
  */
 
 import type { EngineSnapshot } from "../../engine/engine.ts";
-import { Snapshots } from "../../pool/snapshots.ts";
-import { Usage } from "../../pool/usage.ts";
+import { Snapshots } from "../../net/snapshots.ts";
+import { Usage } from "../../net/usage.ts";
 import { MemoryEngine } from "../_memory_engine.ts";
 
 /** Takes snapshots, counts them, and fails on demand. */

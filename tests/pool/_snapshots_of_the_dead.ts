@@ -7,7 +7,7 @@
  */
 
 import { KvsClient } from "../../client.ts";
-import { Usage } from "../../pool/usage.ts";
+import { Usage } from "../../net/usage.ts";
 import { removedAndRead } from "../_removed_and_read.ts";
 import { withObedientPool } from "./_obedient.ts";
 

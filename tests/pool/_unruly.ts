@@ -21,7 +21,7 @@ import type { JobRunner } from "../../pool/job_runner.ts";
 import type { JobResult } from "../../pool/job_slots.ts";
 import { NaiveRunner } from "../../pool/naive_runner.ts";
 import { QueueRunner } from "../../pool/queue_runner.ts";
-import type { RequestLimits } from "../../protocol/request_buffer.ts";
+import type { RequestLimits } from "../../protocol/json/request_buffer.ts";
 
 /** What an unruly Worker needs besides the engine's own handle. */
 export interface UnrulyHandle extends EngineHandle {

@@ -6,7 +6,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { AuthSession } from "../../pool/auth_session.ts";
+import { AuthSession } from "../../net/auth_session.ts";
 import { JobBoard } from "../../pool/job_board.ts";
 import { JobExecutor } from "../../pool/job_executor.ts";
 import { RemoteSession } from "../../pool/remote_session.ts";
@@ -14,8 +14,8 @@ import {
   LocalSession,
   type MakeSession,
   type Session,
-} from "../../pool/session.ts";
-import { ConnectionSnapshot } from "../../pool/snapshots.ts";
+} from "../../net/session.ts";
+import { ConnectionSnapshot } from "../../net/snapshots.ts";
 import { hashToken } from "../../protocol/token_hash.ts";
 import { MemoryEngine } from "../_memory_engine.ts";
 import { aloneMonitor } from "../_monitor.ts";

@@ -6,7 +6,7 @@
 
 import type { ProtocolError } from "../../protocol/protocol_error.ts";
 import type { KvsRequest } from "../../protocol/request.ts";
-import { RequestBuffer } from "../../protocol/request_buffer.ts";
+import { RequestBuffer } from "../../protocol/json/request_buffer.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

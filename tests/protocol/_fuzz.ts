@@ -10,7 +10,7 @@ import {
   decodeRequest,
   type KvsRequest,
 } from "../../protocol/request.ts";
-import { RequestBuffer } from "../../protocol/request_buffer.ts";
+import { RequestBuffer } from "../../protocol/json/request_buffer.ts";
 import { Random } from "../engine/kvs/_helpers.ts";
 import { feed, shown, takeAll } from "./_feed.ts";
 import { cut, makeInput } from "./_input.ts";

@@ -7,12 +7,12 @@
 
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { AnswerBuffer } from "../../protocol/answer_buffer.ts";
+import { AnswerBuffer } from "../../protocol/json/answer_buffer.ts";
 import { decodeAnswer } from "../../protocol/answer.ts";
-import { execute } from "../../protocol/execute.ts";
+import { execute } from "../../net/execute.ts";
 import { ProtocolError } from "../../protocol/protocol_error.ts";
 import { decodeGeneral, decodeRequest } from "../../protocol/request.ts";
-import { RequestBuffer } from "../../protocol/request_buffer.ts";
+import { RequestBuffer } from "../../protocol/json/request_buffer.ts";
 import { MemoryEngine } from "../_memory_engine.ts";
 import { aloneMonitor } from "../_monitor.ts";
 import { feed, received, shown } from "./_feed.ts";

@@ -6,9 +6,9 @@
  */
 
 import type { SyncMode } from "../../engine/engine.ts";
-import { Compactor } from "../../engine/kvs/compactor.ts";
-import { Control } from "../../engine/kvs/control.ts";
-import { KvStore } from "../../engine/kvs/store.ts";
+import { Compactor } from "../../engine/kvs/store/compactor.ts";
+import { Control } from "../../engine/kvs/log/log.ts";
+import { KvStore } from "../../engine/kvs/store/store.ts";
 import { Random } from "../engine/kvs/_helpers.ts";
 import type { CrashWorkerTask } from "./_crash_worker.ts";
 

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import type { SyncMode } from "../../engine/engine.ts";
-import { KvStore } from "../../engine/kvs/store.ts";
+import { KvStore } from "../../engine/kvs/store/store.ts";
 import { Random, TempDirectory } from "../engine/kvs/_helpers.ts";
 import { keyOf, versionOf } from "../engine/kvs/_versions.ts";
 import { type CrashTask, STORE_OPTIONS } from "./_crash_child.ts";

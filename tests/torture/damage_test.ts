@@ -1,6 +1,6 @@
 import { assert } from "@std/assert";
-import { CorruptionError } from "../../engine/kvs/segment.ts";
-import { writeSnapshot } from "../../engine/kvs/snapshot.ts";
+import { CorruptionError } from "../../engine/kvs/log/segment.ts";
+import { writeSnapshot } from "../../engine/kvs/index/checkpoint.ts";
 import { damageStore } from "../engine/kvs/_damage.ts";
 import { FaultyDisk } from "../engine/kvs/_fault_injection.ts";
 import {

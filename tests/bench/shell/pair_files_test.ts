@@ -4,7 +4,7 @@ import {
   ORDERS,
   writePairs,
 } from "../../../bench/shell/pair_files.ts";
-import { PairParser } from "../../../cli/_pair_parser.ts";
+import { PairParser } from "../../../cli/pairs/pair_parser.ts";
 
 const COUNT = 20_000;
 

@@ -5,9 +5,12 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { CorruptionError, segmentPath } from "../../../engine/kvs/segment.ts";
-import { PointReader } from "../../../engine/kvs/point_reader.ts";
-import { SegmentFiles } from "../../../engine/kvs/segment_files.ts";
+import {
+  CorruptionError,
+  segmentPath,
+} from "../../../engine/kvs/log/segment.ts";
+import { PointReader } from "../../../engine/kvs/store/reader.ts";
+import { SegmentFiles } from "../../../engine/kvs/log/segment_readers.ts";
 import { FaultyDisk } from "./_fault_injection.ts";
 import {
   bytes,

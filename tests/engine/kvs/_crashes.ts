@@ -5,9 +5,9 @@
  */
 
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
-import { checkStore, repairStore } from "../../../engine/kvs/check.ts";
-import { segmentPath } from "../../../engine/kvs/segment.ts";
-import { writeSnapshot } from "../../../engine/kvs/snapshot.ts";
+import { checkStore, repairStore } from "../../../engine/kvs/store/check.ts";
+import { segmentPath } from "../../../engine/kvs/log/segment.ts";
+import { writeSnapshot } from "../../../engine/kvs/index/checkpoint.ts";
 import {
   CRASH_KINDS,
   crashAtEachStep,

@@ -5,15 +5,15 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { checkStore, repairStore } from "../../../engine/kvs/check.ts";
-import { hintName } from "../../../engine/kvs/hint.ts";
-import { encodeRecord, recordLength } from "../../../engine/kvs/record.ts";
+import { checkStore, repairStore } from "../../../engine/kvs/store/check.ts";
+import { hintName } from "../../../engine/kvs/log/hint.ts";
+import { encodeRecord, recordLength } from "../../../engine/kvs/log/record.ts";
 import {
   CorruptionError,
   scanSegment,
   segmentPath,
-} from "../../../engine/kvs/segment.ts";
-import { writeSnapshot } from "../../../engine/kvs/snapshot.ts";
+} from "../../../engine/kvs/log/segment.ts";
+import { writeSnapshot } from "../../../engine/kvs/index/checkpoint.ts";
 import { assertNoLies, type History, look, lookBytes } from "./_corruption.ts";
 import { FaultyDisk } from "./_fault_injection.ts";
 import {

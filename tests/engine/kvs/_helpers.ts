@@ -1,4 +1,7 @@
-import { KvStore, type KvStoreOptions } from "../../../engine/kvs/store.ts";
+import {
+  KvStore,
+  type KvStoreOptions,
+} from "../../../engine/kvs/store/store.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { SkipMap } from "../../../engine/kvs/skip_map.ts";
+import { SkipMap } from "../../../engine/kvs/index/keydir.ts";
 import { TestWorker } from "./_helpers.ts";
 import {
   type IndexReport,

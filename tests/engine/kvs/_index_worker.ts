@@ -10,8 +10,8 @@
 import {
   emptyPointer,
   type LogPointer,
-} from "../../../engine/kvs/log_pointer.ts";
-import { SkipMap } from "../../../engine/kvs/skip_map.ts";
+} from "../../../engine/kvs/index/log_pointer.ts";
+import { SkipMap } from "../../../engine/kvs/index/keydir.ts";
 import { bytes, Random, text } from "./_helpers.ts";
 
 /** What a Worker is to do. */

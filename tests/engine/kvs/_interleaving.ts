@@ -6,12 +6,12 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { NODE, RECORD } from "../../../engine/kvs/arena.ts";
+import { NODE, RECORD } from "../../../engine/kvs/index/arena.ts";
 import {
   emptyPointer,
   type LogPointer,
-} from "../../../engine/kvs/log_pointer.ts";
-import { type Entry, SkipMap } from "../../../engine/kvs/skip_map.ts";
+} from "../../../engine/kvs/index/log_pointer.ts";
+import { type Entry, SkipMap } from "../../../engine/kvs/index/keydir.ts";
 import { bytes, text } from "./_helpers.ts";
 import { withSteps } from "./_steps.ts";
 

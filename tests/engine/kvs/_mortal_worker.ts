@@ -1,8 +1,8 @@
 /// <reference lib="deno.worker" />
 
-import { Control } from "../../../engine/kvs/control.ts";
-import { SkipMap } from "../../../engine/kvs/skip_map.ts";
-import { type KvsHandle, KvStore } from "../../../engine/kvs/store.ts";
+import { Control } from "../../../engine/kvs/log/log.ts";
+import { SkipMap } from "../../../engine/kvs/index/keydir.ts";
+import { type KvsHandle, KvStore } from "../../../engine/kvs/store/store.ts";
 
 /** What the Worker is to hold when it is terminated. */
 export interface MortalTask {

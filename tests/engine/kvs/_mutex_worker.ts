@@ -1,6 +1,6 @@
 /// <reference lib="deno.worker" />
 
-import { SharedMutex } from "../../../engine/kvs/shared_mutex.ts";
+import { SharedMutex } from "../../../engine/sync/shared_mutex.ts";
 
 /** Words: the lock, a counter, who is inside, how often two were inside. */
 export interface MutexTask {

@@ -6,17 +6,17 @@
 
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { IndexFullError } from "../../../engine/kvs/arena.ts";
+import { IndexFullError } from "../../../engine/kvs/index/arena.ts";
 import {
   emptyPointer,
   type LogPointer,
-} from "../../../engine/kvs/log_pointer.ts";
+} from "../../../engine/kvs/index/log_pointer.ts";
 import {
   HASH_KEY_0,
   HASH_KEY_1,
   RANDOM,
-} from "../../../engine/kvs/skip_list.ts";
-import { SkipMap } from "../../../engine/kvs/skip_map.ts";
+} from "../../../engine/kvs/index/ordered_list.ts";
+import { SkipMap } from "../../../engine/kvs/index/keydir.ts";
 import { latin1, Random } from "./_helpers.ts";
 
 /** A run over one index. */

@@ -6,7 +6,7 @@
 
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { KvStore } from "../../../engine/kvs/store.ts";
+import { KvStore } from "../../../engine/kvs/store/store.ts";
 import {
   bytes,
   copyDirectory,

@@ -3,14 +3,14 @@ import type { Write, WriteOutcome } from "../../../engine/engine.ts";
 import {
   compact,
   type CompactionScope,
-} from "../../../engine/kvs/compaction.ts";
-import type { CompactionContext } from "../../../engine/kvs/compaction_output.ts";
-import { Control } from "../../../engine/kvs/control.ts";
-import { GroupCommit } from "../../../engine/kvs/group_commit.ts";
-import { emptyPointer } from "../../../engine/kvs/log_pointer.ts";
-import { LogWriter } from "../../../engine/kvs/log_writer.ts";
-import { RECORD_HEADER_BYTES } from "../../../engine/kvs/record.ts";
-import { recover } from "../../../engine/kvs/recovery.ts";
+} from "../../../engine/kvs/store/compaction.ts";
+import type { CompactionContext } from "../../../engine/kvs/store/compaction_output.ts";
+import { Control } from "../../../engine/kvs/log/log.ts";
+import { GroupCommit } from "../../../engine/kvs/log/group_commit.ts";
+import { emptyPointer } from "../../../engine/kvs/index/log_pointer.ts";
+import { LogWriter } from "../../../engine/kvs/log/log_writer.ts";
+import { RECORD_HEADER_BYTES } from "../../../engine/kvs/log/record.ts";
+import { recover } from "../../../engine/kvs/store/recovery.ts";
 import {
   type Damage,
   listSegments,
@@ -18,8 +18,8 @@ import {
   scanSegment,
   segmentPath,
   soundRecord,
-} from "../../../engine/kvs/segment.ts";
-import { SkipMap } from "../../../engine/kvs/skip_map.ts";
+} from "../../../engine/kvs/log/segment.ts";
+import { SkipMap } from "../../../engine/kvs/index/keydir.ts";
 import { bytes, MEMORY, TempDirectory, text } from "./_helpers.ts";
 
 /** A write of a test: a removal has no value. */

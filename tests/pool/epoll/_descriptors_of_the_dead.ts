@@ -6,8 +6,8 @@
  */
 
 import { assertEquals, assertRejects } from "@std/assert";
-import { Descriptors } from "../../../pool/epoll/descriptors.ts";
-import { Libc } from "../../../pool/epoll/libc.ts";
+import { Descriptors } from "../../../net/native/descriptors.ts";
+import { Libc } from "../../../net/native/libc.ts";
 
 /** Waits for a Worker's next message, or for its end. */
 function next(worker: Worker): Promise<string> {

@@ -6,10 +6,10 @@
 
 /// <reference lib="deno.worker" />
 
-import { Descriptors } from "../../../pool/epoll/descriptors.ts";
-import { Libc } from "../../../pool/epoll/libc.ts";
-import { SocketListener } from "../../../pool/epoll/socket_listener.ts";
-import { SocketLoop } from "../../../pool/epoll/socket_loop.ts";
+import { Descriptors } from "../../../net/native/descriptors.ts";
+import { Libc } from "../../../net/native/libc.ts";
+import { SocketListener } from "../../../net/native/socket_listener.ts";
+import { SocketLoop } from "../../../net/native/socket_loop.ts";
 
 // Its death is reported by the runtime, and ought to be one line.
 Error.stackTraceLimit = 0;

@@ -1,0 +1,194 @@
+import { isUtf8 } from "node:buffer";
+import {
+  BACKSLASH,
+  CARRIAGE_RETURN,
+  matches,
+  NEWLINE,
+  OPEN_BRACE,
+  QUOTE,
+  SPACE,
+  TAB,
+} from "../../protocol/json/bytes.ts";
+import { skipPlainText } from "../../protocol/json/plain_text.ts";
+import { PairBlock } from "./pair_block.ts";
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** What stands around keys and values, as one kind of encoder spells it. */
+function spelling(blank: string) {
+  return {
+    head: encoder.encode(`{"key":${blank}"`),
+    between: encoder.encode(`",${blank}"value":${blank}"`),
+  };
+}
+
+const COMPACT = spelling("");
+const SPACED = spelling(" ");
+const TAIL = encoder.encode('"}');
+/** JSON after a byte order mark, which some editors write before a text. */
+const MARKED_BRACE = encoder.encode("\ufeff{");
+const BLANK_AT = '{"key":'.length;
+
+/** How the pairs of a text are spelled. */
+export type LineFormat = "json" | "tab";
+
+/** A line that is no pair. */
+export class LineError extends Error {
+  override name = "LineError";
+
+  /**
+   * @param line The line's number, from 1.
+   * @param reason What is wrong with it.
+   */
+  constructor(line: number, reason: string) {
+    super(`Line ${line}: ${reason}`);
+  }
+}
+
+/** Reads pairs from lines `{"key":"k","value":"v"}`, or key, tab and value. */
+export class PairParser {
+  #format: LineFormat | undefined;
+  #line = 0;
+  /** What the lines that are being read have brought. */
+  #pairs = new PairBlock(new Uint8Array(0));
+  /** What is wrong with the first line that is wrong. */
+  error: LineError | undefined;
+
+  /**
+   * @param format How lines are spelled; by default as the first one is: JSON
+   * if it begins with a brace.
+   */
+  constructor(format?: LineFormat) {
+    this.#format = format;
+  }
+
+  /** How many lines were read, the one with the error included. */
+  get lines(): number {
+    return this.#line;
+  }
+
+  /**
+   * Reads whole lines. Blank ones are skipped.
+   *
+   * @param bytes The lines; what they spell with escapes is written over it.
+   * @returns Their pairs, in these bytes, up to the first line that is none;
+   * that one is named in {@linkcode error}.
+   */
+  parse(bytes: Uint8Array): PairBlock {
+    const pairs = new PairBlock(bytes);
+    this.#pairs = pairs;
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    const isText = isUtf8(bytes);
+    for (let from = 0; from < bytes.length && this.error === undefined;) {
+      const newline = bytes.indexOf(NEWLINE, from);
+      const end = newline < 0 ? bytes.length : newline;
+      this.#line++;
+      this.#parseLine(view, from, end, isText);
+      from = end + 1;
+    }
+    return pairs;
+  }
+
+  #parseLine(
+    view: DataView,
+    from: number,
+    end: number,
+    isText: boolean,
+  ): void {
+    const { bytes } = this.#pairs;
+    if (end === from || (end === from + 1 && bytes[from] === CARRIAGE_RETURN)) {
+      return;
+    }
+    if (!isText && !isUtf8(bytes.subarray(from, end))) {
+      return this.#fail("it is not UTF-8 text");
+    }
+    if (this.#line === 1 && this.#format !== "tab") {
+      if (matches(bytes, from, MARKED_BRACE)) from += MARKED_BRACE.length - 1;
+    }
+    this.#format ??= bytes[from] === OPEN_BRACE ? "json" : "tab";
+    if (this.#format === "json") {
+      if (!readCanonical(this.#pairs, view, from, end)) {
+        this.#readJson(from, end);
+      }
+      return;
+    }
+    const tab = bytes.indexOf(TAB, from);
+    if (tab < 0 || tab >= end) {
+      return this.#fail("expected a key, a tab and a value, found no tab");
+    }
+    // As programs on Windows end lines.
+    const valueEnd = bytes[end - 1] === CARRIAGE_RETURN ? end - 1 : end;
+    this.#pairs.add(from, tab, tab + 1, valueEnd);
+  }
+
+  #readJson(from: number, end: number): void {
+    const line = this.#pairs.bytes.subarray(from, end);
+    let pair: unknown;
+    try {
+      pair = JSON.parse(decoder.decode(line));
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      return this.#fail(`malformed JSON: ${reason}`);
+    }
+    if (
+      typeof pair !== "object" || pair === null ||
+      !("key" in pair) || typeof pair.key !== "string" ||
+      !("value" in pair) || typeof pair.value !== "string" ||
+      Object.keys(pair).length !== 2
+    ) return this.#fail('expected {"key":"…","value":"…"}');
+    if (!pair.key.isWellFormed() || !pair.value.isWellFormed()) {
+      return this.#fail("it holds a lone surrogate, which has no UTF-8 form");
+    }
+    // There is room: no text is shorter in JSON than it is by itself.
+    const keyBytes = encoder.encodeInto(pair.key, line).written;
+    const rest = line.subarray(keyBytes);
+    const valueBytes = encoder.encodeInto(pair.value, rest).written;
+    const keyEnd = from + keyBytes;
+    this.#pairs.add(from, keyEnd, keyEnd, keyEnd + valueBytes);
+  }
+
+  #fail(reason: string): void {
+    this.error = new LineError(this.#line, reason);
+  }
+}
+
+/**
+ * Reads a line as encoders usually spell it, without escapes.
+ *
+ * @returns Whether it is such a line.
+ */
+function readCanonical(
+  pairs: PairBlock,
+  view: DataView,
+  from: number,
+  end: number,
+): boolean {
+  const { bytes } = pairs;
+  const { head, between } = bytes[from + BLANK_AT] === SPACE ? SPACED : COMPACT;
+  if (!matches(bytes, from, head)) return false;
+  const keyFrom = from + head.length;
+  const keyEnd = stringEnd(bytes, view, keyFrom, end);
+  if (keyEnd < 0 || !matches(bytes, keyEnd, between)) return false;
+  const valueFrom = keyEnd + between.length;
+  const valueEnd = stringEnd(bytes, view, valueFrom, end);
+  if (valueEnd < 0 || !matches(bytes, valueEnd, TAIL)) return false;
+  if (valueEnd + TAIL.length !== end) return false;
+  pairs.add(keyFrom, keyEnd, valueFrom, valueEnd);
+  return true;
+}
+
+/** Where the quotation mark is that ends a string without escapes, or -1. */
+function stringEnd(
+  bytes: Uint8Array,
+  view: DataView,
+  from: number,
+  end: number,
+): number {
+  for (let i = skipPlainText(view, from, end); i < end; i++) {
+    const byte = bytes[i];
+    if (byte === QUOTE) return i;
+    if (byte === BACKSLASH || byte < SPACE) return -1;
+  }
+  return -1;
+}

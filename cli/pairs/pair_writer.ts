@@ -1,0 +1,98 @@
+import { isUtf8 } from "node:buffer";
+import { setImmediate } from "node:timers/promises";
+import { JsonBytes } from "../../protocol/json/json_bytes.ts";
+import { notText } from "./no_text.ts";
+import { writeBytes } from "../output.ts";
+import type { Pair } from "./pairs.ts";
+
+/** Lines are gathered up to this size, in bytes, before they are written. */
+const GATHER_BYTES = 256 * 1024;
+
+const encoder = new TextEncoder();
+const KEY_HEAD = encoder.encode('{"key":"');
+const VALUE_BETWEEN = encoder.encode('","value":"');
+const TAIL = encoder.encode('"}\n');
+const TAB = encoder.encode("\t");
+const NEWLINE = encoder.encode("\n");
+
+/** How to print pairs. */
+export type PairFormat =
+  /** A line `{"key":"k","value":"v"}` each. */
+  | "json"
+  /** A line of key, tab and value each, as they are. */
+  | "text";
+
+/**
+ * Prints pages of pairs on standard output. One that is not UTF-8 text, which a
+ * program can have set, is left out.
+ *
+ * @param pages The pages.
+ * @param format How to print them; where they have no values, keys alone.
+ * @param onPairs Told of the pairs that were dealt with.
+ * @returns Whether all were printed; not where the reader has gone.
+ * @throws {Error} If some were left out, after the others have been printed; it
+ * names their keys.
+ */
+export async function printPairs(
+  pages: AsyncIterable<readonly Pair[]>,
+  format: PairFormat,
+  onPairs: (count: number) => void = () => {},
+): Promise<boolean> {
+  const out = new JsonBytes();
+  const append = format === "json" ? appendJson : appendText;
+  const leftOut: (string | Uint8Array)[] = [];
+  for await (const page of pages) {
+    for (const pair of page) {
+      const start = out.length;
+      if (pair.isUnreadable || !append(out, pair)) {
+        out.cut(start);
+        leftOut.push(pair.key);
+      }
+      if (out.length < GATHER_BYTES) continue;
+      if (!writeBytes(out.bytes())) return false;
+      out.clear();
+    }
+    onPairs(page.length);
+    // Lets signals and timers in, which an engine on this thread does not.
+    await setImmediate();
+  }
+  const isRead = writeBytes(out.bytes());
+  if (leftOut.length > 0) throw notText("print", leftOut);
+  return isRead;
+}
+
+/** Returns whether it could; if not, it may have appended a part. */
+function appendJson(out: JsonBytes, { key, value }: Pair): boolean {
+  out.literal(KEY_HEAD);
+  if (!appendString(out, key)) return false;
+  if (value !== undefined) {
+    out.literal(VALUE_BETWEEN);
+    if (!appendString(out, value)) return false;
+  }
+  out.literal(TAIL);
+  return true;
+}
+
+function appendString(out: JsonBytes, text: string | Uint8Array): boolean {
+  if (typeof text !== "string") return out.string(text);
+  out.text(JSON.stringify(text).slice(1, -1));
+  return true;
+}
+
+/** Does as {@linkcode appendJson}. */
+function appendText(out: JsonBytes, { key, value }: Pair): boolean {
+  if (!appendPlain(out, key)) return false;
+  if (value !== undefined) {
+    out.literal(TAB);
+    if (!appendPlain(out, value)) return false;
+  }
+  out.literal(NEWLINE);
+  return true;
+}
+
+function appendPlain(out: JsonBytes, text: string | Uint8Array): boolean {
+  if (typeof text === "string") out.text(text);
+  else if (isUtf8(text)) out.copy(text);
+  else return false;
+  return true;
+}

@@ -1,0 +1,85 @@
+/**
+ * Reading a range of the store in the order of its keys.
+ *
+ * @module
+ */
+
+import type { ScanEntry, ScanPage, ScanRange } from "../../engine.ts";
+import { boundsOf, type ScanBounds } from "../../scan.ts";
+import { RECORD_HEADER_BYTES } from "../log/record.ts";
+import type { RecordCache } from "./record_cache.ts";
+import type { Entry, SkipMap } from "../index/keydir.ts";
+
+/** Index entries taken at a time: it bounds how long memory is held up. */
+const INDEX_PAGE = 256;
+
+/**
+ * Reads a page of entries, without a lock.
+ *
+ * @param index The index.
+ * @param range Which entries, and how many.
+ * @param cache Where records are read.
+ * @param lookUp Reads the value of a key whose record was there a moment ago,
+ * in a segment that is gone; `undefined` where the key has been removed since.
+ * @returns The page.
+ * @throws {RangeError} If a bound on entries or bytes is less than 1.
+ */
+export function scanIndex(
+  index: SkipMap,
+  range: ScanRange,
+  cache: RecordCache,
+  lookUp: (key: Uint8Array) => Uint8Array | undefined = () => undefined,
+): ScanPage {
+  const bounds = boundsOf(range);
+  let last: Uint8Array | undefined;
+  for (;;) {
+    const { found, more } = findEntries(index, bounds, last);
+    const entries = bounds.keysOnly
+      ? found.map(({ key }) => ({ key, value: undefined }))
+      : withValues(found, cache, lookUp);
+    // A page without entries would be the last.
+    if (entries.length > 0 || !more) return { entries, more };
+    last = found[found.length - 1].key;
+  }
+}
+
+function withValues(
+  found: readonly Entry[],
+  cache: RecordCache,
+  lookUp: (key: Uint8Array) => Uint8Array | undefined,
+): ScanEntry[] {
+  const values = cache.readValues(found);
+  const entries: ScanEntry[] = [];
+  for (let i = 0; i < found.length; i++) {
+    const { key } = found[i];
+    const value = values[i] ?? lookUp(key);
+    if (value !== undefined) entries.push({ key, value });
+  }
+  return entries;
+}
+
+/** A page as the index has it, from behind a key if there is one. */
+function findEntries(
+  index: SkipMap,
+  { start, end, reverse, keysOnly, limit, maxBytes }: ScanBounds,
+  after: Uint8Array | undefined,
+): { found: Entry[]; more: boolean } {
+  const found: Entry[] = [];
+  let last = after;
+  let bytes = 0;
+  for (;;) {
+    const wanted = Math.min(INDEX_PAGE, limit - found.length);
+    const entries = reverse
+      ? index.pageBackwards(last ?? end, wanted, start)
+      : index.page(last ?? start, last === undefined, wanted, end);
+    for (const entry of entries) {
+      const { key, pointer } = entry;
+      bytes += keysOnly ? key.length : pointer.length - RECORD_HEADER_BYTES;
+      if (bytes > maxBytes && found.length > 0) return { found, more: true };
+      found.push(entry);
+    }
+    if (entries.length < wanted) return { found, more: false };
+    if (found.length >= limit) return { found, more: true };
+    last = entries[entries.length - 1].key;
+  }
+}

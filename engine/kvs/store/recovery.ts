@@ -1,0 +1,303 @@
+/**
+ * Opening a store: from the files of a directory to the index.
+ *
+ * @module
+ */
+
+import { fileNames, syncDirectory } from "../../files.ts";
+import type { Control } from "../log/log.ts";
+import {
+  hintedBytes,
+  hintName,
+  loadHint,
+  removeHint,
+  writeHint,
+} from "../log/hint.ts";
+import { HintEntries } from "../log/hint_entries.ts";
+import { IndexLoader, type UnsoundRecord } from "../index/loader.ts";
+import { RECORD_HEADER_BYTES } from "../log/record.ts";
+import {
+  type Damage,
+  listSegments,
+  type RecordVisitor,
+  scanFile,
+  type ScanResult,
+  scanSegment,
+  type ScanStart,
+  SEGMENT_HEADER_BYTES,
+  segmentPath,
+} from "../log/segment.ts";
+import { DAMAGED, HINTED } from "../log/segment_table.ts";
+import { SkipMap } from "../index/keydir.ts";
+import {
+  loadSnapshot,
+  removeSnapshot,
+  shrunkSegments,
+  SNAPSHOT_NAME,
+} from "../index/checkpoint.ts";
+
+/** A segment whose records go into the index. */
+export interface SegmentToLoad {
+  /** The file id. */
+  readonly id: number;
+  /** How much of it counts, in bytes. */
+  readonly sizeBytes: number;
+  /** The file, where it is open already. */
+  readonly file?: Deno.FsFile;
+}
+
+/** What {@linkcode loadLog} made of a log. */
+export interface LoadedLog {
+  /** The index, complete. */
+  readonly index: SkipMap;
+  /** Bytes of the log that the snapshot of the index spared. */
+  readonly snapshotBytes: number;
+  /** By file id, the state of each segment that was read itself. */
+  readonly scans: ReadonlyMap<number, ScanResult>;
+  /** Whether there is a snapshot that could not be used. */
+  readonly rejectedSnapshot: boolean;
+  /** The segments with a hint file that could not be used, or is in doubt. */
+  readonly rejectedHints: readonly number[];
+  /** What the snapshot knows to be damaged; it was not read again. */
+  readonly knownDamage: readonly Damage[];
+}
+
+/** What {@linkcode recover} made of a directory. */
+export interface Recovery extends Pick<LoadedLog, "index" | "snapshotBytes"> {
+  /** What was cut off, and what can't be read. */
+  readonly damage: readonly Damage[];
+}
+
+/**
+ * Builds the index and the shared state from the files of a directory, and
+ * makes the log ready for writing. Cuts an unfinished last write off a segment.
+ *
+ * @param directory The data directory, locked by the caller.
+ * @param control The shared state to fill.
+ * @param indexBytes The memory the index may use, in bytes.
+ * @param segmentBytes The size at which a segment is sealed, in bytes.
+ * @returns The index and what was found.
+ * @throws {IndexFullError} If the keys do not fit in the index.
+ */
+export function recover(
+  directory: string,
+  control: Control,
+  indexBytes: number,
+  segmentBytes: number,
+): Recovery {
+  const segments = listSegments(directory).map((id) => ({
+    id,
+    sizeBytes: Deno.statSync(segmentPath(directory, id)).size,
+  }));
+  const loaded = loadLog(directory, segments, control, indexBytes);
+  const { index, snapshotBytes } = loaded;
+  const damage = [...loaded.knownDamage];
+  if (loaded.rejectedSnapshot) {
+    damage.push(...shrunkSegments(directory));
+    // Once the log has grown again it would look as if it were of this log.
+    removeSnapshot(directory);
+  }
+  for (const [id, scan] of loaded.scans) {
+    damage.push(...settle(directory, id, scan));
+  }
+  // With what settle() has synced: the names that belong to it.
+  syncDirectory(directory);
+  for (const id of loaded.rejectedHints) {
+    damage.push(...replaceHint(directory, id, control));
+  }
+  const newest = segments.at(-1)?.id;
+  if (newest !== undefined && isAppendable(control, newest, segmentBytes)) {
+    control.activate(newest);
+  }
+  return { index, damage, snapshotBytes };
+}
+
+/**
+ * Builds the index and the shared state from segments: from the snapshot of
+ * the index if there is a good one, hint files, and for the rest the log
+ * itself. Changes no file.
+ *
+ * @param directory The data directory.
+ * @param segments All segments of the log, in order of file id.
+ * @param control The shared state to fill.
+ * @param indexBytes The memory the index may use, in bytes.
+ * @returns The index and what was found.
+ * @throws {IndexFullError} If the keys do not fit in the index.
+ */
+export function loadLog(
+  directory: string,
+  segments: readonly SegmentToLoad[],
+  control: Control,
+  indexBytes: number,
+): LoadedLog {
+  const sizes = new Map(segments.map(({ id, sizeBytes }) => [id, sizeBytes]));
+  // Cheaper than to try and open each.
+  const names = fileNames(directory);
+  const snapshot = names.has(SNAPSHOT_NAME)
+    ? loadSnapshot(directory, control, indexBytes, (id) => sizes.get(id))
+    : undefined;
+  const snapshotBytes = control.segments.list()
+    .reduce((sum, segment) => sum + segment.sizeBytes, 0);
+  const index = snapshot ?? SkipMap.create(indexBytes);
+  index.beginLoading();
+  const loader = new IndexLoader(control, index);
+  const unsound: UnsoundRecord[] = [];
+  const scans = new Map<number, ScanResult>();
+  const rejectedHints: number[] = [];
+  const knownDamage: Damage[] = [];
+  for (const segment of segments) {
+    const { id, sizeBytes } = segment;
+    const hasHint = names.has(hintName(id));
+    control.reserveFileIds(id);
+    if (!control.segments.has(id)) {
+      control.segments.add(id, 0);
+      if (hasHint && loadHint(directory, id, sizeBytes, loader)) {
+        control.segments.setSize(id, sizeBytes);
+      } else if (hasHint) rejectedHints.push(id);
+    } else if (hasHint && (control.segments.flags(id) & HINTED) === 0) {
+      // It was sealed after the snapshot: the hint knows how long it was then.
+      if (hintedBytes(directory, id) !== sizeBytes) rejectedHints.push(id);
+    }
+    if (hasHint) control.segments.setFlags(id, HINTED);
+    const known = control.segments.get(id).sizeBytes;
+    if (known === sizeBytes && known >= SEGMENT_HEADER_BYTES) {
+      if (control.segments.flags(id) & DAMAGED) {
+        knownDamage.push(...scan(directory, segment, () => {}).damage);
+        // It may be what shows the damage.
+        if (hasHint) rejectedHints.push(id);
+      }
+      continue;
+    }
+    scans.set(id, replay(directory, segment, control, loader, unsound));
+  }
+  // As many of the last writes may be unsound, and no more.
+  const limit = control.sequence + unsound.length;
+  for (const record of unsound) {
+    const sequence = Math.min(record.sequence, limit);
+    loader.addUnsound({ ...record, sequence });
+  }
+  index.endLoading();
+  return {
+    index,
+    snapshotBytes,
+    scans,
+    rejectedSnapshot: snapshot === undefined && names.has(SNAPSHOT_NAME),
+    rejectedHints,
+    knownDamage,
+  };
+}
+
+function scan(
+  directory: string,
+  { id, sizeBytes, file }: SegmentToLoad,
+  visit: RecordVisitor,
+  start: ScanStart = {},
+): ScanResult {
+  const path = segmentPath(directory, id);
+  return file === undefined
+    ? scanSegment(path, id, visit, start)
+    : scanFile(file, sizeBytes, path, id, visit, start);
+}
+
+/** Reads what the index does not know yet of a segment. */
+function replay(
+  directory: string,
+  segment: SegmentToLoad,
+  control: Control,
+  loader: IndexLoader,
+  unsound: UnsoundRecord[],
+): ScanResult {
+  const { id } = segment;
+  const from = control.segments.get(id).sizeBytes || SEGMENT_HEADER_BYTES;
+  // In key order they take a fraction of the time: see IndexLoader.add().
+  const entries = new HintEntries(segment.sizeBytes);
+  const claims: Omit<UnsoundRecord, "olderThan">[] = [];
+  const visit: RecordVisitor = (header, offset, record, sound) => {
+    if (sound) {
+      entries.add(header, offset, record);
+      return;
+    }
+    const keyEnd = RECORD_HEADER_BYTES + header.keyLength;
+    claims.push({
+      key: record.slice(RECORD_HEADER_BYTES, keyEnd),
+      segment: id,
+      offset,
+      length: record.length,
+      sequence: header.sequence,
+    });
+  };
+  // Segments come in order of file id, and in that order they were begun.
+  const sequenceBefore = control.sequence;
+  const result = scan(directory, segment, visit, { from, sequenceBefore });
+  const olderThan = Math.max(sequenceBefore, result.maxSequence);
+  unsound.push(...claims.map((claim) => ({ ...claim, olderThan })));
+  entries.loadSorted(id, loader);
+  if (result.damage.length > 0) control.segments.setFlags(id, DAMAGED);
+  // Without its whole header it holds nothing.
+  if (result.tailOffset < SEGMENT_HEADER_BYTES) control.dropSegment(id);
+  else control.segments.setSize(id, result.tailOffset);
+  return result;
+}
+
+/** Makes a segment that was replayed end with its last whole record, on disk. */
+function settle(
+  directory: string,
+  id: number,
+  { tailOffset, sizeBytes, damage }: ScanResult,
+): readonly Damage[] {
+  const path = segmentPath(directory, id);
+  if (tailOffset < SEGMENT_HEADER_BYTES) {
+    // Not even its header was finished when the process died.
+    Deno.removeSync(path);
+  } else {
+    if (tailOffset < sizeBytes) Deno.truncateSync(path, tailOffset);
+    // What the process before wrote may not be on disk. From here on it is
+    // seen, and compaction drops older values for it.
+    using file = Deno.openSync(path);
+    file.syncSync();
+  }
+  if (tailOffset === sizeBytes) return damage;
+  return [...damage, {
+    path,
+    offset: tailOffset,
+    length: sizeBytes - tailOffset,
+    reason: "unfinished write at the end was cut off",
+  }];
+}
+
+/**
+ * Makes a hint file anew that could not be used. One that knows of more than
+ * its segment has stays, and so does the segment, until a repair decides.
+ */
+function replaceHint(
+  directory: string,
+  id: number,
+  control: Control,
+): readonly Damage[] {
+  const isThere = control.segments.has(id);
+  const offset = isThere ? control.segments.get(id).sizeBytes : 0;
+  const length = (hintedBytes(directory, id) ?? 0) - offset;
+  const isShorter = length > 0;
+  if (!isThere) removeHint(directory, id);
+  else if (isShorter) control.segments.setFlags(id, DAMAGED);
+  else if ((control.segments.flags(id) & DAMAGED) === 0) {
+    try {
+      writeHint(directory, id);
+    } catch {
+      // For instance on a full disk; the next opening tries again.
+    }
+  }
+  const path = segmentPath(directory, id);
+  const reason = "segment is shorter than its hint file says";
+  return isShorter ? [{ path, offset, length, reason }] : [];
+}
+
+function isAppendable(
+  control: Control,
+  id: number,
+  segmentBytes: number,
+): boolean {
+  if (!control.segments.has(id)) return false;
+  const { sizeBytes, flags } = control.segments.get(id);
+  return sizeBytes < segmentBytes && (flags & (DAMAGED | HINTED)) === 0;
+}

@@ -1,0 +1,51 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { segmentPath } from "../../../../engine/kvs/log/segment.ts";
+import { SegmentFiles } from "../../../../engine/kvs/log/segment_readers.ts";
+import { TempDirectory } from "../_helpers.ts";
+
+function makeSegments(directory: string, count: number): void {
+  for (let id = 1; id <= count; id++) {
+    Deno.writeFileSync(segmentPath(directory, id), Uint8Array.of(id));
+  }
+}
+
+function readByte(file: Deno.FsFile): number {
+  const byte = new Uint8Array(1);
+  file.seekSync(0, Deno.SeekMode.Start);
+  file.readSync(byte);
+  return byte[0];
+}
+
+Deno.test("SegmentFiles.open() gives the file that is open, also when it is gone", () => {
+  using directory = new TempDirectory();
+  makeSegments(directory.path, 2);
+  const files = new SegmentFiles(directory.path);
+  const first = files.open(1);
+  assertEquals(readByte(files.open(2)), 2);
+  Deno.removeSync(segmentPath(directory.path, 1));
+  assertEquals(files.open(1), first);
+  assertEquals(readByte(first), 1);
+  files.close();
+  assertThrows(() => files.open(1), Deno.errors.NotFound);
+});
+
+Deno.test("SegmentFiles.open() has few files open at a time", () => {
+  using directory = new TempDirectory();
+  makeSegments(directory.path, 40);
+  const files = new SegmentFiles(directory.path);
+  const first = files.open(1);
+  for (let id = 1; id <= 40; id++) assertEquals(readByte(files.open(id)), id);
+  assertEquals(files.open(1) === first, false);
+  files.close();
+});
+
+Deno.test("SegmentFiles closes files after a second", async () => {
+  using directory = new TempDirectory();
+  makeSegments(directory.path, 1);
+  const files = new SegmentFiles(directory.path);
+  const file = files.open(1);
+  await new Promise((resolve) => setTimeout(resolve, 1_500));
+  assertThrows(() => readByte(file), Deno.errors.BadResource);
+  assertEquals(readByte(files.open(1)), 1);
+  files.close();
+});

@@ -1,0 +1,437 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { within } from "../_deadline.ts";
+import { ConnectionSet } from "../../net/connection_set.ts";
+import { DenoListener } from "../../net/deno_sockets.ts";
+import { Limiter } from "../../net/limiter.ts";
+import { allLimits } from "../../net/limits.ts";
+import type { Session } from "../../net/session.ts";
+import type { TransportListener } from "../../net/transport.ts";
+import { Usage } from "../../net/usage.ts";
+import { aloneMonitor } from "../_monitor.ts";
+import { HAS_EPOLL, startLoop } from "../pool/_epoll.ts";
+import {
+  QuietTransport,
+  ScriptedListener,
+  UnclosableTransport,
+  UnopenableTransport,
+} from "../pool/_scripted_listener.ts";
+
+/** A session that gives back what comes in, by a function of choice. */
+class FakeSession implements Session {
+  isBroken = false;
+  readonly phase = "idle";
+  readonly heldBytes = 0;
+  closings = 0;
+  readonly #input = new Uint8Array(1024);
+  readonly #run: () => void | Promise<void>;
+  #length = 0;
+
+  constructor(run: () => void | Promise<void> = () => {}) {
+    this.#run = run;
+  }
+
+  space(): Uint8Array {
+    return this.#input;
+  }
+
+  commit(countBytes: number): void {
+    this.#length = countBytes;
+  }
+
+  end(): void {
+    this.#length = 0;
+  }
+
+  run(): boolean | Promise<boolean> {
+    const ran = this.#run();
+    return ran === undefined ? false : ran.then(() => false);
+  }
+
+  answers(): Uint8Array {
+    return this.#input.subarray(0, this.#length);
+  }
+
+  forgetAnswers(): void {
+    this.#length = 0;
+  }
+
+  close(): void {
+    this.closings++;
+  }
+}
+
+/** How connections may come. */
+interface Kind {
+  readonly name: string;
+  /** Listens, and gives what to await once everything has ended. */
+  listen(): {
+    readonly listener: TransportListener;
+    readonly port: number;
+    end(): Promise<void>;
+  };
+}
+
+const KINDS: readonly Kind[] = [{
+  name: "Deno's sockets",
+  listen() {
+    const listener = new DenoListener(
+      Deno.listen({ hostname: "127.0.0.1", port: 0 }),
+    );
+    return { listener, port: listener.addr.port, end: () => Promise.resolve() };
+  },
+}, ...HAS_EPOLL ? [{ name: "our own", listen: startLoop }] : []];
+
+type Body = (
+  set: ConnectionSet,
+  connect: () => Promise<Deno.TcpConn>,
+  log: readonly string[],
+) => Promise<void>;
+
+/** Runs a body with connections that are served by the sessions given. */
+type WithConnections = (
+  makeSession: () => Session,
+  body: Body,
+) => Promise<void>;
+
+/** Declares a test for each kind of socket. */
+function test(
+  name: string,
+  run: (withConnections: WithConnections) => Promise<void>,
+): void {
+  for (const { name: kind, listen } of KINDS) {
+    Deno.test(`${name} (${kind})`, () =>
+      run((makeSession, body) => serve(listen, makeSession, body)));
+  }
+}
+
+async function serve(
+  listen: Kind["listen"],
+  makeSession: () => Session,
+  body: Body,
+): Promise<void> {
+  const log: string[] = [];
+  const set = new ConnectionSet(
+    makeSession,
+    (level, message) => log.push(`${level}: ${message}`),
+    new Limiter(
+      allLimits(),
+      new Usage(Usage.share(1), 0),
+      aloneMonitor().counters,
+    ),
+  );
+  const { listener, port, end } = listen();
+  const accepting = set.acceptFrom(listener);
+  const conns: Deno.TcpConn[] = [];
+  try {
+    await body(set, async () => {
+      const conn = await Deno.connect({ hostname: "127.0.0.1", port });
+      conns.push(conn);
+      return conn;
+    }, log);
+  } finally {
+    listener.close();
+    await set.close(0);
+    await accepting;
+    await end();
+    for (const conn of conns) close(conn);
+  }
+}
+
+function close(conn: Deno.TcpConn): void {
+  try {
+    conn.close();
+  } catch (error) {
+    // The test has closed it already.
+    if (!(error instanceof Deno.errors.BadResource)) throw error;
+  }
+}
+
+async function echo(conn: Deno.TcpConn, text: string): Promise<string | null> {
+  await conn.write(new TextEncoder().encode(text));
+  return await read(conn);
+}
+
+async function read(conn: Deno.TcpConn): Promise<string | null> {
+  const chunk = new Uint8Array(1024);
+  const count = await conn.read(chunk);
+  return count === null
+    ? null
+    : new TextDecoder().decode(chunk.subarray(0, count));
+}
+
+test("ConnectionSet.acceptFrom() serves connections side by side", (withConnections) =>
+  withConnections(() => new FakeSession(), async (_set, connect, log) => {
+    const conns = await Promise.all([connect(), connect(), connect()]);
+    for (const [i, conn] of [...conns, ...conns].entries()) {
+      assertEquals(await echo(conn, `${i}`), `${i}`);
+    }
+    assertEquals(log, []);
+  }));
+
+test("ConnectionSet logs an error of one connection and serves the others", (withConnections) => {
+  let isFirst = true;
+  const makeSession = () => {
+    const isFailing = isFirst;
+    isFirst = false;
+    return new FakeSession(() => {
+      if (isFailing) throw new Error("out of order");
+    });
+  };
+  return withConnections(makeSession, async (_set, connect, log) => {
+    const failing = await connect();
+    const other = await connect();
+    assertEquals(await echo(failing, "a"), null);
+    assertEquals(await echo(other, "b"), "b");
+    assertEquals(await echo(await connect(), "c"), "c");
+    assertEquals(log, ["error: Connection failed: Error: out of order"]);
+  });
+});
+
+test("ConnectionSet is not disturbed by clients that vanish", (withConnections) =>
+  withConnections(() => new FakeSession(), async (_set, connect, log) => {
+    for (let i = 0; i < 10; i++) {
+      const conn = await connect();
+      await conn.write(new Uint8Array(1024));
+      // With an answer unread, so that the other end sees a reset.
+      conn.close();
+    }
+    assertEquals(await echo(await connect(), "here"), "here");
+    assertEquals(log, []);
+  }));
+
+test("ConnectionSet.close() closes idle connections at once", (withConnections) =>
+  withConnections(() => new FakeSession(), async (set, connect) => {
+    const conns = await Promise.all([connect(), connect()]);
+    for (const conn of conns) await echo(conn, "served");
+    // Far longer than the test may take: that is for those that are busy.
+    await within("idle connections to be closed", set.close(600_000));
+    for (const conn of conns) assertEquals(await read(conn), null);
+  }));
+
+test("ConnectionSet.close() lets a batch that is running end", (withConnections) => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const started = Promise.withResolvers<void>();
+  const run = () => {
+    started.resolve();
+    return promise;
+  };
+  return withConnections(() => new FakeSession(run), async (set, connect) => {
+    const conn = await connect();
+    const answer = echo(conn, "answered");
+    await started.promise;
+    const closed = set.close(5_000);
+    resolve();
+    assertEquals(await answer, "answered");
+    assertEquals(await read(conn), null);
+    await closed;
+  });
+});
+
+test("ConnectionSet.close() waits no longer than told", (withConnections) => {
+  const started = Promise.withResolvers<void>();
+  const run = () => {
+    started.resolve();
+    return new Promise<void>(() => {});
+  };
+  return withConnections(() => new FakeSession(run), async (set, connect) => {
+    const conn = await connect();
+    const answer = echo(conn, "unanswered");
+    await started.promise;
+    await set.close(20);
+    assertEquals(await answer, null);
+  });
+});
+
+test("ConnectionSet closes a session once, however its connection ends", (withConnections) => {
+  const sessions: FakeSession[] = [];
+  const made = () => {
+    const session: FakeSession = new FakeSession(() => {
+      if (sessions.length === 2) throw new Error("Out of order");
+      session.isBroken = sessions.length === 3;
+    });
+    sessions.push(session);
+    return session;
+  };
+  return withConnections(made, async (set, connect) => {
+    const ended = await connect();
+    assertEquals(await echo(ended, "a"), "a");
+    assertEquals(sessions[0].closings, 0);
+    ended.close();
+    await closed(sessions[0]);
+    await echo(await connect(), "throws");
+    await closed(sessions[1]);
+    const broken = await connect();
+    await echo(broken, "breaks");
+    broken.close();
+    await closed(sessions[2]);
+    assertEquals(await echo(await connect(), "idle"), "idle");
+    await set.close(1_000);
+    assertEquals(sessions.map(({ closings }) => closings), [1, 1, 1, 1]);
+  });
+});
+
+async function closed(session: FakeSession): Promise<void> {
+  while (session.closings === 0) {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}
+
+/** A session that gives back the first read, and understands no more. */
+function makeBroken(): Session {
+  const session: FakeSession = new FakeSession(() => {
+    session.isBroken = true;
+  });
+  return session;
+}
+
+/**
+ * Makes timers that are longer than a moment last for a minute, so that a slow
+ * machine does not let them fire, until it is disposed of.
+ */
+class PatientTimers implements Disposable {
+  readonly #setTimeout = globalThis.setTimeout;
+
+  constructor() {
+    globalThis.setTimeout = ((run: () => void, ms = 0) =>
+      this.#setTimeout.call(
+        globalThis,
+        run,
+        ms < 100 ? ms : 60_000,
+      )) as typeof setTimeout;
+  }
+
+  [Symbol.dispose](): void {
+    globalThis.setTimeout = this.#setTimeout;
+  }
+}
+
+test("ConnectionSet lets a client that still sends read the last answer", (withConnections) => {
+  const understood = Promise.withResolvers<void>();
+  const makeSession = () => {
+    const session: FakeSession = new FakeSession(() => {
+      session.isBroken = true;
+      understood.resolve();
+    });
+    return session;
+  };
+  return withConnections(makeSession, async (_set, connect, log) => {
+    using _ = new PatientTimers();
+    const conn = await connect();
+    await conn.write(new TextEncoder().encode("nonsense"));
+    await within("the server to read", understood.promise);
+    // Arrives when the server has nothing more to say.
+    for (let i = 0; i < 10; i++) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      await conn.write(new Uint8Array(50_000));
+    }
+    assertEquals(await read(conn), "nonsense");
+    assertEquals(await read(conn), null);
+    assertEquals(log, []);
+  });
+});
+
+test("ConnectionSet listens no longer than a while to a client that does not end", (withConnections) =>
+  withConnections(makeBroken, async (_set, connect, log) => {
+    const quiet = await connect();
+    assertEquals(await echo(quiet, "a"), "a");
+    assertEquals(await read(quiet), null);
+    const loud = await connect();
+    assertEquals(await echo(loud, "b"), "b");
+    let sentBytes = 0;
+    const untilReset = (send: () => Promise<unknown>) =>
+      assertRejects(async () => {
+        for (;;) await send();
+      });
+    await within(
+      "the loud connection to be reset",
+      untilReset(async () => {
+        sentBytes += await loud.write(new Uint8Array(64 * 1024));
+      }),
+    );
+    assert(sentBytes >= 1024 * 1024, `${sentBytes} bytes`);
+    // The quiet one is reset as well, though it sent nothing until now.
+    await within(
+      "the quiet connection to be reset",
+      untilReset(async () => {
+        await quiet.write(new Uint8Array(1));
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }),
+    );
+    assertEquals(log, []);
+  }));
+
+test("ConnectionSet serves others beside a connection without a pause", (withConnections) =>
+  withConnections(() => new FakeSession(), async (_set, connect) => {
+    const loud = await connect();
+    let isOver = false;
+    const flood = Promise.all([
+      (async () => {
+        while (!isOver) await loud.write(new Uint8Array(1024));
+        await loud.closeWrite();
+      })(),
+      (async () => {
+        while (await loud.read(new Uint8Array(64 * 1024)) !== null);
+      })(),
+    ]);
+    const other = await connect();
+    for (let i = 0; i < 20; i++) {
+      const answer = within("the other connection", echo(other, `${i}`));
+      assertEquals(await answer, `${i}`);
+    }
+    isOver = true;
+    await flood;
+  }));
+
+Deno.test("ConnectionSet counts no connection that fails before it is served", async () => {
+  const usage = Usage.share(1);
+  const counted = () => Usage.read(usage).connections;
+  const log: string[] = [];
+  let sessions = 0;
+  const unclosable = new FakeSession();
+  unclosable.close = () => {
+    throw new Error("Session cannot be closed");
+  };
+  const set = new ConnectionSet(
+    () => {
+      switch (sessions++) {
+        case 0:
+          throw new Error("No session");
+        case 1:
+          return unclosable;
+        default:
+          return new FakeSession();
+      }
+    },
+    (level, message) => log.push(`${level}: ${message}`),
+    new Limiter(
+      allLimits({ maxConnections: 1 }),
+      new Usage(usage, 0),
+      aloneMonitor().counters,
+    ),
+  );
+  const failing = [
+    new QuietTransport(),
+    new UnopenableTransport(),
+    new UnclosableTransport(),
+    new UnopenableTransport(),
+  ];
+  const served = new QuietTransport();
+  const refused = [new QuietTransport(), new UnopenableTransport()];
+  const listener = new ScriptedListener([...failing, served, ...refused]);
+  const accepting = set.acceptFrom(listener);
+  await listener.drained.promise;
+  assertEquals(failing.map(({ closings }) => closings), [1, 1, 1, 1]);
+  assertEquals(counted(), 1);
+  assertEquals(served.closings, 0);
+  assertEquals(refused[1].closings, 1);
+  listener.close();
+  await set.close(0);
+  await accepting;
+  assertEquals([counted(), served.closings], [0, 1]);
+  const failed = "error: Connection failed: Error: Cannot be opened";
+  assertEquals(log, [
+    "warn: Cannot accept connections: Error: No session",
+    ...Array(3).fill(failed),
+    "warn: Refusing connections: Too many connections, the limit is 1 (--max-connections)",
+  ]);
+});
