@@ -5,7 +5,7 @@
  */
 
 import { emptyPointer } from "../engine/kvs/index/log_pointer.ts";
-import { SkipMap } from "../engine/kvs/index/keydir.ts";
+import { Keydir } from "../engine/kvs/index/keydir.ts";
 
 const KEYS = 1_000_000;
 /** So many inserts are timed at once, and taken back outside of the timing. */
@@ -13,7 +13,7 @@ const INSERTS = 1_000;
 const PAGE = 1_000;
 
 const encoder = new TextEncoder();
-const map = SkipMap.create(2 ** 28);
+const map = Keydir.create(2 ** 28);
 const keys: Uint8Array[] = [];
 for (let n = 0; n < KEYS; n++) {
   // A permutation of the numbers: 7,919 and the number of keys are coprime.
@@ -41,21 +41,21 @@ function nextKey(): Uint8Array {
   return keys[turn];
 }
 
-Deno.bench("SkipMap.get() of a key", { group: "get", baseline: true }, () => {
+Deno.bench("Keydir.get() of a key", { group: "get", baseline: true }, () => {
   if (!map.get(nextKey(), found)) throw new Error("A key was missed");
 });
 
-Deno.bench("SkipMap.get() of a missing key", { group: "get" }, () => {
+Deno.bench("Keydir.get() of a missing key", { group: "get" }, () => {
   turn = (turn + 1) % INSERTS;
   if (map.get(newKeys[turn], found)) throw new Error("A key was found");
 });
 
-Deno.bench("SkipMap.set() of a key that is there", { group: "set" }, () => {
+Deno.bench("Keydir.set() of a key that is there", { group: "set" }, () => {
   map.set(nextKey(), pointer, found);
 });
 
 Deno.bench(
-  `SkipMap.set() of ${INSERTS} new keys`,
+  `Keydir.set() of ${INSERTS} new keys`,
   { group: "insert", n: 200, warmup: 20 },
   (bench) => {
     bench.start();
@@ -66,7 +66,7 @@ Deno.bench(
 );
 
 Deno.bench(
-  `SkipMap.remove() of ${INSERTS} keys`,
+  `Keydir.remove() of ${INSERTS} keys`,
   { group: "remove", n: 200, warmup: 20 },
   (bench) => {
     for (const key of newKeys) map.set(key, pointer, found);
@@ -77,7 +77,7 @@ Deno.bench(
 );
 
 Deno.bench(
-  `SkipMap.page() of ${PAGE} entries from any key`,
+  `Keydir.page() of ${PAGE} entries from any key`,
   { group: "page" },
   () => {
     map.page(nextKey(), true, PAGE);
@@ -85,7 +85,7 @@ Deno.bench(
 );
 
 Deno.bench(
-  `SkipMap.page() over all ${KEYS} entries`,
+  `Keydir.page() over all ${KEYS} entries`,
   { group: "scan", n: 3, warmup: 1 },
   () => {
     let page = map.page(undefined, true, PAGE);

@@ -12,8 +12,8 @@ import {
 } from "../engine/kvs/index/log_pointer.ts";
 import { encodeRecord, isRecordSound } from "../engine/kvs/log/record.ts";
 import { RecordCache } from "../engine/kvs/store/record_cache.ts";
-import { SegmentFiles } from "../engine/kvs/log/segment_readers.ts";
-import { SkipMap } from "../engine/kvs/index/keydir.ts";
+import { SegmentReaders } from "../engine/kvs/log/segment_readers.ts";
+import { Keydir } from "../engine/kvs/index/keydir.ts";
 import { KvStore } from "../engine/kvs/store/store.ts";
 import { TextBytes } from "../engine/kvs/store/text_bytes.ts";
 import { randomNumbers } from "./load/requests.ts";
@@ -55,8 +55,8 @@ const shuffled = Array.from(
 const names = shuffled.map((key) => new TextDecoder().decode(key));
 const writes = shuffled.map((key) => ({ key, value }));
 
-const index = SkipMap.attach(store.share().index);
-const files = new SegmentFiles(`${directory}/data`);
+const index = Keydir.attach(store.share().index);
+const files = new SegmentReaders(`${directory}/data`);
 const cache = new RecordCache(
   `${directory}/data`,
   32 * 2 ** 20,
@@ -68,7 +68,7 @@ const pointers: readonly LogPointer[] = shuffled.map((key) => {
   index.get(key, pointer);
   return pointer;
 });
-const ownIndex = SkipMap.create(64 * 2 ** 20);
+const ownIndex = Keydir.create(64 * 2 ** 20);
 keys.forEach((key, i) => ownIndex.set(key, pointers[i]));
 const hashes = shuffled.map((key) => index.hashOf(key));
 /** Nobody writes to these keys while they are read. */
@@ -96,7 +96,7 @@ function bench(
 
 const pointer = emptyPointer();
 const textBytes = new TextBytes();
-bench("SkipMap.get()", "read", (i) => index.get(shuffled[i], pointer));
+bench("Keydir.get()", "read", (i) => index.get(shuffled[i], pointer));
 bench(
   "RecordCache.read()",
   "read",
@@ -132,7 +132,7 @@ bench(
   () => file.writeSync(records),
 );
 bench(
-  "SkipMap.set() of a key that is there",
+  "Keydir.set() of a key that is there",
   "write",
   (i) => ownIndex.set(shuffled[i], pointers[i]),
 );

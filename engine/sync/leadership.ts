@@ -6,8 +6,8 @@
 
 import { type Holder, UNKNOWN_HOLDER } from "./instance_lock.ts";
 
-/** Words of shared memory that a {@linkcode Rounds} takes. */
-export const ROUNDS_WORDS = 2;
+/** Words of shared memory that a {@linkcode Leadership} takes. */
+export const LEADERSHIP_WORDS = 2;
 
 /** The leader's id, zero while nobody leads. */
 const LEADER = 0;
@@ -17,14 +17,14 @@ const ROUND = 1;
 const LOOK_MS = 250;
 
 /**
- * Rounds of work among the instances that share some memory: one leads, the
+ * Leadership of work among the instances that share some memory: one leads, the
  * others wait for the end of the round. A leader that dies ends its round.
  *
  * @example
  * ```ts
- * import { Rounds } from "./leadership.ts";
+ * import { Leadership } from "./leadership.ts";
  *
- * const rounds = new Rounds(new Int32Array(new SharedArrayBuffer(8)), 0);
+ * const rounds = new Leadership(new Int32Array(new SharedArrayBuffer(8)), 0);
  * const round = rounds.current;
  * if (rounds.tryLead()) {
  *   // The work that all wait for is done here.
@@ -33,14 +33,14 @@ const LOOK_MS = 250;
  * await rounds.over(round);
  * ```
  */
-export class Rounds {
+export class Leadership {
   readonly #words: Int32Array;
   readonly #at: number;
   readonly #holder: Holder;
 
   /**
    * @param words Shared memory.
-   * @param at The first of its {@linkcode ROUNDS_WORDS} words, at first zero.
+   * @param at The first of its {@linkcode LEADERSHIP_WORDS} words, at first zero.
    * @param holder Who leads, and who else may.
    */
   constructor(

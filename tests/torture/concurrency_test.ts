@@ -14,7 +14,7 @@ for (
   ]
 ) {
   const how = inWaves ? "come and go in waves" : "change at random";
-  Deno.test(`SkipMap shows readers whole entries while ${keys} keys ${how}`, () =>
+  Deno.test(`Keydir shows readers whole entries while ${keys} keys ${how}`, () =>
     runIndex({
       keys,
       changes: changes * scale,

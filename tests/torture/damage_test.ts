@@ -1,6 +1,6 @@
 import { assert } from "@std/assert";
 import { CorruptionError } from "../../engine/kvs/log/segment.ts";
-import { writeSnapshot } from "../../engine/kvs/index/checkpoint.ts";
+import { writeCheckpoint } from "../../engine/kvs/index/checkpoint.ts";
 import { damageStore } from "../engine/kvs/_damage.ts";
 import { FaultyDisk } from "../engine/kvs/_fault_injection.ts";
 import {
@@ -39,7 +39,7 @@ function live(directory: string, random: Random): History {
     if (chance === 1) log.compact("worthwhile");
     if (chance === 2) {
       if (random.below(2) === 0) {
-        writeSnapshot(directory, log.control, log.index);
+        writeCheckpoint(directory, log.control, log.index);
       }
       log[Symbol.dispose]();
       log = new TestLog(directory, OPTIONS);

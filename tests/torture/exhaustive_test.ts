@@ -45,12 +45,12 @@ Deno.test("No flipped bit in a log, whichever it is, goes unnoticed or changes a
 Deno.test("KvStore agrees with a Map under any of 60 lists of commands", () =>
   runStoreCommands(60));
 
-Deno.test("SkipMap.set() has room for n keys when n were removed, in any of 500 indexes", () =>
+Deno.test("Keydir.set() has room for n keys when n were removed, in any of 500 indexes", () =>
   refillSmall(500));
 
 Deno.test({
   name:
-    "SkipMap.set() has room for removed keys at the end of any of 200 largest indexes",
+    "Keydir.set() has room for removed keys at the end of any of 200 largest indexes",
   ignore: Deno.systemMemoryInfo().total < 2 ** 34,
   fn: () => refillLargest(200),
 });

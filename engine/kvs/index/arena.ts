@@ -5,7 +5,7 @@
  * @module
  */
 
-import { NO_HOLDER, READER_WORDS, ReaderSlots } from "./epochs.ts";
+import { Epochs, NO_HOLDER, READER_WORDS } from "./epochs.ts";
 import { CLASSES, classOf, classWords, EXACT_CLASSES } from "./size_classes.ts";
 
 /** The index has no room for another key. */
@@ -104,15 +104,15 @@ const MAX_USED_BYTES = MAX_BYTES - ALIGNMENT;
  * lock-freedom", 2004, as in crossbeam).
  */
 export class Arena {
-  /** All that a snapshot keeps. */
+  /** All that a checkpoint keeps. */
   readonly words: Uint32Array;
   /**
    * Words after all blocks, a power of two of them, at first zero: for what no
-   * snapshot keeps. They come on top of the arena's size.
+   * checkpoint keeps. They come on top of the arena's size.
    */
   readonly transient: Uint32Array;
   readonly buffer: SharedArrayBuffer;
-  readonly #readers: ReaderSlots;
+  readonly #readers: Epochs;
 
   private constructor(buffer: SharedArrayBuffer, holder: number) {
     this.buffer = buffer;
@@ -120,7 +120,7 @@ export class Arena {
     const readersAt = buffer.byteLength - READER_WORDS * 4;
     this.words = new Uint32Array(buffer, 0, wordsBytes / 4);
     this.transient = new Uint32Array(buffer, wordsBytes, TRANSIENT_WORDS);
-    this.#readers = new ReaderSlots(new Uint32Array(buffer, readersAt), holder);
+    this.#readers = new Epochs(new Uint32Array(buffer, readersAt), holder);
   }
 
   /**
@@ -170,7 +170,7 @@ export class Arena {
   }
 
   /**
-   * Takes over the content of another arena, as a snapshot kept it: the first
+   * Takes over the content of another arena, as a checkpoint kept it: the first
    * `topWords` words are already in place. Frees what was kept for the readers
    * of that arena.
    */

@@ -1,5 +1,5 @@
 /**
- * The index snapshot: the memory of the index as it is, so that opening a
+ * The index checkpoint: the memory of the index as it is, so that opening a
  * store need not build it.
  *
  * The file `INDEX` is, in little-endian numbers: the magic `KVSIDX` and the
@@ -22,10 +22,10 @@ import {
 import type { Control } from "../log/log.ts";
 import { type Damage, segmentPath } from "../log/segment.ts";
 import type { SegmentState } from "../log/segment_table.ts";
-import { SkipMap } from "./keydir.ts";
+import { Keydir } from "./keydir.ts";
 
-/** The name of the snapshot's file. */
-export const SNAPSHOT_NAME = "INDEX";
+/** The name of the checkpoint's file. */
+export const CHECKPOINT_NAME = "INDEX";
 const MAGIC = new TextEncoder().encode("KVSIDX\x02\x00");
 const FORMER_MAGIC = new TextEncoder().encode("KVSIDX\x01\x00");
 const HEADER_BYTES = 32;
@@ -39,17 +39,17 @@ const PIECE_BYTES = 1 << 20;
 const MAX_BYTES = 2 ** 30;
 
 /**
- * Writes a snapshot of a store that nobody writes to any more.
+ * Writes a checkpoint of a store that nobody writes to any more.
  *
  * @param directory The data directory.
  * @param control The store's shared state.
  * @param index The store's index.
  * @returns Whether it was written; not where the index is larger than 1 GiB.
  */
-export function writeSnapshot(
+export function writeCheckpoint(
   directory: string,
   control: Control,
-  index: SkipMap,
+  index: Keydir,
 ): boolean {
   const words = index.arena.words.subarray(0, index.arena.topWords);
   if (words.byteLength > MAX_BYTES) return false;
@@ -61,7 +61,7 @@ export function writeSnapshot(
   view.setUint32(16, words.length, true);
   view.setFloat64(24, control.sequence, true);
   segments.forEach((segment, i) => writeRow(view, i, segment));
-  replaceFile(`${directory}/${SNAPSHOT_NAME}`, (file) => {
+  replaceFile(`${directory}/${CHECKPOINT_NAME}`, (file) => {
     writeAll(file, head);
     let crc = crc32(head.subarray(12));
     // The file operations do not take shared memory: copied piece by piece.
@@ -86,26 +86,26 @@ export function writeSnapshot(
 }
 
 /**
- * Makes the index and the shared state from a snapshot.
+ * Makes the index and the shared state from a checkpoint.
  *
  * It is used only if every byte is as it was written, and each of its segments
  * is still there and at least as long: what was appended since, and segments
  * that came since, are left to the caller.
  *
  * @param directory The data directory.
- * @param control The shared state, filled only if the snapshot is used.
+ * @param control The shared state, filled only if the checkpoint is used.
  * @param indexBytes The memory the index may use, in bytes.
  * @param sizeOf The size of the segment with a file id, in bytes; `undefined`
  * where it is not there.
- * @returns The index, or `undefined` where there is no snapshot to be used.
+ * @returns The index, or `undefined` where there is no checkpoint to be used.
  */
-export function loadSnapshot(
+export function loadCheckpoint(
   directory: string,
   control: Control,
   indexBytes: number,
   sizeOf: (id: number) => number | undefined,
-): SkipMap | undefined {
-  using file = openIfExists(`${directory}/${SNAPSHOT_NAME}`);
+): Keydir | undefined {
+  using file = openIfExists(`${directory}/${CHECKPOINT_NAME}`);
   if (file === undefined) return undefined;
   const head = readPiece(file, new Uint8Array(HEADER_BYTES));
   if (head.length < HEADER_BYTES) return undefined;
@@ -121,7 +121,7 @@ export function loadSnapshot(
     (sizeOf(id) ?? -1) >= sizeBytes;
   if (!segments.every(isThere)) return undefined;
   let crc = crc32(rows, crc32(head.subarray(12)));
-  const index = SkipMap.restore(indexBytes, wordsBytes, (into) => {
+  const index = Keydir.restore(indexBytes, wordsBytes, (into) => {
     const piece = new Uint8Array(PIECE_BYTES);
     for (let at = 0; at < wordsBytes;) {
       const part = readPiece(file, piece.subarray(0, wordsBytes - at));
@@ -138,20 +138,20 @@ export function loadSnapshot(
   return index;
 }
 
-/** Whether a snapshot is there, sound or not. */
-export function hasSnapshot(directory: string): boolean {
-  return fileExists(`${directory}/${SNAPSHOT_NAME}`);
+/** Whether a checkpoint is there, sound or not. */
+export function hasCheckpoint(directory: string): boolean {
+  return fileExists(`${directory}/${CHECKPOINT_NAME}`);
 }
 
 /**
- * Checks the snapshot's bytes against its checksum.
+ * Checks the checkpoint's bytes against its checksum.
  *
  * @param directory The data directory.
  * @returns What is wrong with it; nothing where there is none.
  */
-export function snapshotDamage(directory: string): Damage[] {
-  if (!hasSnapshot(directory)) return [];
-  const path = `${directory}/${SNAPSHOT_NAME}`;
+export function checkpointDamage(directory: string): Damage[] {
+  if (!hasCheckpoint(directory)) return [];
+  const path = `${directory}/${CHECKPOINT_NAME}`;
   using file = Deno.openSync(path);
   const length = file.statSync().size;
   const head = readPiece(file, new Uint8Array(HEADER_BYTES));
@@ -168,21 +168,21 @@ export function snapshotDamage(directory: string): Damage[] {
     MAGIC.every((byte, i) => head[i] === byte) &&
     crc === new DataView(head.buffer).getUint32(8, true);
   if (sound) return [];
-  const reason = "snapshot does not match its checksum";
+  const reason = "checkpoint does not match its checksum";
   return [{ path, offset: 0, length, reason }];
 }
 
 /**
- * The segments that have lost what a snapshot knew of them.
+ * The segments that have lost what a checkpoint knew of them.
  *
  * @param directory The data directory.
- * @returns What is missing; nothing where the snapshot is not sound itself.
+ * @returns What is missing; nothing where the checkpoint is not sound itself.
  */
 export function shrunkSegments(directory: string): Damage[] {
-  if (!hasSnapshot(directory) || snapshotDamage(directory).length > 0) {
+  if (!hasCheckpoint(directory) || checkpointDamage(directory).length > 0) {
     return [];
   }
-  using file = Deno.openSync(`${directory}/${SNAPSHOT_NAME}`);
+  using file = Deno.openSync(`${directory}/${CHECKPOINT_NAME}`);
   const head = readPiece(file, new Uint8Array(HEADER_BYTES));
   const count = new DataView(head.buffer).getUint32(12, true);
   const rows = readPiece(file, new Uint8Array(count * ROW_FLOATS * 8));
@@ -192,14 +192,14 @@ export function shrunkSegments(directory: string): Damage[] {
     if (!fileExists(path)) return [];
     const offset = Deno.statSync(path).size;
     const length = sizeBytes - offset;
-    const reason = "segment is shorter than the index snapshot says";
+    const reason = "segment is shorter than the index checkpoint says";
     return length > 0 ? [{ path, offset, length, reason }] : [];
   });
 }
 
-/** Removes the snapshot: a segment of it is about to go. */
-export function removeSnapshot(directory: string): void {
-  removeIfExists(`${directory}/${SNAPSHOT_NAME}`);
+/** Removes the checkpoint: a segment of it is about to go. */
+export function removeCheckpoint(directory: string): void {
+  removeIfExists(`${directory}/${CHECKPOINT_NAME}`);
 }
 
 function writeRow(view: DataView, row: number, segment: SegmentState): void {

@@ -29,7 +29,7 @@ const RELEASING = 0xffff_fffe;
 const LAST_HOLDER = 0xffff_fffd;
 
 /** One reader's slot among all of them, in shared memory. */
-export class ReaderSlots {
+export class Epochs {
   readonly #words: Uint32Array;
   readonly #slot: number;
 

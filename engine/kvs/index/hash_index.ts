@@ -5,7 +5,7 @@
  */
 
 import { type Arena, TABLE, USER_WORDS } from "./arena.ts";
-import type { SkipList } from "./ordered_list.ts";
+import type { SkipList } from "./skip_list.ts";
 
 // Words of the arena's header that belong to the hash index.
 /** A table for each value of the first bits of the hash. */

@@ -10,13 +10,7 @@ import { HashIndex } from "./hash_index.ts";
 import { KeyVersions } from "./versions.ts";
 import { emptyPointer, type LogPointer } from "./log_pointer.ts";
 import { NO_HOLDER } from "./epochs.ts";
-import {
-  HEIGHT,
-  MAX_KEY_BYTES,
-  POINTER,
-  SIZE,
-  SkipList,
-} from "./ordered_list.ts";
+import { HEIGHT, MAX_KEY_BYTES, POINTER, SIZE, SkipList } from "./skip_list.ts";
 
 /** A pointer record; it is never changed once a reader can reach it. */
 const RECORD_WORDS = 5;
@@ -27,7 +21,7 @@ const RECORD_WORDS = 5;
  */
 const MIN_ASCENTS = 3;
 
-/** A key and its pointer, as {@linkcode SkipMap.page} returns them. */
+/** A key and its pointer, as {@linkcode Keydir.page} returns them. */
 export interface Entry {
   /** The key's bytes. */
   readonly key: Uint8Array;
@@ -35,7 +29,7 @@ export interface Entry {
   readonly pointer: LogPointer;
 }
 
-/** What {@linkcode SkipMap.load} did with a record. */
+/** What {@linkcode Keydir.load} did with a record. */
 export type LoadOutcome = "inserted" | "replaced" | "older";
 
 /**
@@ -53,10 +47,10 @@ export type LoadOutcome = "inserted" | "replaced" | "older";
  * @example
  * ```ts
  * import { emptyPointer } from "./log_pointer.ts";
- * import { SkipMap } from "./keydir.ts";
+ * import { Keydir } from "./keydir.ts";
  * import { assertEquals } from "@std/assert";
  *
- * const map = SkipMap.create(1 << 20);
+ * const map = Keydir.create(1 << 20);
  * const key = new TextEncoder().encode("k");
  * map.set(key, { segment: 1, offset: 16, length: 30, sequence: 1 });
  * const pointer = emptyPointer();
@@ -64,8 +58,8 @@ export type LoadOutcome = "inserted" | "replaced" | "older";
  * assertEquals(pointer.offset, 16);
  * ```
  */
-export class SkipMap {
-  /** The memory under the map, for a snapshot of it. */
+export class Keydir {
+  /** The memory under the map, for a checkpoint of it. */
   readonly arena: Arena;
   /** What tells who has looked a key up whether it must look again. */
   readonly versions: KeyVersions;
@@ -92,11 +86,11 @@ export class SkipMap {
    * first use.
    * @param holder See {@linkcode releaseDeadReaders}.
    */
-  static create(sizeBytes: number, holder = NO_HOLDER): SkipMap {
+  static create(sizeBytes: number, holder = NO_HOLDER): Keydir {
     const arena = Arena.create(sizeBytes, holder);
     SkipList.format(arena);
     HashIndex.format(arena);
-    return new SkipMap(arena);
+    return new Keydir(arena);
   }
 
   /**
@@ -113,12 +107,12 @@ export class SkipMap {
     contentBytes: number,
     fill: (into: Uint8Array) => boolean,
     holder = NO_HOLDER,
-  ): SkipMap | undefined {
+  ): Keydir | undefined {
     const arena = Arena.create(sizeBytes, holder);
     if (contentBytes > arena.words.byteLength) return undefined;
     if (!fill(new Uint8Array(arena.buffer, 0, contentBytes))) return undefined;
     arena.adoptContent();
-    return new SkipMap(arena);
+    return new Keydir(arena);
   }
 
   /**
@@ -128,8 +122,8 @@ export class SkipMap {
    * @param holder See {@linkcode releaseDeadReaders}.
    * @throws {Error} If too many readers are attached already.
    */
-  static attach(buffer: SharedArrayBuffer, holder = NO_HOLDER): SkipMap {
-    return new SkipMap(Arena.attach(buffer, holder));
+  static attach(buffer: SharedArrayBuffer, holder = NO_HOLDER): Keydir {
+    return new Keydir(Arena.attach(buffer, holder));
   }
 
   /** The shared memory, for {@linkcode attach} in another Worker. */

@@ -6,8 +6,8 @@
 
 import type { Control } from "../log/log.ts";
 import { emptyPointer } from "./log_pointer.ts";
-import { MAX_KEY_BYTES } from "./ordered_list.ts";
-import type { SkipMap } from "./keydir.ts";
+import { MAX_KEY_BYTES } from "./skip_list.ts";
+import type { Keydir } from "./keydir.ts";
 
 const latin1 = new TextDecoder("latin1");
 
@@ -42,7 +42,7 @@ export interface UnsoundRecord {
  */
 export class IndexLoader {
   readonly #control: Control;
-  readonly #index: SkipMap;
+  readonly #index: Keydir;
   /**
    * The newest tombstone of each key that has one. Not in the index, which may
    * have room for the live keys and no more.
@@ -55,7 +55,7 @@ export class IndexLoader {
    * @param control Where dead bytes are counted; it knows the segments.
    * @param index The index to fill.
    */
-  constructor(control: Control, index: SkipMap) {
+  constructor(control: Control, index: Keydir) {
     this.#control = control;
     this.#index = index;
   }

@@ -59,7 +59,7 @@ export class GroupCommit {
     const control = this.#control;
     // Lets the other connections of this turn of the event loop append first.
     await null;
-    const rounds = control.syncRounds;
+    const rounds = control.syncLeadership;
     const round = rounds.current;
     if (!rounds.tryLead()) return await rounds.over(round);
     try {

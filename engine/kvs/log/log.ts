@@ -12,7 +12,7 @@ import {
   InstanceLock,
   UNKNOWN_HOLDER,
 } from "../../sync/instance_lock.ts";
-import { Rounds } from "../../sync/leadership.ts";
+import { Leadership } from "../../sync/leadership.ts";
 import {
   COPIED,
   SEALED,
@@ -73,9 +73,9 @@ export class Control {
   /** What is known of each segment; see there for who may touch it. */
   readonly segments: SegmentTable;
   /** One instance syncs for all. */
-  readonly syncRounds: Rounds;
+  readonly syncLeadership: Leadership;
   /** One instance compacts for all. */
-  readonly compactionRounds: Rounds;
+  readonly compactionLeadership: Leadership;
   /** This instance among the others. */
   readonly holder: Holder;
   readonly #instance: InstanceLock | undefined;
@@ -103,8 +103,12 @@ export class Control {
         this.refuseWrites("a thread ended while it was writing"),
     });
     this.segments = new SegmentTable(this.#words, TABLE);
-    this.syncRounds = new Rounds(this.#signed, SYNC_ROUNDS, holder);
-    this.compactionRounds = new Rounds(this.#signed, COMPACTION_ROUNDS, holder);
+    this.syncLeadership = new Leadership(this.#signed, SYNC_ROUNDS, holder);
+    this.compactionLeadership = new Leadership(
+      this.#signed,
+      COMPACTION_ROUNDS,
+      holder,
+    );
   }
 
   /**

@@ -11,7 +11,7 @@ import { emptyPointer, type LogPointer } from "../index/log_pointer.ts";
 import { encodeRecord, MAX_SEQUENCE, recordLength } from "./record.ts";
 import { SEGMENT_HEADER_BYTES } from "./segment.ts";
 import { SegmentAppender } from "./appender.ts";
-import type { SkipMap } from "../index/keydir.ts";
+import type { Keydir } from "../index/keydir.ts";
 import { TextBytes } from "../store/text_bytes.ts";
 
 /** Records are gathered up to this size, in bytes, before they are written. */
@@ -30,7 +30,7 @@ const MAX_RECORD_BYTES = 2 ** 31;
  */
 export class LogWriter {
   readonly #control: Control;
-  readonly #index: SkipMap;
+  readonly #index: Keydir;
   readonly #segmentBytes: number;
   readonly #appender: SegmentAppender;
   /** Records gathered for one write call. */
@@ -54,7 +54,7 @@ export class LogWriter {
   constructor(
     directory: string,
     control: Control,
-    index: SkipMap,
+    index: Keydir,
     segmentBytes: number,
   ) {
     this.#control = control;

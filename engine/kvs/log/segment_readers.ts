@@ -32,7 +32,7 @@ export interface SegmentSource {
  * are closed, and with them a segment that compaction has removed meanwhile
  * gives its space back.
  */
-export class SegmentFiles implements SegmentSource {
+export class SegmentReaders implements SegmentSource {
   readonly #directory: string;
   readonly #files = new Map<number, Deno.FsFile>();
   #timer: ReturnType<typeof setTimeout> | undefined;

@@ -133,7 +133,7 @@ export class SegmentTable {
     }
   }
 
-  /** Adds a segment as a snapshot has it: sealed, and on disk. */
+  /** Adds a segment as a checkpoint has it: sealed, and on disk. */
   restore(segment: SegmentState): void {
     this.add(segment.id, segment.sizeBytes);
     const row = this.#rowOf(segment.id);

@@ -21,7 +21,7 @@ import {
   SEGMENT_HEADER_BYTES,
   segmentPath,
 } from "../log/segment.ts";
-import { removeSnapshot, snapshotDamage } from "../index/checkpoint.ts";
+import { checkpointDamage, removeCheckpoint } from "../index/checkpoint.ts";
 
 /** Where {@linkcode repairStore} sets damaged segments aside. */
 const DAMAGED_DIRECTORY = "damaged";
@@ -44,7 +44,7 @@ export interface CheckReport {
 }
 
 /**
- * Reads every record, every hint and the snapshot of a store, and changes
+ * Reads every record, every hint and the checkpoint of a store, and changes
  * nothing.
  *
  * @param directory The data directory, locked by the caller.
@@ -107,7 +107,7 @@ export function* checkSteps(
     doneBytes += scan.sizeBytes;
     yield { doneBytes, totalBytes: sizeBytes };
   }
-  damage.push(...snapshotDamage(directory));
+  damage.push(...checkpointDamage(directory));
   return { segments: ids.length, records, sizeBytes, damage, unfinished };
 }
 
@@ -125,7 +125,7 @@ function hintDamage(path: string, expected: Uint8Array): Damage[] {
 /**
  * Repairs a store: of each damaged segment the sound records are copied to a
  * new one, and the damaged file is moved to the directory `damaged` inside the
- * data directory. Damaged hint files and snapshots are removed, they are made
+ * data directory. Damaged hint files and checkpoints are removed, they are made
  * anew from the log.
  *
  * A key whose newest record was damaged has, after that, the newest sound
@@ -143,7 +143,7 @@ export function repairStore(
   const damaged = new Set(report.damage.map(({ path }) => path));
   const ids = listSegments(directory);
   let newest = ids[ids.length - 1] ?? 0;
-  removeSnapshot(directory);
+  removeCheckpoint(directory);
   const setAside: string[] = [];
   let sequenceBefore = 0;
   const isAnyDamaged = ids.some((id) =>

@@ -28,7 +28,7 @@ import {
   SEALED,
   type SegmentState,
 } from "../log/segment_table.ts";
-import { removeSnapshot } from "../index/checkpoint.ts";
+import { removeCheckpoint } from "../index/checkpoint.ts";
 
 /** So many segments at most are without a hint file: an opening reads them. */
 const MAX_SPARED_HINTS = 2;
@@ -286,7 +286,7 @@ function compactSegment(
 function removeSegment(context: CompactionContext, id: number): void {
   const { control, directory } = context;
   control.assertWritable();
-  removeSnapshot(directory);
+  removeCheckpoint(directory);
   removeHint(directory, id);
   // A reader that has looked the old pointer up and not opened the file yet
   // finds it gone, looks up again, and gets the new pointer.

@@ -9,7 +9,7 @@ import type { Control } from "../log/log.ts";
 import type { LogPointer } from "../index/log_pointer.ts";
 import { SEGMENT_HEADER_BYTES, segmentPath } from "../log/segment.ts";
 import { SegmentAppender } from "../log/appender.ts";
-import type { SkipMap } from "../index/keydir.ts";
+import type { Keydir } from "../index/keydir.ts";
 
 /** Copies are gathered up to this size, in bytes, before they are written. */
 const GATHER_BYTES = 256 * 1024;
@@ -24,7 +24,7 @@ export interface CompactionContext {
   /** The store's shared state. */
   readonly control: Control;
   /** The store's index. */
-  readonly index: SkipMap;
+  readonly index: Keydir;
   /** The size at which a segment is sealed, in bytes. */
   readonly segmentBytes: number;
 }

@@ -8,7 +8,7 @@ import type { CompactionProgress, CompactionReport } from "../../engine.ts";
 import { workerScope } from "../../worker_scope.ts";
 import { compact, type CompactionScope } from "./compaction.ts";
 import { Control } from "../log/log.ts";
-import { SkipMap } from "../index/keydir.ts";
+import { Keydir } from "../index/keydir.ts";
 import type { KvsHandle } from "./store.ts";
 
 /** What the Worker is asked to do. */
@@ -52,7 +52,7 @@ function run({ handle, scope, leader }: CompactionTask): CompactionReport {
   const { directory, segmentBytes } = handle;
   const control = Control.attach(handle.control, directory);
   try {
-    if (!control.compactionRounds.takeOver(leader)) {
+    if (!control.compactionLeadership.takeOver(leader)) {
       throw new Error("Compaction was given up before it had begun");
     }
     let report: CompactionReport | undefined;
@@ -68,7 +68,7 @@ function run({ handle, scope, leader }: CompactionTask): CompactionReport {
       if (report === undefined) control.pauseCompaction();
       control.compactionReport = report;
       control.compactsAll = false;
-      control.compactionRounds.end();
+      control.compactionLeadership.end();
     }
   } finally {
     control.detach();
@@ -78,9 +78,9 @@ function run({ handle, scope, leader }: CompactionTask): CompactionReport {
 function withIndex<T>(
   handle: KvsHandle,
   { holder }: Control,
-  use: (index: SkipMap) => T,
+  use: (index: Keydir) => T,
 ): T {
-  const index = SkipMap.attach(handle.index, holder.id);
+  const index = Keydir.attach(handle.index, holder.id);
   try {
     return use(index);
   } finally {

@@ -37,7 +37,7 @@ export class Compactor {
    */
   async compact(onProgress?: CompactionProgress): Promise<CompactionReport> {
     const control = this.#control;
-    const rounds = control.compactionRounds;
+    const rounds = control.compactionLeadership;
     for (;;) {
       const round = rounds.current;
       if (rounds.tryLead()) return await this.#lead("all", onProgress);
@@ -61,14 +61,16 @@ export class Compactor {
    */
   compactIfWorthwhile(minBytes: number): Promise<CompactionReport> | undefined {
     const control = this.#control;
-    if (control.compactionPauses || control.compactionRounds.underWay) return;
+    if (control.compactionPauses || control.compactionLeadership.underWay) {
+      return;
+    }
     let reclaimable = 0;
     for (const segment of candidates(control, "worthwhile")) {
       reclaimable += segment.deadBytes;
     }
     const enough = reclaimable >= minBytes;
     if (!enough && unhinted(control).length === 0) return;
-    if (!control.compactionRounds.tryLead()) return;
+    if (!control.compactionLeadership.tryLead()) return;
     return this.#lead(enough ? "worthwhile" : "hints");
   }
 
@@ -81,9 +83,9 @@ export class Compactor {
 
   /** Waits for the end of a compaction that another instance runs. */
   async over(): Promise<void> {
-    const { compactionRounds } = this.#control;
-    while (compactionRounds.underWay) {
-      await compactionRounds.over(compactionRounds.current);
+    const { compactionLeadership } = this.#control;
+    while (compactionLeadership.underWay) {
+      await compactionLeadership.over(compactionLeadership.current);
     }
   }
 
@@ -92,7 +94,7 @@ export class Compactor {
     onProgress?: CompactionProgress,
   ): Promise<CompactionReport> {
     const control = this.#control;
-    const rounds = control.compactionRounds;
+    const rounds = control.compactionLeadership;
     const round = rounds.current;
     control.stopsCompaction = false;
     control.compactsAll = scope === "all";

@@ -8,7 +8,7 @@ import type { ScanEntry, ScanPage, ScanRange } from "../../engine.ts";
 import { boundsOf, type ScanBounds } from "../../scan.ts";
 import { RECORD_HEADER_BYTES } from "../log/record.ts";
 import type { RecordCache } from "./record_cache.ts";
-import type { Entry, SkipMap } from "../index/keydir.ts";
+import type { Entry, Keydir } from "../index/keydir.ts";
 
 /** Index entries taken at a time: it bounds how long memory is held up. */
 const INDEX_PAGE = 256;
@@ -25,7 +25,7 @@ const INDEX_PAGE = 256;
  * @throws {RangeError} If a bound on entries or bytes is less than 1.
  */
 export function scanIndex(
-  index: SkipMap,
+  index: Keydir,
   range: ScanRange,
   cache: RecordCache,
   lookUp: (key: Uint8Array) => Uint8Array | undefined = () => undefined,
@@ -60,7 +60,7 @@ function withValues(
 
 /** A page as the index has it, from behind a key if there is one. */
 function findEntries(
-  index: SkipMap,
+  index: Keydir,
   { start, end, reverse, keysOnly, limit, maxBytes }: ScanBounds,
   after: Uint8Array | undefined,
 ): { found: Entry[]; more: boolean } {

@@ -11,10 +11,10 @@ import { Control } from "../log/log.ts";
 import { defaultIndexBytes, reportDamage } from "./defaults.ts";
 import { FileShrankError } from "../log/file_window.ts";
 import { HeldSegments } from "../log/held_segments.ts";
-import { PointReader } from "./reader.ts";
+import { PointReader } from "./point_reader.ts";
 import { loadLog } from "./recovery.ts";
 import { scanIndex } from "./pages.ts";
-import type { SkipMap } from "../index/keydir.ts";
+import type { Keydir } from "../index/keydir.ts";
 import type { KvStoreOptions } from "./store.ts";
 
 /** Options of {@linkcode ReadOnlyStore.open}. */
@@ -50,13 +50,13 @@ const MAX_TRIES = 1_000;
  * ```
  */
 export class ReadOnlyStore implements Disposable {
-  readonly #index: SkipMap;
+  readonly #index: Keydir;
   readonly #reader: PointReader;
   readonly #control: Control;
 
   private constructor(
     control: Control,
-    index: SkipMap,
+    index: Keydir,
     reader: PointReader,
   ) {
     this.#control = control;

@@ -28,12 +28,12 @@ import {
   segmentPath,
 } from "../log/segment.ts";
 import { DAMAGED, HINTED } from "../log/segment_table.ts";
-import { SkipMap } from "../index/keydir.ts";
+import { Keydir } from "../index/keydir.ts";
 import {
-  loadSnapshot,
-  removeSnapshot,
+  CHECKPOINT_NAME,
+  loadCheckpoint,
+  removeCheckpoint,
   shrunkSegments,
-  SNAPSHOT_NAME,
 } from "../index/checkpoint.ts";
 
 /** A segment whose records go into the index. */
@@ -49,21 +49,21 @@ export interface SegmentToLoad {
 /** What {@linkcode loadLog} made of a log. */
 export interface LoadedLog {
   /** The index, complete. */
-  readonly index: SkipMap;
-  /** Bytes of the log that the snapshot of the index spared. */
-  readonly snapshotBytes: number;
+  readonly index: Keydir;
+  /** Bytes of the log that the checkpoint of the index spared. */
+  readonly checkpointBytes: number;
   /** By file id, the state of each segment that was read itself. */
   readonly scans: ReadonlyMap<number, ScanResult>;
-  /** Whether there is a snapshot that could not be used. */
-  readonly rejectedSnapshot: boolean;
+  /** Whether there is a checkpoint that could not be used. */
+  readonly rejectedCheckpoint: boolean;
   /** The segments with a hint file that could not be used, or is in doubt. */
   readonly rejectedHints: readonly number[];
-  /** What the snapshot knows to be damaged; it was not read again. */
+  /** What the checkpoint knows to be damaged; it was not read again. */
   readonly knownDamage: readonly Damage[];
 }
 
 /** What {@linkcode recover} made of a directory. */
-export interface Recovery extends Pick<LoadedLog, "index" | "snapshotBytes"> {
+export interface Recovery extends Pick<LoadedLog, "index" | "checkpointBytes"> {
   /** What was cut off, and what can't be read. */
   readonly damage: readonly Damage[];
 }
@@ -90,12 +90,12 @@ export function recover(
     sizeBytes: Deno.statSync(segmentPath(directory, id)).size,
   }));
   const loaded = loadLog(directory, segments, control, indexBytes);
-  const { index, snapshotBytes } = loaded;
+  const { index, checkpointBytes } = loaded;
   const damage = [...loaded.knownDamage];
-  if (loaded.rejectedSnapshot) {
+  if (loaded.rejectedCheckpoint) {
     damage.push(...shrunkSegments(directory));
     // Once the log has grown again it would look as if it were of this log.
-    removeSnapshot(directory);
+    removeCheckpoint(directory);
   }
   for (const [id, scan] of loaded.scans) {
     damage.push(...settle(directory, id, scan));
@@ -109,11 +109,11 @@ export function recover(
   if (newest !== undefined && isAppendable(control, newest, segmentBytes)) {
     control.activate(newest);
   }
-  return { index, damage, snapshotBytes };
+  return { index, damage, checkpointBytes };
 }
 
 /**
- * Builds the index and the shared state from segments: from the snapshot of
+ * Builds the index and the shared state from segments: from the checkpoint of
  * the index if there is a good one, hint files, and for the rest the log
  * itself. Changes no file.
  *
@@ -133,12 +133,12 @@ export function loadLog(
   const sizes = new Map(segments.map(({ id, sizeBytes }) => [id, sizeBytes]));
   // Cheaper than to try and open each.
   const names = fileNames(directory);
-  const snapshot = names.has(SNAPSHOT_NAME)
-    ? loadSnapshot(directory, control, indexBytes, (id) => sizes.get(id))
+  const checkpoint = names.has(CHECKPOINT_NAME)
+    ? loadCheckpoint(directory, control, indexBytes, (id) => sizes.get(id))
     : undefined;
-  const snapshotBytes = control.segments.list()
+  const checkpointBytes = control.segments.list()
     .reduce((sum, segment) => sum + segment.sizeBytes, 0);
-  const index = snapshot ?? SkipMap.create(indexBytes);
+  const index = checkpoint ?? Keydir.create(indexBytes);
   index.beginLoading();
   const loader = new IndexLoader(control, index);
   const unsound: UnsoundRecord[] = [];
@@ -155,7 +155,7 @@ export function loadLog(
         control.segments.setSize(id, sizeBytes);
       } else if (hasHint) rejectedHints.push(id);
     } else if (hasHint && (control.segments.flags(id) & HINTED) === 0) {
-      // It was sealed after the snapshot: the hint knows how long it was then.
+      // It was sealed after the checkpoint: the hint knows how long it was then.
       if (hintedBytes(directory, id) !== sizeBytes) rejectedHints.push(id);
     }
     if (hasHint) control.segments.setFlags(id, HINTED);
@@ -179,9 +179,9 @@ export function loadLog(
   index.endLoading();
   return {
     index,
-    snapshotBytes,
+    checkpointBytes,
     scans,
-    rejectedSnapshot: snapshot === undefined && names.has(SNAPSHOT_NAME),
+    rejectedCheckpoint: checkpoint === undefined && names.has(CHECKPOINT_NAME),
     rejectedHints,
     knownDamage,
   };

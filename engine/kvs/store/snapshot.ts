@@ -10,7 +10,7 @@ import { startWorker } from "../../start_worker.ts";
 import { Control } from "../log/log.ts";
 import { unpackPage } from "../index/packed_page.ts";
 import { DAMAGED } from "../log/segment_table.ts";
-import { SkipMap } from "../index/keydir.ts";
+import { Keydir } from "../index/keydir.ts";
 import type { KvsHandle } from "./store.ts";
 import type {
   LogMoment,
@@ -64,10 +64,10 @@ export class StoreSnapshot implements EngineSnapshot {
     const abort = () => snapshot.#finish(signal?.reason);
     signal?.addEventListener("abort", abort);
     let control: Control | undefined;
-    let index: SkipMap | undefined;
+    let index: Keydir | undefined;
     try {
       const state = control = Control.attach(handle.control, handle.directory);
-      const keys = index = SkipMap.attach(handle.index, state.holder.id);
+      const keys = index = Keydir.attach(handle.index, state.holder.id);
       await snapshot.#load(
         handle.directory,
         keys.limitBytes,
@@ -144,7 +144,7 @@ export class StoreSnapshot implements EngineSnapshot {
 }
 
 /** What the log is now: all that the index leads to, and nothing behind it. */
-function momentOf(control: Control, index: SkipMap): LogMoment {
+function momentOf(control: Control, index: Keydir): LogMoment {
   // No lock in the Worker, which may be ended at any moment.
   return control.locked(() => ({
     segments: control.segments.list().map(({ id, sizeBytes, flags }) => ({

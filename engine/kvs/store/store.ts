@@ -30,14 +30,14 @@ import { Control } from "../log/log.ts";
 import { defaultIndexBytes, reportDamage } from "./defaults.ts";
 import { GroupCommit } from "../log/group_commit.ts";
 import { LogWriter } from "../log/log_writer.ts";
-import { PointReader } from "./reader.ts";
+import { PointReader } from "./point_reader.ts";
 import { recover } from "./recovery.ts";
 import { scanIndex } from "./pages.ts";
 import type { Damage } from "../log/segment.ts";
 import { syncAppends, syncLog } from "../log/appender.ts";
-import { SegmentFiles } from "../log/segment_readers.ts";
-import { SkipMap } from "../index/keydir.ts";
-import { hasSnapshot, writeSnapshot } from "../index/checkpoint.ts";
+import { SegmentReaders } from "../log/segment_readers.ts";
+import { Keydir } from "../index/keydir.ts";
+import { hasCheckpoint, writeCheckpoint } from "../index/checkpoint.ts";
 
 /** Options of {@linkcode KvStore.open}. */
 export interface KvStoreOptions {
@@ -136,7 +136,7 @@ export class KvStore implements KvsEngine {
   readonly name = "kvs";
   readonly #handle: KvsHandle;
   readonly #control: Control;
-  readonly #index: SkipMap;
+  readonly #index: Keydir;
   readonly #writer: LogWriter;
   readonly #commit: GroupCommit;
   readonly #compactor: Compactor;
@@ -146,14 +146,14 @@ export class KvStore implements KvsEngine {
   #upkeep: ReturnType<typeof setInterval> | undefined;
   #refusalReported = false;
   #closed: Promise<void> | undefined;
-  /** Bytes of the log that the snapshot on disk covers. */
-  #snapshotBytes = 0;
+  /** Bytes of the log that the checkpoint on disk covers. */
+  #checkpointBytes = 0;
   readonly #reader: PointReader;
 
   private constructor(
     handle: KvsHandle,
     control: Control,
-    index: SkipMap,
+    index: Keydir,
     onFailure: OnFailure,
     owned?: DataDirectory,
   ) {
@@ -163,7 +163,7 @@ export class KvStore implements KvsEngine {
     this.#onFailure = onFailure;
     this.#owned = owned;
     const { directory, segmentBytes, cacheBytes } = handle;
-    const files = new SegmentFiles(directory);
+    const files = new SegmentReaders(directory);
     this.#reader = new PointReader(directory, index, cacheBytes, files);
     this.#writer = new LogWriter(directory, control, index, segmentBytes);
     this.#commit = new GroupCommit(directory, control);
@@ -235,7 +235,7 @@ export class KvStore implements KvsEngine {
         index: index.buffer,
       };
       const store = new KvStore(handle, control, index, onFailure, owned);
-      store.#snapshotBytes = recovery.snapshotBytes;
+      store.#checkpointBytes = recovery.checkpointBytes;
       store.#keepUp();
       return store;
     } catch (error) {
@@ -260,7 +260,7 @@ export class KvStore implements KvsEngine {
   ): KvStore {
     const control = Control.attach(handle.control, handle.directory);
     try {
-      const index = SkipMap.attach(handle.index, control.holder.id);
+      const index = Keydir.attach(handle.index, control.holder.id);
       return new KvStore(handle, control, index, onFailure);
     } catch (error) {
       control.detach();
@@ -483,7 +483,7 @@ export class KvStore implements KvsEngine {
     if (control.unsyncedCopies().length > 0) {
       syncLog(this.#handle.directory, control);
     }
-    if (!control.refusesWrites) this.#snapshotIfWorthwhile();
+    if (!control.refusesWrites) this.#checkpointIfWorthwhile();
   }
 
   /** Closes the store at the end of an `await using` block. */
@@ -491,16 +491,16 @@ export class KvStore implements KvsEngine {
     return this.close();
   }
 
-  /** Writes a snapshot, unless the next opening would gain little by it. */
-  #snapshotIfWorthwhile(): void {
+  /** Writes a checkpoint, unless the next opening would gain little by it. */
+  #checkpointIfWorthwhile(): void {
     const { directory } = this.#handle;
-    const covered = hasSnapshot(directory) ? this.#snapshotBytes : 0;
+    const covered = hasCheckpoint(directory) ? this.#checkpointBytes : 0;
     const total = this.#control.segments.list()
       .reduce((sum, segment) => sum + segment.sizeBytes, 0);
     const worthwhile = Math.max(2 ** 20, this.#index.usedBytes / 8);
     if (total - covered < worthwhile) return;
     try {
-      writeSnapshot(directory, this.#control, this.#index);
+      writeCheckpoint(directory, this.#control, this.#index);
     } catch (error) {
       // For instance on a full disk. The log has everything.
       this.#report(error);

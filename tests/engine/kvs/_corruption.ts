@@ -9,8 +9,8 @@ import {
   CorruptionError,
   segmentPath,
 } from "../../../engine/kvs/log/segment.ts";
-import { PointReader } from "../../../engine/kvs/store/reader.ts";
-import { SegmentFiles } from "../../../engine/kvs/log/segment_readers.ts";
+import { PointReader } from "../../../engine/kvs/store/point_reader.ts";
+import { SegmentReaders } from "../../../engine/kvs/log/segment_readers.ts";
 import { FaultyDisk } from "./_fault_injection.ts";
 import {
   bytes,
@@ -64,7 +64,7 @@ export function lookBytes(
   log: TestLog,
   key: Uint8Array,
 ): Uint8Array | undefined | CorruptionError {
-  const files = new SegmentFiles(log.directory);
+  const files = new SegmentReaders(log.directory);
   try {
     return new PointReader(log.directory, log.index, 0, files).view(key);
   } catch (error) {

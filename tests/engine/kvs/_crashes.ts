@@ -7,7 +7,7 @@
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { checkStore, repairStore } from "../../../engine/kvs/store/check.ts";
 import { segmentPath } from "../../../engine/kvs/log/segment.ts";
-import { writeSnapshot } from "../../../engine/kvs/index/checkpoint.ts";
+import { writeCheckpoint } from "../../../engine/kvs/index/checkpoint.ts";
 import {
   CRASH_KINDS,
   crashAtEachStep,
@@ -78,7 +78,7 @@ async function live(directory: string, expected: Expectation): Promise<void> {
     else log.compact("hints");
     // As a clean close does it, but for the first time; the second time a
     // snapshot is there already.
-    if (round > 1) writeSnapshot(directory, log.control, log.index);
+    if (round > 1) writeCheckpoint(directory, log.control, log.index);
     const late: KeyValue = ["late", `${round}`];
     if (round % 2 === 0) continue;
     expected.wrote(late);
@@ -156,7 +156,7 @@ export async function crashInRepair(every: number): Promise<void> {
       log.write(...writesOf(round));
       log.compact("hints");
     }
-    writeSnapshot(directory.path, log.control, log.index);
+    writeCheckpoint(directory.path, log.control, log.index);
     // In the middle of two segments, one of them with live records.
     for (const id of [log.ids[1], log.ids[log.ids.length - 2]]) {
       const path = segmentPath(directory.path, id);

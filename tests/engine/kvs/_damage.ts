@@ -13,7 +13,7 @@ import {
   scanSegment,
   segmentPath,
 } from "../../../engine/kvs/log/segment.ts";
-import { writeSnapshot } from "../../../engine/kvs/index/checkpoint.ts";
+import { writeCheckpoint } from "../../../engine/kvs/index/checkpoint.ts";
 import { assertNoLies, type History, look, lookBytes } from "./_corruption.ts";
 import { FaultyDisk } from "./_fault_injection.ts";
 import {
@@ -101,9 +101,9 @@ class Life implements Disposable {
     if (this.log.damage.length > 0) this.isReported = true;
   }
 
-  /** Writes the snapshot of the index, as a clean stop does. */
+  /** Writes the checkpoint of the index, as a clean stop does. */
   stop(): void {
-    writeSnapshot(this.path, this.log.control, this.log.index);
+    writeCheckpoint(this.path, this.log.control, this.log.index);
     this.reopen();
   }
 

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { SkipMap } from "../../../engine/kvs/index/keydir.ts";
+import { Keydir } from "../../../engine/kvs/index/keydir.ts";
 import { TestWorker } from "./_helpers.ts";
 import {
   type IndexReport,
@@ -27,7 +27,7 @@ export interface IndexRun {
  */
 export async function runIndex(run: IndexRun): Promise<void> {
   const { keys, changes, readers, seed, inWaves = false } = run;
-  const map = SkipMap.create(2 ** 22);
+  const map = Keydir.create(2 ** 22);
   for (let n = 0; n < keys; n++) map.set(keyOf(n), pointerOf(n, 1));
   const full = map.usedBytes;
   const flags = new Int32Array(new SharedArrayBuffer(8));

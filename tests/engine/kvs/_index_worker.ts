@@ -1,5 +1,5 @@
 /**
- * Readers and a writer of one SkipMap, each in a Worker of its own. Keys and
+ * Readers and a writer of one Keydir, each in a Worker of its own. Keys and
  * pointers say what they must be, so that a reader can tell a mixture.
  *
  * @module
@@ -11,7 +11,7 @@ import {
   emptyPointer,
   type LogPointer,
 } from "../../../engine/kvs/index/log_pointer.ts";
-import { SkipMap } from "../../../engine/kvs/index/keydir.ts";
+import { Keydir } from "../../../engine/kvs/index/keydir.ts";
 import { bytes, Random, text } from "./_helpers.ts";
 
 /** What a Worker is to do. */
@@ -74,7 +74,7 @@ function check(n: number, found: LogPointer): void {
   }
 }
 
-function write(map: SkipMap, task: IndexTask): IndexReport {
+function write(map: Keydir, task: IndexTask): IndexReport {
   const random = new Random(task.seed);
   const previous = emptyPointer();
   let maxUsedBytes = 0;
@@ -112,7 +112,7 @@ function write(map: SkipMap, task: IndexTask): IndexReport {
   };
 }
 
-function read(map: SkipMap, task: IndexTask): IndexReport {
+function read(map: Keydir, task: IndexTask): IndexReport {
   const { keys, flags } = task;
   const random = new Random(task.seed);
   const found = emptyPointer();
@@ -165,7 +165,7 @@ function read(map: SkipMap, task: IndexTask): IndexReport {
 
 /** Reads a page backwards, in which only keys may lack that come and go. */
 function checkBackwards(
-  map: SkipMap,
+  map: Keydir,
   random: Random,
   keys: number,
   limit: number,
@@ -191,7 +191,7 @@ function checkBackwards(
 }
 
 self.onmessage = ({ data }: MessageEvent<IndexTask>) => {
-  const map = SkipMap.attach(data.buffer);
+  const map = Keydir.attach(data.buffer);
   self.postMessage(data.role === "read" ? read(map, data) : write(map, data));
   map.detach();
 };

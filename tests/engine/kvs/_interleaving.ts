@@ -11,7 +11,7 @@ import {
   emptyPointer,
   type LogPointer,
 } from "../../../engine/kvs/index/log_pointer.ts";
-import { type Entry, SkipMap } from "../../../engine/kvs/index/keydir.ts";
+import { type Entry, Keydir } from "../../../engine/kvs/index/keydir.ts";
 import { bytes, text } from "./_helpers.ts";
 import { withSteps } from "./_steps.ts";
 
@@ -37,18 +37,18 @@ function assertWhole(n: number, pointer: LogPointer): void {
 }
 
 /** What a writer does in one go while a reader is between two of its steps. */
-type Burst = (writer: SkipMap) => void;
+type Burst = (writer: Keydir) => void;
 
 const previous = emptyPointer();
-const put = (writer: SkipMap, n: number, version: number) =>
+const put = (writer: Keydir, n: number, version: number) =>
   writer.set(keyOf(n), pointerOf(n, version), previous);
-const take = (writer: SkipMap, n: number) => writer.remove(keyOf(n), previous);
+const take = (writer: Keydir, n: number) => writer.remove(keyOf(n), previous);
 
 /**
  * Has every retired block back that may come back, and writes over the free
  * memory: what the reader still stands on must not be among it.
  */
-function reuse(writer: SkipMap): void {
+function reuse(writer: Keydir): void {
   for (let round = 0; round < 4; round++) {
     for (let n = 300; n < 420; n++) put(writer, n, 1);
     for (let n = 300; n < 420; n++) take(writer, n);
@@ -93,8 +93,8 @@ const MAPS = {
 type Kind = typeof MAPS[keyof typeof MAPS];
 
 /** A map with the permanent keys and, if wanted, with all the others. */
-function mapOf({ withOthers, isStarved }: Kind): SkipMap {
-  const map = SkipMap.create(isStarved ? 2 ** 18 : 2 ** 20);
+function mapOf({ withOthers, isStarved }: Kind): Keydir {
+  const map = Keydir.create(isStarved ? 2 ** 18 : 2 ** 20);
   if (isStarved) starve(map);
   for (let n = 0; n < KEYS; n++) {
     if (withOthers || n % 2 === 0) put(map, n, 1);
@@ -106,7 +106,7 @@ function mapOf({ withOthers, isStarved }: Kind): SkipMap {
  * Leaves memory for some hundred keys, and for no table: so most of the keys
  * that come are in none.
  */
-function starve(map: SkipMap): void {
+function starve(map: Keydir): void {
   const { arena } = map;
   const nodes: [number, number][] = [];
   const records: number[] = [];
@@ -136,11 +136,11 @@ function atSteps(
   every: number,
   burst: Burst,
   kind: Kind,
-  act: (reader: SkipMap, step: number) => void,
+  act: (reader: Keydir, step: number) => void,
 ): void {
   for (let step = 1;; step += every) {
     const writer = mapOf(kind);
-    const reader = SkipMap.attach(writer.buffer);
+    const reader = Keydir.attach(writer.buffer);
     let steps = 0;
     withSteps(
       () => {
@@ -186,7 +186,7 @@ export function testInterruptedReaders(every: number): void {
       // It needs more memory than is left.
       if (kind.isStarved && name === "grows the tables") continue;
 
-      Deno.test(`SkipMap.get() in ${where}: right, though a writer ${name} at ${when}`, () => {
+      Deno.test(`Keydir.get() in ${where}: right, though a writer ${name} at ${when}`, () => {
         for (let n = -1; n <= KEYS; n++) {
           atSteps(every, burst, kind, (reader, step) => {
             const found = emptyPointer();
@@ -203,7 +203,7 @@ export function testInterruptedReaders(every: number): void {
         }
       });
 
-      Deno.test(`SkipMap.page() in ${where}: right, though a writer ${name} at ${when}`, () => {
+      Deno.test(`Keydir.page() in ${where}: right, though a writer ${name} at ${when}`, () => {
         for (const from of [undefined, 0, 1, KEYS - 2, KEYS - 1, KEYS]) {
           for (const [inclusive, limit] of [[true, 4], [false, 50]] as const) {
             atSteps(every, burst, kind, (reader, step) => {
@@ -221,9 +221,9 @@ export function testInterruptedReaders(every: number): void {
 /** Declares the tests of readers that interrupt a writer's burst. */
 export function testInterruptedWriters(): void {
   for (const [name, burst] of Object.entries(BURSTS)) {
-    Deno.test(`SkipMap is right for who reads at any step of a writer that ${name}`, () => {
+    Deno.test(`Keydir is right for who reads at any step of a writer that ${name}`, () => {
       const writer = mapOf(MAPS["a full map"]);
-      const reader = SkipMap.attach(writer.buffer);
+      const reader = Keydir.attach(writer.buffer);
       const found = emptyPointer();
       let steps = 0;
       withSteps(() => {

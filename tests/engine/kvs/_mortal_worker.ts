@@ -1,7 +1,7 @@
 /// <reference lib="deno.worker" />
 
 import { Control } from "../../../engine/kvs/log/log.ts";
-import { SkipMap } from "../../../engine/kvs/index/keydir.ts";
+import { Keydir } from "../../../engine/kvs/index/keydir.ts";
 import { type KvsHandle, KvStore } from "../../../engine/kvs/store/store.ts";
 
 /** What the Worker is to hold when it is terminated. */
@@ -14,11 +14,11 @@ self.onmessage = ({ data }: MessageEvent<MortalTask>) => {
   const { handle, hold } = data;
   const control = Control.attach(handle.control, handle.directory);
   if (hold === "write lock") control.writeLock.lock();
-  if (hold === "sync") control.syncRounds.tryLead();
-  if (hold === "compaction") control.compactionRounds.tryLead();
+  if (hold === "sync") control.syncLeadership.tryLead();
+  if (hold === "compaction") control.compactionLeadership.tryLead();
   if (hold === "place") KvStore.attach(handle);
   if (hold === "reading") {
-    SkipMap.attach(handle.index, control.holder.id).arena.pin();
+    Keydir.attach(handle.index, control.holder.id).arena.pin();
   }
   self.postMessage("held");
 };

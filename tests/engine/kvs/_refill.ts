@@ -15,8 +15,8 @@ import {
   HASH_KEY_0,
   HASH_KEY_1,
   RANDOM,
-} from "../../../engine/kvs/index/ordered_list.ts";
-import { SkipMap } from "../../../engine/kvs/index/keydir.ts";
+} from "../../../engine/kvs/index/skip_list.ts";
+import { Keydir } from "../../../engine/kvs/index/keydir.ts";
 import { latin1, Random } from "./_helpers.ts";
 
 /** A run over one index. */
@@ -36,7 +36,7 @@ export interface RefillRun {
 const TOP = 3;
 
 /** Makes all that is random in an index follow from a seed. */
-export function seedMap(map: SkipMap, random: Random): void {
+export function seedMap(map: Keydir, random: Random): void {
   for (const word of [RANDOM, HASH_KEY_0, HASH_KEY_1]) {
     map.arena.words[word] = random.below(2 ** 32) || 1;
   }
@@ -48,7 +48,7 @@ export function seedMap(map: SkipMap, random: Random): void {
  */
 export function refill(run: RefillRun): void {
   const random = new Random(run.seed);
-  const map = SkipMap.create(run.sizeBytes);
+  const map = Keydir.create(run.sizeBytes);
   seedMap(map, random);
   const { words } = map.arena;
   if (run.leftWords !== undefined) words[TOP] = words.length - run.leftWords;
@@ -56,14 +56,14 @@ export function refill(run: RefillRun): void {
 }
 
 class Refill {
-  readonly #map: SkipMap;
+  readonly #map: Keydir;
   readonly #random: Random;
   readonly #length: number;
   readonly #keys = new Map<number, LogPointer>();
   readonly #previous = emptyPointer();
   #next = 0;
 
-  constructor(map: SkipMap, random: Random, length: number) {
+  constructor(map: Keydir, random: Random, length: number) {
     this.#map = map;
     this.#random = random;
     this.#length = length;

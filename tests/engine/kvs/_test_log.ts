@@ -19,7 +19,7 @@ import {
   segmentPath,
   soundRecord,
 } from "../../../engine/kvs/log/segment.ts";
-import { SkipMap } from "../../../engine/kvs/index/keydir.ts";
+import { Keydir } from "../../../engine/kvs/index/keydir.ts";
 import { bytes, MEMORY, TempDirectory, text } from "./_helpers.ts";
 
 /** A write of a test: a removal has no value. */
@@ -38,7 +38,7 @@ export interface TestLogOptions {
 export class TestLog implements Disposable {
   readonly directory: string;
   readonly control = Control.create();
-  readonly index: SkipMap;
+  readonly index: Keydir;
   readonly damage: readonly Damage[];
   readonly writer: LogWriter;
   readonly #segmentBytes: number;
@@ -67,7 +67,7 @@ export class TestLog implements Disposable {
     const writer = new LogWriter(
       this.directory,
       this.control,
-      SkipMap.attach(this.index.buffer),
+      Keydir.attach(this.index.buffer),
       this.#segmentBytes,
     );
     this.#others.push(writer);

@@ -1,12 +1,15 @@
 import { assert, assertEquals } from "@std/assert";
-import { Rounds, ROUNDS_WORDS } from "../../../engine/sync/leadership.ts";
+import {
+  Leadership,
+  LEADERSHIP_WORDS,
+} from "../../../engine/sync/leadership.ts";
 
-function twoInstances(): [Rounds, Rounds] {
-  const words = new Int32Array(new SharedArrayBuffer(8 + ROUNDS_WORDS * 4));
-  return [new Rounds(words, 2), new Rounds(words, 2)];
+function twoInstances(): [Leadership, Leadership] {
+  const words = new Int32Array(new SharedArrayBuffer(8 + LEADERSHIP_WORDS * 4));
+  return [new Leadership(words, 2), new Leadership(words, 2)];
 }
 
-Deno.test("Rounds.tryLead() gives one leader to a round", () => {
+Deno.test("Leadership.tryLead() gives one leader to a round", () => {
   const [a, b] = twoInstances();
   assertEquals(a.underWay, false);
   assertEquals(a.tryLead(), true);
@@ -19,7 +22,7 @@ Deno.test("Rounds.tryLead() gives one leader to a round", () => {
   b.end();
 });
 
-Deno.test("Rounds.end() begins the next round", () => {
+Deno.test("Leadership.end() begins the next round", () => {
   const [a, b] = twoInstances();
   const round = b.current;
   assert(a.tryLead());
@@ -28,7 +31,7 @@ Deno.test("Rounds.end() begins the next round", () => {
   assertEquals(b.current, round + 1);
 });
 
-Deno.test("Rounds.over() resolves when the leader ends the round", async () => {
+Deno.test("Leadership.over() resolves when the leader ends the round", async () => {
   const [a, b] = twoInstances();
   const round = b.current;
   assert(a.tryLead());
@@ -40,7 +43,7 @@ Deno.test("Rounds.over() resolves when the leader ends the round", async () => {
   await waiting;
 });
 
-Deno.test("Rounds.over() resolves at once for a round that is over", async () => {
+Deno.test("Leadership.over() resolves at once for a round that is over", async () => {
   const [a, b] = twoInstances();
   const round = b.current;
   assert(a.tryLead());
@@ -49,14 +52,14 @@ Deno.test("Rounds.over() resolves at once for a round that is over", async () =>
 });
 
 /** Instances with these ids, which live as long as they are in `alive`. */
-function mortals(ids: number[], alive: Set<number>): Rounds[] {
-  const words = new Int32Array(new SharedArrayBuffer(ROUNDS_WORDS * 4));
+function mortals(ids: number[], alive: Set<number>): Leadership[] {
+  const words = new Int32Array(new SharedArrayBuffer(LEADERSHIP_WORDS * 4));
   return ids.map((id) =>
-    new Rounds(words, 0, { id, isAlive: (id) => alive.has(id) })
+    new Leadership(words, 0, { id, isAlive: (id) => alive.has(id) })
   );
 }
 
-Deno.test("Rounds.over() ends the round of a leader that has died", async () => {
+Deno.test("Leadership.over() ends the round of a leader that has died", async () => {
   const alive = new Set([1, 2]);
   const [a, b] = mortals([1, 2], alive);
   const round = b.current;
@@ -74,7 +77,7 @@ Deno.test("Rounds.over() ends the round of a leader that has died", async () => 
   assert(b.underWay);
 });
 
-Deno.test("Rounds.underWay ends the round of a leader that has died", () => {
+Deno.test("Leadership.underWay ends the round of a leader that has died", () => {
   const alive = new Set([1]);
   const [a, b] = mortals([1, 2], alive);
   assert(a.tryLead());
@@ -84,7 +87,7 @@ Deno.test("Rounds.underWay ends the round of a leader that has died", () => {
   assert(b.tryLead());
 });
 
-Deno.test("Rounds.takeOver() makes another instance the leader of the round", () => {
+Deno.test("Leadership.takeOver() makes another instance the leader of the round", () => {
   const [a, b, c] = mortals([1, 2, 3], new Set([1, 2, 3]));
   assert(a.tryLead());
   assertEquals(c.takeOver(2), false);
@@ -96,13 +99,13 @@ Deno.test("Rounds.takeOver() makes another instance the leader of the round", ()
   assertEquals(c.takeOver(2), false);
 });
 
-Deno.test("Rounds.over() keeps the process alive while it waits", async () => {
+Deno.test("Leadership.over() keeps the process alive while it waits", async () => {
   const module = new URL("../../../engine/sync/leadership.ts", import.meta.url);
   // A pending waitAsync alone lets a process end; the top-level await after it
   // would then never come to its end.
   const script = `
-    import { Rounds } from ${JSON.stringify(module.href)};
-    const rounds = new Rounds(new Int32Array(new SharedArrayBuffer(8)), 0);
+    import { Leadership } from ${JSON.stringify(module.href)};
+    const rounds = new Leadership(new Int32Array(new SharedArrayBuffer(8)), 0);
     rounds.tryLead();
     setTimeout(() => rounds.end(), 100);
     rounds.over(rounds.current).then(() => console.log("over"));

@@ -2,20 +2,20 @@ import { assert, assertEquals, assertFalse } from "@std/assert";
 import { Control } from "../../../../engine/kvs/log/log.ts";
 import { segmentPath } from "../../../../engine/kvs/log/segment.ts";
 import {
-  hasSnapshot,
-  loadSnapshot,
-  removeSnapshot,
-  snapshotDamage,
-  writeSnapshot,
+  checkpointDamage,
+  hasCheckpoint,
+  loadCheckpoint,
+  removeCheckpoint,
+  writeCheckpoint,
 } from "../../../../engine/kvs/index/checkpoint.ts";
 import { TempLog, TestLog } from "../_test_log.ts";
 
-/** A log of several segments, with a snapshot. */
+/** A log of several segments, with a checkpoint. */
 function snapshotLog(): TempLog {
   const log = new TempLog({ segmentBytes: 4096, indexBytes: 2 ** 19 });
   for (let i = 0; i < 60; i++) log.write([`key${i}`, "v".repeat(100)]);
   for (let i = 0; i < 60; i += 3) log.write([`key${i}`]);
-  assert(writeSnapshot(log.directory, log.control, log.index));
+  assert(writeCheckpoint(log.directory, log.control, log.index));
   return log;
 }
 
@@ -26,7 +26,7 @@ function load(log: TestLog, control: Control, indexBytes: number) {
       Deno.statSync(segmentPath(log.directory, id)).size,
     ]),
   );
-  return loadSnapshot(
+  return loadCheckpoint(
     log.directory,
     control,
     indexBytes,
@@ -38,7 +38,7 @@ function indexPath(log: TestLog): string {
   return `${log.directory}/INDEX`;
 }
 
-Deno.test("loadSnapshot() restores index, segments and sequence", () => {
+Deno.test("loadCheckpoint() restores index, segments and sequence", () => {
   using log = snapshotLog();
   const control = Control.create();
   const index = load(log, control, 2 ** 20)!;
@@ -53,37 +53,37 @@ Deno.test("loadSnapshot() restores index, segments and sequence", () => {
   );
 });
 
-Deno.test("writeSnapshot() makes a file for its owner alone", () => {
+Deno.test("writeCheckpoint() makes a file for its owner alone", () => {
   using log = snapshotLog();
   const { mode } = Deno.statSync(indexPath(log));
   assertEquals((mode ?? 0) & 0o777, 0o600);
 });
 
-Deno.test("recover() replays what came after the snapshot", () => {
+Deno.test("recover() replays what came after the checkpoint", () => {
   using log = snapshotLog();
   log.write(["key1", "newer"], ["key2"], ["late", "1"]);
   for (let i = 0; i < 50; i++) log.write([`more${i}`, "v".repeat(100)]);
   const expected = log.entries();
-  assert(hasSnapshot(log.directory));
+  assert(hasCheckpoint(log.directory));
   using reopened = new TestLog(log.directory, { segmentBytes: 4096 });
   assertEquals(reopened.entries(), expected);
   reopened.assertConsistent();
-  // The memory of the snapshot's index goes on being used.
+  // The memory of the checkpoint's index goes on being used.
   reopened.write(["key4"], ["key5", "5"]);
   assertEquals(reopened.get("key5"), "5");
   reopened.assertConsistent();
 });
 
-Deno.test("compact() removes the snapshot before a segment goes", () => {
+Deno.test("compact() removes the checkpoint before a segment goes", () => {
   using log = snapshotLog();
   const expected = log.entries();
   log.compact();
-  assertFalse(hasSnapshot(log.directory));
+  assertFalse(hasCheckpoint(log.directory));
   using reopened = new TestLog(log.directory, { segmentBytes: 4096 });
   assertEquals(reopened.entries(), expected);
 });
 
-Deno.test("loadSnapshot() refuses a snapshot of a segment that is gone", () => {
+Deno.test("loadCheckpoint() refuses a checkpoint of a segment that is gone", () => {
   using log = snapshotLog();
   const path = segmentPath(log.directory, 1);
   Deno.renameSync(path, `${path}.away`);
@@ -92,7 +92,7 @@ Deno.test("loadSnapshot() refuses a snapshot of a segment that is gone", () => {
   assertEquals(control.segments.list(), []);
 });
 
-Deno.test("loadSnapshot() refuses a snapshot of a segment that has shrunk", () => {
+Deno.test("loadCheckpoint() refuses a checkpoint of a segment that has shrunk", () => {
   using log = snapshotLog();
   const path = segmentPath(log.directory, 1);
   Deno.truncateSync(path, Deno.statSync(path).size - 1);
@@ -100,17 +100,17 @@ Deno.test("loadSnapshot() refuses a snapshot of a segment that has shrunk", () =
   assertEquals(load(log, control, 2 ** 20), undefined);
 });
 
-Deno.test("loadSnapshot() refuses a snapshot that does not fit in the index", () => {
+Deno.test("loadCheckpoint() refuses a checkpoint that does not fit in the index", () => {
   using log = new TempLog({ indexBytes: 2 ** 20 });
   log.write(...Array.from({ length: 5_000 }, (_, i) => [`k${i}`, ""] as const));
-  writeSnapshot(log.directory, log.control, log.index);
+  writeCheckpoint(log.directory, log.control, log.index);
   const control = Control.create();
   assertEquals(load(log, control, 2 ** 18), undefined);
   assertEquals(control.segments.list(), []);
   assertEquals(load(log, control, 2 ** 19)?.size, 5_000);
 });
 
-Deno.test("loadSnapshot() refuses a snapshot with a bit flipped or bytes missing", () => {
+Deno.test("loadCheckpoint() refuses a checkpoint with a bit flipped or bytes missing", () => {
   using log = snapshotLog();
   const sound = Deno.readFileSync(indexPath(log));
   // Of some 100 KiB, the header and the rows whole and the rest in samples.
@@ -122,7 +122,7 @@ Deno.test("loadSnapshot() refuses a snapshot with a bit flipped or bytes missing
     const control = Control.create();
     const loaded = load(log, control, 2 ** 20);
     assertEquals(loaded, undefined, `byte ${at}`);
-    assertEquals(snapshotDamage(log.directory).length, 1, `byte ${at}`);
+    assertEquals(checkpointDamage(log.directory).length, 1, `byte ${at}`);
   }
   for (let length = 0; length < sound.length; length += step(length)) {
     Deno.writeFileSync(indexPath(log), sound.subarray(0, length));
@@ -131,10 +131,10 @@ Deno.test("loadSnapshot() refuses a snapshot with a bit flipped or bytes missing
     assertEquals(loaded, undefined, `${length} bytes`);
   }
   Deno.writeFileSync(indexPath(log), sound);
-  assertEquals(snapshotDamage(log.directory), []);
+  assertEquals(checkpointDamage(log.directory), []);
 });
 
-Deno.test("loadSnapshot() refuses a snapshot of another version; a former one is no damage", () => {
+Deno.test("loadCheckpoint() refuses a checkpoint of another version; a former one is no damage", () => {
   using log = snapshotLog();
   const expected = log.entries();
   const path = indexPath(log);
@@ -144,14 +144,14 @@ Deno.test("loadSnapshot() refuses a snapshot of another version; a former one is
     new DataView(bytes.buffer).setUint16(6, version, true);
     Deno.writeFileSync(path, bytes);
     assertEquals(load(log, Control.create(), 2 ** 20), undefined);
-    assertEquals(snapshotDamage(log.directory).length, version === 1 ? 0 : 1);
+    assertEquals(checkpointDamage(log.directory).length, version === 1 ? 0 : 1);
     using reopened = new TestLog(log.directory, { segmentBytes: 4096 });
     assertEquals(reopened.entries(), expected);
     reopened.assertConsistent();
   }
 });
 
-Deno.test("recover() does without a snapshot that is not sound", () => {
+Deno.test("recover() does without a checkpoint that is not sound", () => {
   using log = snapshotLog();
   const bytes = Deno.readFileSync(indexPath(log));
   bytes[bytes.length >> 1] ^= 1;
@@ -161,10 +161,10 @@ Deno.test("recover() does without a snapshot that is not sound", () => {
   reopened.assertConsistent();
 });
 
-Deno.test("removeSnapshot() does nothing where there is none", () => {
+Deno.test("removeCheckpoint() does nothing where there is none", () => {
   using log = snapshotLog();
-  removeSnapshot(log.directory);
-  removeSnapshot(log.directory);
-  assertFalse(hasSnapshot(log.directory));
-  assertEquals(snapshotDamage(log.directory), []);
+  removeCheckpoint(log.directory);
+  removeCheckpoint(log.directory);
+  assertFalse(hasCheckpoint(log.directory));
+  assertEquals(checkpointDamage(log.directory), []);
 });

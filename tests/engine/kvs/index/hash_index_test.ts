@@ -6,7 +6,7 @@ import {
   TABLE,
 } from "../../../../engine/kvs/index/arena.ts";
 import { HashIndex } from "../../../../engine/kvs/index/hash_index.ts";
-import { SkipList } from "../../../../engine/kvs/index/ordered_list.ts";
+import { SkipList } from "../../../../engine/kvs/index/skip_list.ts";
 import { bytes, text } from "../_helpers.ts";
 
 /**

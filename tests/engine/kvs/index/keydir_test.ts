@@ -5,7 +5,7 @@ import {
   emptyPointer,
   type LogPointer,
 } from "../../../../engine/kvs/index/log_pointer.ts";
-import { type Entry, SkipMap } from "../../../../engine/kvs/index/keydir.ts";
+import { type Entry, Keydir } from "../../../../engine/kvs/index/keydir.ts";
 import { bytes, latin1, Random, text } from "../_helpers.ts";
 import { refillLargest, refillSmall } from "../_refill.ts";
 
@@ -17,7 +17,7 @@ function pointerOf(n: number): LogPointer {
 }
 
 /** All entries, a page at a time. */
-function entriesOf(map: SkipMap, pageSize = 7): Entry[] {
+function entriesOf(map: Keydir, pageSize = 7): Entry[] {
   const all: Entry[] = [];
   let page = map.page(undefined, true, pageSize);
   for (;;) {
@@ -28,7 +28,7 @@ function entriesOf(map: SkipMap, pageSize = 7): Entry[] {
 }
 
 /** All entries from the last, a page at a time. */
-function entriesBackwards(map: SkipMap, pageSize: number): Entry[] {
+function entriesBackwards(map: Keydir, pageSize: number): Entry[] {
   const all: Entry[] = [];
   let page = map.pageBackwards(undefined, pageSize);
   for (;;) {
@@ -126,11 +126,11 @@ const commands = fc.oneof(
   },
 );
 
-Deno.test("SkipMap agrees with a sorted Map under any commands", () => {
+Deno.test("Keydir agrees with a sorted Map under any commands", () => {
   fc.assert(
     fc.property(fc.array(commands, { maxLength: 120 }), (list) => {
-      const map = SkipMap.create(2 ** 20);
-      const reader = SkipMap.attach(map.buffer);
+      const map = Keydir.create(2 ** 20);
+      const reader = Keydir.attach(map.buffer);
       const model = new Model();
       let n = 0;
       for (const command of list) {
@@ -183,7 +183,7 @@ Deno.test("SkipMap agrees with a sorted Map under any commands", () => {
   );
 });
 
-Deno.test("SkipMap.load() agrees with a Map of the newest, in any order of keys", () => {
+Deno.test("Keydir.load() agrees with a Map of the newest, in any order of keys", () => {
   const record = fc.record({
     key: keys,
     sequence: fc.nat(20),
@@ -202,7 +202,7 @@ Deno.test("SkipMap.load() agrees with a Map of the newest, in any order of keys"
   );
   fc.assert(
     fc.property(runs, (runs) => {
-      const map = SkipMap.create(2 ** 20);
+      const map = Keydir.create(2 ** 20);
       const model = new Model();
       let segment = 0;
       for (const { key, sequence, ascending } of runs.flat()) {
@@ -224,8 +224,8 @@ Deno.test("SkipMap.load() agrees with a Map of the newest, in any order of keys"
   );
 });
 
-Deno.test("SkipMap.get() fills in every field of a pointer", () => {
-  const map = SkipMap.create(SIZE_BYTES);
+Deno.test("Keydir.get() fills in every field of a pointer", () => {
+  const map = Keydir.create(SIZE_BYTES);
   const pointer = {
     segment: 2 ** 32 - 1,
     offset: 2 ** 31,
@@ -238,8 +238,8 @@ Deno.test("SkipMap.get() fills in every field of a pointer", () => {
   assertEquals(found, pointer);
 });
 
-Deno.test("SkipMap.get() leaves the pointer alone for a missing key", () => {
-  const map = SkipMap.create(SIZE_BYTES);
+Deno.test("Keydir.get() leaves the pointer alone for a missing key", () => {
+  const map = Keydir.create(SIZE_BYTES);
   map.set(bytes("k"), pointerOf(1));
   const found = pointerOf(9);
   for (const missing of ["", "K", "j", "l", "kk", "k\0"]) {
@@ -248,8 +248,8 @@ Deno.test("SkipMap.get() leaves the pointer alone for a missing key", () => {
   assertEquals(found, pointerOf(9));
 });
 
-Deno.test("SkipMap.get() tells keys apart that differ in zeros at their end", () => {
-  const map = SkipMap.create(SIZE_BYTES);
+Deno.test("Keydir.get() tells keys apart that differ in zeros at their end", () => {
+  const map = Keydir.create(SIZE_BYTES);
   const all = Array.from({ length: 10 }, (_, n) => new Uint8Array(n));
   all.forEach((key, n) => map.set(key, pointerOf(n)));
   assertEquals(map.size, 10);
@@ -261,8 +261,8 @@ Deno.test("SkipMap.get() tells keys apart that differ in zeros at their end", ()
   assertEquals(entriesOf(map).map(({ key }) => key.length), [...all.keys()]);
 });
 
-Deno.test("SkipMap.prepare() refuses a key of more than 16 MiB", () => {
-  const map = SkipMap.create(2 ** 26);
+Deno.test("Keydir.prepare() refuses a key of more than 16 MiB", () => {
+  const map = Keydir.create(2 ** 26);
   const longest = new Uint8Array(2 ** 24).fill(7);
   assertThrows(
     () => map.prepare(new Uint8Array(2 ** 24 + 1), pointerOf(1)),
@@ -277,9 +277,9 @@ Deno.test("SkipMap.prepare() refuses a key of more than 16 MiB", () => {
   assertEquals(map.page(longest, true, 5)[0].key, longest);
 });
 
-Deno.test("SkipMap.publish() makes visible what prepare() had hidden", () => {
-  const map = SkipMap.create(SIZE_BYTES);
-  const reader = SkipMap.attach(map.buffer);
+Deno.test("Keydir.publish() makes visible what prepare() had hidden", () => {
+  const map = Keydir.create(SIZE_BYTES);
+  const reader = Keydir.attach(map.buffer);
   const previous = emptyPointer();
   const first = map.prepare(bytes("k"), pointerOf(1));
   const second = map.prepare(bytes("k"), pointerOf(2));
@@ -294,9 +294,9 @@ Deno.test("SkipMap.publish() makes visible what prepare() had hidden", () => {
   assertEquals(map.size, 1);
 });
 
-Deno.test("SkipMap.publish() finds the place of keys in any order, one behind the other", () => {
+Deno.test("Keydir.publish() finds the place of keys in any order, one behind the other", () => {
   const random = new Random(11);
-  const map = SkipMap.create(2 ** 22);
+  const map = Keydir.create(2 ** 22);
   const model = new Model();
   const previous = emptyPointer();
   let n = 0;
@@ -319,9 +319,9 @@ Deno.test("SkipMap.publish() finds the place of keys in any order, one behind th
   assertEquals(entriesOf(map), model.page(undefined, true, Infinity));
 });
 
-Deno.test("SkipMap.publish() goes on from no place that another instance has changed", () => {
-  const map = SkipMap.create(2 ** 22);
-  const other = SkipMap.attach(map.buffer);
+Deno.test("Keydir.publish() goes on from no place that another instance has changed", () => {
+  const map = Keydir.create(2 ** 22);
+  const other = Keydir.attach(map.buffer);
   const previous = emptyPointer();
   const keyOf = (n: number) => bytes(`key ${String(n).padStart(6, "0")}`);
   const batch = (numbers: number[]) =>
@@ -352,8 +352,8 @@ Deno.test("SkipMap.publish() goes on from no place that another instance has cha
   );
 });
 
-Deno.test("SkipMap.discard() gives back all the memory of prepare()", () => {
-  const map = SkipMap.create(SIZE_BYTES);
+Deno.test("Keydir.discard() gives back all the memory of prepare()", () => {
+  const map = Keydir.create(SIZE_BYTES);
   // With the hash tables that these keys need.
   for (let n = 0; n < 7; n++) map.set(bytes(`key ${n}`), pointerOf(n));
   const used = map.usedBytes;
@@ -363,8 +363,8 @@ Deno.test("SkipMap.discard() gives back all the memory of prepare()", () => {
   assertEquals(map.usedBytes, used);
 });
 
-Deno.test("SkipMap.move() moves a key only from where it is", () => {
-  const map = SkipMap.create(SIZE_BYTES);
+Deno.test("Keydir.move() moves a key only from where it is", () => {
+  const map = Keydir.create(SIZE_BYTES);
   map.set(bytes("k"), pointerOf(1));
   const elsewhere = { ...pointerOf(1), offset: 99 };
   assertEquals(map.move(bytes("k"), elsewhere, pointerOf(2)), false);
@@ -375,8 +375,8 @@ Deno.test("SkipMap.move() moves a key only from where it is", () => {
   assertEquals(found, pointerOf(2));
 });
 
-Deno.test("SkipMap.set() throws IndexFullError for one key and harms no other", () => {
-  const map = SkipMap.create(SIZE_BYTES);
+Deno.test("Keydir.set() throws IndexFullError for one key and harms no other", () => {
+  const map = Keydir.create(SIZE_BYTES);
   let count = 0;
   assertThrows(() => {
     for (;; count++) map.set(bytes(`key ${count}`), pointerOf(count));
@@ -399,8 +399,8 @@ Deno.test("SkipMap.set() throws IndexFullError for one key and harms no other", 
   assertEquals(entriesOf(map, 100).length, map.size);
 });
 
-Deno.test("SkipMap.set() has room for as many keys as have been removed", () => {
-  const map = SkipMap.create(SIZE_BYTES);
+Deno.test("Keydir.set() has room for as many keys as have been removed", () => {
+  const map = Keydir.create(SIZE_BYTES);
   const previous = emptyPointer();
   const counts: number[] = [];
   for (let round = 0; round < 5; round++) {
@@ -417,19 +417,19 @@ Deno.test("SkipMap.set() has room for as many keys as have been removed", () => 
   }
 });
 
-Deno.test("SkipMap.set() has room for n keys of one length when n of them were removed", () =>
+Deno.test("Keydir.set() has room for n keys of one length when n of them were removed", () =>
   refillSmall(30));
 
 Deno.test({
   name:
-    "SkipMap.set() has room for removed keys at the end of the largest index",
+    "Keydir.set() has room for removed keys at the end of the largest index",
   // Untouched memory costs nothing, but the system may refuse to promise it.
   ignore: Deno.systemMemoryInfo().total < 2 ** 34,
   fn: () => refillLargest(10),
 });
 
-Deno.test("SkipMap stays within its memory when keys come and go", () => {
-  const map = SkipMap.create(2 ** 21);
+Deno.test("Keydir stays within its memory when keys come and go", () => {
+  const map = Keydir.create(2 ** 21);
   const previous = emptyPointer();
   const random = new Random(3);
   const round = (first: number) => {
@@ -454,14 +454,14 @@ Deno.test("SkipMap stays within its memory when keys come and go", () => {
   assert(growth < 1.5, `the memory grew by a factor of ${growth}`);
 });
 
-Deno.test("SkipMap.restore() makes a map that goes on where the other was", () => {
-  const old = SkipMap.create(2 ** 20);
+Deno.test("Keydir.restore() makes a map that goes on where the other was", () => {
+  const old = Keydir.create(2 ** 20);
   const previous = emptyPointer();
   for (let n = 0; n < 3_000; n++) old.set(bytes(`key ${n}`), pointerOf(n));
   for (let n = 0; n < 3_000; n += 3) old.remove(bytes(`key ${n}`), previous);
   const content = new Uint8Array(old.buffer, 0, old.arena.topWords * 4);
   for (const sizeBytes of [2 ** 19, 2 ** 20, 2 ** 22]) {
-    const map = SkipMap.restore(sizeBytes, content.length, (into) => {
+    const map = Keydir.restore(sizeBytes, content.length, (into) => {
       assertEquals(into.length, content.length);
       into.set(content);
       return true;
@@ -479,16 +479,16 @@ Deno.test("SkipMap.restore() makes a map that goes on where the other was", () =
   }
 });
 
-Deno.test("SkipMap.restore() makes nothing of content that does not fit or fails", () => {
+Deno.test("Keydir.restore() makes nothing of content that does not fit or fails", () => {
   const never = () => {
     throw new Error("asked to fill");
   };
-  assertEquals(SkipMap.restore(2 ** 18, 2 ** 18 + 4, never), undefined);
-  assertEquals(SkipMap.restore(2 ** 18, 2 ** 17, () => false), undefined);
+  assertEquals(Keydir.restore(2 ** 18, 2 ** 18 + 4, never), undefined);
+  assertEquals(Keydir.restore(2 ** 18, 2 ** 17, () => false), undefined);
 });
 
-Deno.test("SkipMap.pageBackwards() pages through many keys of all heights", () => {
-  const map = SkipMap.create(2 ** 22);
+Deno.test("Keydir.pageBackwards() pages through many keys of all heights", () => {
+  const map = Keydir.create(2 ** 22);
   const random = new Random(5);
   for (let i = 0; i < 5_000; i++) {
     map.set(bytes(`${random.below(2 ** 30)}`), pointerOf(i));

@@ -11,7 +11,7 @@ import {
 } from "../../../../engine/kvs/log/hint.ts";
 import { IndexLoader } from "../../../../engine/kvs/index/loader.ts";
 import { segmentPath } from "../../../../engine/kvs/log/segment.ts";
-import { SkipMap } from "../../../../engine/kvs/index/keydir.ts";
+import { Keydir } from "../../../../engine/kvs/index/keydir.ts";
 import { TempLog, TestLog } from "../_test_log.ts";
 
 /** A log with a sealed segment, 1, that holds overwrites and a tombstone. */
@@ -24,9 +24,9 @@ function sealedLog(): TempLog {
   return log;
 }
 
-function load(log: TestLog, id: number): SkipMap | undefined {
+function load(log: TestLog, id: number): Keydir | undefined {
   const control = Control.create();
-  const index = SkipMap.create(2 ** 20);
+  const index = Keydir.create(2 ** 20);
   const { size } = Deno.statSync(segmentPath(log.directory, id));
   control.segments.add(id, size);
   const loader = new IndexLoader(control, index);
@@ -34,7 +34,7 @@ function load(log: TestLog, id: number): SkipMap | undefined {
   return index;
 }
 
-function keysOf(index: SkipMap): string[] {
+function keysOf(index: Keydir): string[] {
   const decoder = new TextDecoder();
   return index.page(undefined, true, 1000)
     .map(({ key }) => decoder.decode(key));

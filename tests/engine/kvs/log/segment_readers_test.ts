@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { segmentPath } from "../../../../engine/kvs/log/segment.ts";
-import { SegmentFiles } from "../../../../engine/kvs/log/segment_readers.ts";
+import { SegmentReaders } from "../../../../engine/kvs/log/segment_readers.ts";
 import { TempDirectory } from "../_helpers.ts";
 
 function makeSegments(directory: string, count: number): void {
@@ -16,10 +16,10 @@ function readByte(file: Deno.FsFile): number {
   return byte[0];
 }
 
-Deno.test("SegmentFiles.open() gives the file that is open, also when it is gone", () => {
+Deno.test("SegmentReaders.open() gives the file that is open, also when it is gone", () => {
   using directory = new TempDirectory();
   makeSegments(directory.path, 2);
-  const files = new SegmentFiles(directory.path);
+  const files = new SegmentReaders(directory.path);
   const first = files.open(1);
   assertEquals(readByte(files.open(2)), 2);
   Deno.removeSync(segmentPath(directory.path, 1));
@@ -29,20 +29,20 @@ Deno.test("SegmentFiles.open() gives the file that is open, also when it is gone
   assertThrows(() => files.open(1), Deno.errors.NotFound);
 });
 
-Deno.test("SegmentFiles.open() has few files open at a time", () => {
+Deno.test("SegmentReaders.open() has few files open at a time", () => {
   using directory = new TempDirectory();
   makeSegments(directory.path, 40);
-  const files = new SegmentFiles(directory.path);
+  const files = new SegmentReaders(directory.path);
   const first = files.open(1);
   for (let id = 1; id <= 40; id++) assertEquals(readByte(files.open(id)), id);
   assertEquals(files.open(1) === first, false);
   files.close();
 });
 
-Deno.test("SegmentFiles closes files after a second", async () => {
+Deno.test("SegmentReaders closes files after a second", async () => {
   using directory = new TempDirectory();
   makeSegments(directory.path, 1);
-  const files = new SegmentFiles(directory.path);
+  const files = new SegmentReaders(directory.path);
   const file = files.open(1);
   await new Promise((resolve) => setTimeout(resolve, 1_500));
   assertThrows(() => readByte(file), Deno.errors.BadResource);

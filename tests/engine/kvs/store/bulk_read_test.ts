@@ -8,7 +8,7 @@ import {
   CorruptionError,
   segmentPath,
 } from "../../../../engine/kvs/log/segment.ts";
-import { SegmentFiles } from "../../../../engine/kvs/log/segment_readers.ts";
+import { SegmentReaders } from "../../../../engine/kvs/log/segment_readers.ts";
 import type { Entry } from "../../../../engine/kvs/index/keydir.ts";
 import { bytes, Random, TempDirectory } from "../_helpers.ts";
 
@@ -66,7 +66,7 @@ Deno.test("readValues() reads values of any size in any order, and keeps them ap
         : random.below(i % 50 === 0 ? 300_000 : 900),
   );
   const entries = writeSegments(temporary.path, lengths, random);
-  const files = new SegmentFiles(temporary.path);
+  const files = new SegmentReaders(temporary.path);
   const order = shuffled(entries.length, random);
   const values = readValues(
     temporary.path,
@@ -91,7 +91,7 @@ Deno.test("readValues() leaves out what was in a segment that is gone", () => {
     new Random(7),
   );
   Deno.removeSync(segmentPath(temporary.path, 2));
-  const files = new SegmentFiles(temporary.path);
+  const files = new SegmentReaders(temporary.path);
   const values = readValues(temporary.path, files, entries);
   files.close();
   const gone = entries.map(({ pointer }) => pointer.segment === 2);
@@ -109,7 +109,7 @@ Deno.test("readValues() names the first record that is not what was written", ()
   const last = entries.findLast(({ pointer }) => pointer.segment === 1)!;
   const path = segmentPath(temporary.path, 1);
   const { offset, length } = last.pointer;
-  const files = new SegmentFiles(temporary.path);
+  const files = new SegmentReaders(temporary.path);
   const failsWith = (reason: string) =>
     assertThrows(
       () => readValues(temporary.path, files, entries),

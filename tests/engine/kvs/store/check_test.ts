@@ -6,7 +6,7 @@ import {
 } from "../../../../engine/kvs/store/check.ts";
 import { hintPath, writeHint } from "../../../../engine/kvs/log/hint.ts";
 import { segmentPath } from "../../../../engine/kvs/log/segment.ts";
-import { writeSnapshot } from "../../../../engine/kvs/index/checkpoint.ts";
+import { writeCheckpoint } from "../../../../engine/kvs/index/checkpoint.ts";
 import { TempLog, TestLog } from "../_test_log.ts";
 
 const RECORD_BYTES = 20 + 4 + 100;
@@ -17,7 +17,7 @@ function filledLog(): TempLog {
   for (let i = 0; i < 80; i++) log.write([keyOf(i), valueOf(i)]);
   assertEquals(log.ids, [1, 2, 3]);
   for (const id of [1, 2]) assert(writeHint(log.directory, id));
-  assert(writeSnapshot(log.directory, log.control, log.index));
+  assert(writeCheckpoint(log.directory, log.control, log.index));
   return log;
 }
 

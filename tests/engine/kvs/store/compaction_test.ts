@@ -14,7 +14,7 @@ import {
   segmentPath,
 } from "../../../../engine/kvs/log/segment.ts";
 import { DAMAGED, HINTED } from "../../../../engine/kvs/log/segment_table.ts";
-import { SkipMap } from "../../../../engine/kvs/index/keydir.ts";
+import { Keydir } from "../../../../engine/kvs/index/keydir.ts";
 import { FaultyDisk, InjectedFault } from "../_fault_injection.ts";
 import {
   crashInCompaction,
@@ -272,7 +272,7 @@ Deno.test("compact() goes on with the keys that it could not move", () => {
   while (log.write([`key ${count}`, "value"])[0] === true) count++;
   // A reader that stands still keeps the replaced pointers from reuse, so the
   // reserve runs out as well.
-  const { arena: reader } = SkipMap.attach(log.index.buffer);
+  const { arena: reader } = Keydir.attach(log.index.buffer);
   writeEach(log, Array.from({ length: 50 }, (_, n) => [`key ${n * 9}`, "new"]));
   const before = log.entries();
   reader.pin();

@@ -56,7 +56,7 @@ Deno.test("Compactor.compact() gives all who ask at once the answer of one", asy
   );
   assertEquals(reports[1], reports[0]);
   assertEquals(reports[2], reports[0]);
-  assertEquals(log.control.compactionRounds.current, 1);
+  assertEquals(log.control.compactionLeadership.current, 1);
   await Promise.all(compactors.map((compactor) => compactor.close()));
 });
 
@@ -69,7 +69,7 @@ Deno.test("Compactor.compact() is not content with one that takes less", async (
   const { bytesBefore, bytesAfter } = await hints!;
   assertEquals(bytesAfter, bytesBefore);
   assert(report.bytesAfter < report.bytesBefore / 2);
-  assertEquals(log.control.compactionRounds.current, 2);
+  assertEquals(log.control.compactionLeadership.current, 2);
   await Promise.all([background.close(), asked.close()]);
 });
 
@@ -173,7 +173,7 @@ Deno.test("Compactor.close() ends a compaction that is under way", async () => {
   const running = compactor.compact();
   await within("the end of the compaction", compactor.close());
   await running;
-  assertEquals(log.control.compactionRounds.underWay, false);
+  assertEquals(log.control.compactionLeadership.underWay, false);
   assertEquals(log.entries(), before);
   log.assertConsistent();
 });

@@ -4,7 +4,7 @@ import {
   SEGMENT_HEADER_BYTES,
   segmentPath,
 } from "../../../../engine/kvs/log/segment.ts";
-import { writeSnapshot } from "../../../../engine/kvs/index/checkpoint.ts";
+import { writeCheckpoint } from "../../../../engine/kvs/index/checkpoint.ts";
 import { FaultyDisk } from "../_fault_injection.ts";
 import {
   assertNoLies,
@@ -169,7 +169,7 @@ Deno.test("No flipped bit in a snapshot changes what an opening finds", () => {
   using log = new TempLog(SMALL);
   writeAll(log, WRITES);
   const entries = log.entries();
-  writeSnapshot(log.directory, log.control, log.index);
+  writeCheckpoint(log.directory, log.control, log.index);
   const path = `${log.directory}/INDEX`;
   const content = Deno.readFileSync(path);
   // Nearly all of it is the empty places of readers and retired blocks.

@@ -8,7 +8,7 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { DataDirectory } from "../../../../engine/directory.ts";
 import { ClosedError, WritesRefusedError } from "../../../../engine/errors.ts";
-import { SkipMap } from "../../../../engine/kvs/index/keydir.ts";
+import { Keydir } from "../../../../engine/kvs/index/keydir.ts";
 import { type KvsHandle, KvStore } from "../../../../engine/kvs/store/store.ts";
 import { until } from "../../../_deadline.ts";
 import { filesOf, openStore, TempDirectory, TestWorker } from "../_helpers.ts";
@@ -72,7 +72,7 @@ Deno.test("KvStore refuses writes when a Worker has died with the write lock, an
 Deno.test("KvStore waits for no reader of the index that has died", async () => {
   using directory = new TempDirectory();
   await using store = openStore(directory.path, { sync: "no" });
-  const { arena } = SkipMap.attach(store.share().index);
+  const { arena } = Keydir.attach(store.share().index);
   await dieWith("reading", store.share());
   assertEquals(arena.holders().size, 1);
   await until("the dead reader to be found", () => arena.holders().size === 0);

@@ -9,8 +9,8 @@ import {
   segmentPath,
 } from "../../../../engine/kvs/log/segment.ts";
 import {
-  hasSnapshot,
-  writeSnapshot,
+  hasCheckpoint,
+  writeCheckpoint,
 } from "../../../../engine/kvs/index/checkpoint.ts";
 import { FaultyDisk } from "../_fault_injection.ts";
 import {
@@ -132,8 +132,8 @@ for (const withSnapshot of [false, true]) {
     for (let step = 1; isReached; step++) {
       using log = severalSegments();
       if (withSnapshot) {
-        assert(writeSnapshot(log.directory, log.control, log.index));
-        assert(hasSnapshot(log.directory));
+        assert(writeCheckpoint(log.directory, log.control, log.index));
+        assert(hasCheckpoint(log.directory));
         log.write(["key2"], ["late", "1"]);
       }
       const before = log.entries();
@@ -245,7 +245,7 @@ Deno.test("ReadOnlyStore reads a store that nobody has open, snapshot and hints 
     }
     await store.compact();
   }
-  assert(hasSnapshot(temporary.path));
+  assert(hasCheckpoint(temporary.path));
   assert(filesOf(temporary.path, ".hint").length > 0);
   const entries = Array.from({ length: 1_000 }, (_, i) => `key${i}`).sort();
   using reader = open(temporary.path, { indexBytes: 2 ** 22 });

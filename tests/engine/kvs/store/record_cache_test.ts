@@ -14,7 +14,7 @@ import {
   CorruptionError,
   segmentPath,
 } from "../../../../engine/kvs/log/segment.ts";
-import { SegmentFiles } from "../../../../engine/kvs/log/segment_readers.ts";
+import { SegmentReaders } from "../../../../engine/kvs/log/segment_readers.ts";
 import {
   emptyPointer,
   type LogPointer,
@@ -51,7 +51,7 @@ class TestCache extends RecordCache implements Disposable {
 
 /** A cache whose files are closed at the end of the block. */
 function openCache(directory: string, sizeBytes: number): TestCache {
-  const files = new SegmentFiles(directory);
+  const files = new SegmentReaders(directory);
   return new TestCache(directory, sizeBytes, files, (key) => crc32(key));
 }
 

@@ -21,8 +21,8 @@ import {
   SEALED,
 } from "../../../../engine/kvs/log/segment_table.ts";
 import {
-  hasSnapshot,
-  writeSnapshot,
+  hasCheckpoint,
+  writeCheckpoint,
 } from "../../../../engine/kvs/index/checkpoint.ts";
 import { FaultyDisk } from "../_fault_injection.ts";
 import { bytes, copyDirectory, filesOf, TempDirectory } from "../_helpers.ts";
@@ -409,12 +409,12 @@ Deno.test("recover() makes no record of what an unfinished value holds", () => {
   }
 });
 
-Deno.test("recover() removes a snapshot that it can't use, before the log grows again", () => {
+Deno.test("recover() removes a checkpoint that it can't use, before the log grows again", () => {
   using directory = new TempDirectory();
   const { path } = directory;
   using log = new TestLog(path);
   for (let n = 0; n < 20; n++) log.write([`k${n}`, "x".repeat(100)]);
-  writeSnapshot(path, log.control, log.index);
+  writeCheckpoint(path, log.control, log.index);
   const segment = segmentPath(path, 1);
   const { size } = Deno.statSync(segment);
   Deno.truncateSync(segment, 1_000);
@@ -422,12 +422,12 @@ Deno.test("recover() removes a snapshot that it can't use, before the log grows 
   {
     Deno.writeTextFileSync(`${path}/ENGINE`, "kvs 1\n");
     using _reader = ReadOnlyStore.open(path, { onDamage: () => {} });
-    assert(hasSnapshot(path));
+    assert(hasCheckpoint(path));
   }
   using shorter = new TestLog(path);
-  assertFalse(hasSnapshot(path));
+  assertFalse(hasCheckpoint(path));
   assertEquals(shorter.damage.map(({ reason }) => reason), [
-    "segment is shorter than the index snapshot says",
+    "segment is shorter than the index checkpoint says",
     "unfinished write at the end was cut off",
   ]);
   for (let n = 0; n < 20; n++) shorter.write([`n${n}`, "y".repeat(100)]);
@@ -438,7 +438,7 @@ Deno.test("recover() removes a snapshot that it can't use, before the log grows 
   again.assertConsistent();
 });
 
-Deno.test("recover() reports damage at each opening, with a snapshot too", () => {
+Deno.test("recover() reports damage at each opening, with a checkpoint too", () => {
   using directory = new TempDirectory();
   const { path } = directory;
   writeSegment(path, 1, [["a", "1", 1], ["a", "2", 2], ["b", "3", 3]]);
@@ -446,7 +446,7 @@ Deno.test("recover() reports damage at each opening, with a snapshot too", () =>
   using first = new TestLog(path);
   assertEquals(first.damage.length, 1);
   assertEquals(readOf(first, "a"), null);
-  writeSnapshot(path, first.control, first.index);
+  writeCheckpoint(path, first.control, first.index);
   using second = new TestLog(path);
   assertEquals(second.damage, first.damage);
   assertEquals(readOf(second, "a"), null);
@@ -483,11 +483,11 @@ Deno.test("recover() reports a segment that is shorter than its hint file says, 
     }]);
     if (left === 0) continue;
     log.compact();
-    for (const snapshot of [false, true]) {
+    for (const checkpoint of [false, true]) {
       using again = new TestLog(path);
       assertEquals(again.damage, log.damage);
       assertEquals(readOf(again, "b"), "2");
-      if (!snapshot) writeSnapshot(path, again.control, again.index);
+      if (!checkpoint) writeCheckpoint(path, again.control, again.index);
     }
     repairStore(path, checkStore(path));
     using repaired = new TestLog(path);
@@ -496,11 +496,11 @@ Deno.test("recover() reports a segment that is shorter than its hint file says, 
   }
 });
 
-Deno.test("recover() reports a segment cut where an older snapshot ends, or after that", () => {
+Deno.test("recover() reports a segment cut where an older checkpoint ends, or after that", () => {
   for (const cut of [0, 1]) {
     using log = new TempLog();
     log.write(["a", "1"], ["b", "2"]);
-    writeSnapshot(log.directory, log.control, log.index);
+    writeCheckpoint(log.directory, log.control, log.index);
     const ends = [log.control.activeSize];
     log.write(["b", "3"]);
     ends.push(log.control.activeSize);
@@ -519,7 +519,7 @@ Deno.test("recover() reports a segment cut where an older snapshot ends, or afte
   }
 });
 
-/** A log with sealed segments, hints, removed keys and a snapshot. */
+/** A log with sealed segments, hints, removed keys and a checkpoint. */
 function fullLog(): TempLog {
   const log = new TempLog(TINY);
   const write = (from: number, to: number, round: number) => {
@@ -535,11 +535,11 @@ function fullLog(): TempLog {
   return log;
 }
 
-Deno.test("recover() finds the same with hints and snapshot as from the log alone", () => {
+Deno.test("recover() finds the same with hints and checkpoint as from the log alone", () => {
   using log = fullLog();
   const expected = entriesOf(log);
-  for (const snapshot of [false, true]) {
-    if (snapshot) writeSnapshot(log.directory, log.control, log.index);
+  for (const checkpoint of [false, true]) {
+    if (checkpoint) writeCheckpoint(log.directory, log.control, log.index);
     for (const more of [false, true]) {
       using copy = new TempDirectory();
       copyDirectory(log.directory, copy.path);
@@ -547,19 +547,19 @@ Deno.test("recover() finds the same with hints and snapshot as from the log alon
         using first = new TestLog(copy.path, TINY);
         first.write(["key 3", "again"], ["key 0"], ["key 20", "newest"]);
         for (let n = 60; n < 90; n++) first.write([`key ${n}`, "new"]);
-        if (!snapshot) first.compact();
+        if (!checkpoint) first.compact();
       }
       using fast = new TestLog(copy.path, TINY);
       fast.assertConsistent();
       if (!more) assertEquals(entriesOf(fast), expected);
-      assertEquals(hasSnapshot(copy.path), snapshot);
+      assertEquals(hasCheckpoint(copy.path), checkpoint);
       assert(filesOf(copy.path, ".hint").length > 0);
       const state = stateOf(fast);
       // The hint files stay: what has one is not appended to.
       for (const name of filesOf(copy.path, ".hint")) {
         Deno.truncateSync(`${copy.path}/${name}`, 10);
       }
-      if (snapshot) Deno.truncateSync(`${copy.path}/INDEX`, 100);
+      if (checkpoint) Deno.truncateSync(`${copy.path}/INDEX`, 100);
       using slow = new TestLog(copy.path, TINY);
       assertEquals(stateOf(slow), state);
     }
@@ -577,11 +577,11 @@ Deno.test("recover() makes nothing of a hint file that is not of its segment", (
   again.assertConsistent();
 });
 
-Deno.test("recover() makes nothing of a snapshot with a segment that is gone or shorter", () => {
+Deno.test("recover() makes nothing of a checkpoint with a segment that is gone or shorter", () => {
   for (const harm of ["gone", "shorter"]) {
     using log = new TempLog(TINY);
     for (let n = 0; n < 40; n++) log.write([`${n}`, "x".repeat(200)]);
-    writeSnapshot(log.directory, log.control, log.index);
+    writeCheckpoint(log.directory, log.control, log.index);
     const [first, second] = log.ids;
     const path = segmentPath(log.directory, second);
     if (harm === "gone") Deno.removeSync(path);
@@ -594,16 +594,16 @@ Deno.test("recover() makes nothing of a snapshot with a segment that is gone or 
   }
 });
 
-Deno.test("recover() replays what was appended since the snapshot, and no more", () => {
+Deno.test("recover() replays what was appended since the checkpoint, and no more", () => {
   using log = new TempLog();
   log.write(["a", "1"], ["b", "2"], ["c", "3"]);
-  writeSnapshot(log.directory, log.control, log.index);
+  writeCheckpoint(log.directory, log.control, log.index);
   log.write(["b", "4"], ["c"], ["d", "5"]);
   using again = new TestLog(log.directory);
   assertEquals(entriesOf(again), [["a", "1"], ["b", "4"], ["d", "5"]]);
   again.assertConsistent();
   assertEquals(again.control.sequence, 6);
-  // Records that the snapshot covers are not read: damage there is found by
+  // Records that the checkpoint covers are not read: damage there is found by
   // those who read or check them.
   const path = segmentPath(log.directory, 1);
   const content = Deno.readFileSync(path);

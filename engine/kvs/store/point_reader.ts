@@ -9,7 +9,7 @@ import { RECORD_HEADER_BYTES } from "../log/record.ts";
 import { RecordCache } from "./record_cache.ts";
 import { CorruptionError, segmentPath } from "../log/segment.ts";
 import type { SegmentSource } from "../log/segment_readers.ts";
-import type { SkipMap } from "../index/keydir.ts";
+import type { Keydir } from "../index/keydir.ts";
 import { decodeText, TextBytes } from "./text_bytes.ts";
 
 /** Look-ups of one key that may be overtaken by compaction in a row. */
@@ -20,7 +20,7 @@ export class PointReader {
   /** What has been read. */
   readonly cache: RecordCache;
   readonly #directory: string;
-  readonly #index: SkipMap;
+  readonly #index: Keydir;
   readonly #pointer = emptyPointer();
   readonly #keyBytes = new TextBytes();
 
@@ -32,7 +32,7 @@ export class PointReader {
    */
   constructor(
     directory: string,
-    index: SkipMap,
+    index: Keydir,
     cacheBytes: number,
     files: SegmentSource,
   ) {

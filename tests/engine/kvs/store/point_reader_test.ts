@@ -1,21 +1,21 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { PointReader } from "../../../../engine/kvs/store/reader.ts";
+import { PointReader } from "../../../../engine/kvs/store/point_reader.ts";
 import {
   CorruptionError,
   segmentPath,
 } from "../../../../engine/kvs/log/segment.ts";
-import { SegmentFiles } from "../../../../engine/kvs/log/segment_readers.ts";
-import { SkipMap } from "../../../../engine/kvs/index/keydir.ts";
+import { SegmentReaders } from "../../../../engine/kvs/log/segment_readers.ts";
+import { Keydir } from "../../../../engine/kvs/index/keydir.ts";
 import { withSteps } from "../_steps.ts";
 import { TempLog } from "../_test_log.ts";
 
 /** A reader of a log as another Worker would have it. */
 class TestReader extends PointReader implements Disposable {
-  readonly #index: SkipMap;
+  readonly #index: Keydir;
 
   constructor(log: TempLog, cacheBytes = 2 ** 20) {
-    const index = SkipMap.attach(log.index.buffer);
-    const files = new SegmentFiles(log.directory);
+    const index = Keydir.attach(log.index.buffer);
+    const files = new SegmentReaders(log.directory);
     super(log.directory, index, cacheBytes, files);
     this.#index = index;
   }
