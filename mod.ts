@@ -44,11 +44,8 @@ export {
   WritesRefusedError,
 } from "./engine/errors.ts";
 export { scanEntries } from "./engine/scan.ts";
-export {
-  type KvsHandle,
-  KvStore,
-  type KvStoreOptions,
-} from "./engine/kvs/store/store.ts";
+export { KvStore } from "./engine/kvs/store/store.ts";
+export type { KvsHandle, KvStoreOptions } from "./engine/kvs/store/handle.ts";
 export {
   ReadOnlyStore,
   type ReadOnlyStoreOptions,

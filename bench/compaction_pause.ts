@@ -8,7 +8,8 @@
 /// <reference lib="deno.window" />
 /// <reference lib="deno.worker" />
 
-import { type KvsHandle, KvStore } from "../engine/kvs/store/store.ts";
+import type { KvsHandle } from "../engine/kvs/store/handle.ts";
+import { KvStore } from "../engine/kvs/store/store.ts";
 
 const KEYS = 100_000;
 const VALUE_BYTES = 400;

@@ -18,7 +18,7 @@ import type {
   OnFailure,
   SyncMode,
 } from "./engine.ts";
-import type { KvsHandle, KvStoreOptions } from "./kvs/store/store.ts";
+import type { KvsHandle, KvStoreOptions } from "./kvs/store/handle.ts";
 import type { LevelHandle } from "./level/level_engine.ts";
 import { checkEngineOptions } from "./options.ts";
 

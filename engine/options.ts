@@ -13,7 +13,7 @@ import {
 } from "../options.ts";
 import { type DataDirectoryOptions, ENGINE_NAMES } from "./directory.ts";
 import type { SyncMode } from "./engine.ts";
-import type { KvStoreOptions } from "./kvs/store/store.ts";
+import type { KvStoreOptions } from "./kvs/store/handle.ts";
 import type { EngineOptions } from "./open.ts";
 
 const SYNC_MODES: readonly SyncMode[] = ["always", "everysec", "no"];

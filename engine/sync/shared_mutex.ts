@@ -121,4 +121,14 @@ export class SharedMutex {
       Atomics.notify(this.#words, this.#index, 1);
     }
   }
+
+  /** Runs something with the lock held. Not for the hot path. */
+  locked<T>(use: () => T): T {
+    this.lock();
+    try {
+      return use();
+    } finally {
+      this.unlock();
+    }
+  }
 }

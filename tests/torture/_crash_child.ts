@@ -7,7 +7,8 @@
 
 import type { SyncMode } from "../../engine/engine.ts";
 import { Compactor } from "../../engine/kvs/store/compactor.ts";
-import { Control } from "../../engine/kvs/log/log.ts";
+import { CompactionState } from "../../engine/kvs/store/compaction_state.ts";
+import { Log } from "../../engine/kvs/log/log.ts";
 import { KvStore } from "../../engine/kvs/store/store.ts";
 import { Random } from "../engine/kvs/_helpers.ts";
 import type { CrashWorkerTask } from "./_crash_worker.ts";
@@ -80,9 +81,12 @@ async function main(task: CrashTask): Promise<void> {
     .then(() => Atomics.store(flags, 0, 1));
   // The one that runs by itself takes some segments and leaves others, with all
   // that their tombstones and dead records have to do with each other.
+  const handle = store.share();
+  const log = Log.attach(handle);
   const compactor = new Compactor(
-    store.share(),
-    Control.attach(store.share().control, directory),
+    handle,
+    log,
+    CompactionState.attach(handle.compaction, log.holder),
   );
   const random = new Random(task.seed);
   while (Atomics.load(flags, 0) === 0) {
@@ -93,6 +97,7 @@ async function main(task: CrashTask): Promise<void> {
   await asked;
   await ended;
   await compactor.close();
+  await log.close();
   await store.close();
   console.log("closed");
   Deno.exit(0);

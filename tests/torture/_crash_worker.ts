@@ -7,7 +7,8 @@
 /// <reference lib="deno.worker" />
 
 import type { Write } from "../../engine/engine.ts";
-import { type KvsHandle, KvStore } from "../../engine/kvs/store/store.ts";
+import type { KvsHandle } from "../../engine/kvs/store/handle.ts";
+import { KvStore } from "../../engine/kvs/store/store.ts";
 import { bytes, Random } from "../engine/kvs/_helpers.ts";
 import { keyOf, valueOf } from "../engine/kvs/_versions.ts";
 

@@ -9,7 +9,7 @@ import {
   Random,
   TempDirectory,
 } from "../engine/kvs/_helpers.ts";
-import { TestLog } from "../engine/kvs/_test_log.ts";
+import { TestStore } from "../engine/kvs/_test_store.ts";
 import { seed, setting } from "./_settings.ts";
 
 const OPTIONS = { segmentBytes: 4_096, indexBytes: 2 ** 19 };
@@ -25,27 +25,27 @@ function keyOf(n: number): string {
 /** Lives for some time: writes, removals, compactions, openings. */
 function live(directory: string, random: Random): History {
   const history: History = new Map();
-  let log = new TestLog(directory, OPTIONS);
+  let store = new TestStore(directory, OPTIONS);
   const steps = 50 + random.below(250);
   for (let step = 0; step < steps; step++) {
     const key = keyOf(random.below(KEYS));
     const value = random.below(4) === 0
       ? undefined
       : `${step} ${"x".repeat(random.below(400))}`;
-    log.write([key, value]);
+    store.write([key, value]);
     history.set(key, [...history.get(key) ?? [undefined], value]);
     const chance = random.below(60);
-    if (chance === 0) log.compact("all");
-    if (chance === 1) log.compact("worthwhile");
+    if (chance === 0) store.compact("all");
+    if (chance === 1) store.compact("worthwhile");
     if (chance === 2) {
       if (random.below(2) === 0) {
-        writeCheckpoint(directory, log.control, log.index);
+        writeCheckpoint(store.log, store.index);
       }
-      log[Symbol.dispose]();
-      log = new TestLog(directory, OPTIONS);
+      store[Symbol.dispose]();
+      store = new TestStore(directory, OPTIONS);
     }
   }
-  log[Symbol.dispose]();
+  store[Symbol.dispose]();
   return history;
 }
 
@@ -80,9 +80,12 @@ function harm(path: string, random: Random): string {
   return `${way} at ${at} of ${path.slice(path.lastIndexOf("/") + 1)}`;
 }
 
-function look(log: TestLog, key: string): string | undefined | CorruptionError {
+function look(
+  store: TestStore,
+  key: string,
+): string | undefined | CorruptionError {
   try {
-    return log.get(key);
+    return store.get(key);
   } catch (error) {
     if (error instanceof CorruptionError) return error;
     throw error;
@@ -91,14 +94,14 @@ function look(log: TestLog, key: string): string | undefined | CorruptionError {
 
 /** Checks that no key lies, and that no old value comes back in silence. */
 function assertNoLies(
-  log: TestLog,
+  store: TestStore,
   history: History,
   isReported: boolean,
 ): void {
   for (let n = 0; n < KEYS; n++) {
     const key = keyOf(n);
     const values = history.get(key) ?? [undefined];
-    const found = look(log, key);
+    const found = look(store, key);
     if (found instanceof CorruptionError) continue;
     assert(values.includes(found), `${key} is ${found}, which it never was`);
     assert(
@@ -132,20 +135,20 @@ Deno.test("A harmed store tells no lies", () => {
     using copy = new TempDirectory();
     copyDirectory(directory.path, copy.path);
     try {
-      using log = new TestLog(directory.path, OPTIONS);
-      if (log.damage.length > 0) reported++;
+      using store = new TestStore(directory.path, OPTIONS);
+      if (store.damage.length > 0) reported++;
       // Cut off between two records it looks as if it had never been longer.
-      const isReported = log.damage.length > 0 || what.startsWith("cut");
-      assertNoLies(log, history, isReported);
+      const isReported = store.damage.length > 0 || what.startsWith("cut");
+      assertNoLies(store, history, isReported);
       let isCorrupt = false;
       try {
-        log.compact();
+        store.compact();
       } catch (error) {
         if (!(error instanceof CorruptionError)) throw error;
         isCorrupt = true;
       }
-      assertNoLies(log, history, isReported || isCorrupt);
-      using again = new TestLog(directory.path, OPTIONS);
+      assertNoLies(store, history, isReported || isCorrupt);
+      using again = new TestStore(directory.path, OPTIONS);
       // What the snapshot covered is read only now that it is gone.
       const isTold = isReported || isCorrupt || again.damage.length > 0;
       assertNoLies(again, history, isTold);

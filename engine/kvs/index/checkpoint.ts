@@ -19,7 +19,7 @@ import {
   replaceFile,
   writeAll,
 } from "../../files.ts";
-import type { Control } from "../log/log.ts";
+import type { Log } from "../log/log.ts";
 import { type Damage, segmentPath } from "../log/segment.ts";
 import type { SegmentState } from "../log/segment_table.ts";
 import { Keydir } from "./keydir.ts";
@@ -41,25 +41,24 @@ const MAX_BYTES = 2 ** 30;
 /**
  * Writes a checkpoint of a store that nobody writes to any more.
  *
- * @param directory The data directory.
- * @param control The store's shared state.
+ * @param log The store's log.
  * @param index The store's index.
  * @returns Whether it was written; not where the index is larger than 1 GiB.
  */
 export function writeCheckpoint(
-  directory: string,
-  control: Control,
+  log: Log,
   index: Keydir,
 ): boolean {
+  const { directory } = log;
   const words = index.arena.words.subarray(0, index.arena.topWords);
   if (words.byteLength > MAX_BYTES) return false;
-  const segments = control.segments.list();
+  const segments = log.segments.list();
   const head = new Uint8Array(HEADER_BYTES + segments.length * ROW_FLOATS * 8);
   const view = new DataView(head.buffer);
   head.set(MAGIC);
   view.setUint32(12, segments.length, true);
   view.setUint32(16, words.length, true);
-  view.setFloat64(24, control.sequence, true);
+  view.setFloat64(24, log.sequence, true);
   segments.forEach((segment, i) => writeRow(view, i, segment));
   replaceFile(`${directory}/${CHECKPOINT_NAME}`, (file) => {
     writeAll(file, head);
@@ -92,20 +91,18 @@ export function writeCheckpoint(
  * is still there and at least as long: what was appended since, and segments
  * that came since, are left to the caller.
  *
- * @param directory The data directory.
- * @param control The shared state, filled only if the checkpoint is used.
+ * @param log The log, filled only if the checkpoint is used.
  * @param indexBytes The memory the index may use, in bytes.
  * @param sizeOf The size of the segment with a file id, in bytes; `undefined`
  * where it is not there.
  * @returns The index, or `undefined` where there is no checkpoint to be used.
  */
 export function loadCheckpoint(
-  directory: string,
-  control: Control,
+  log: Log,
   indexBytes: number,
   sizeOf: (id: number) => number | undefined,
 ): Keydir | undefined {
-  using file = openIfExists(`${directory}/${CHECKPOINT_NAME}`);
+  using file = openIfExists(`${log.directory}/${CHECKPOINT_NAME}`);
   if (file === undefined) return undefined;
   const head = readPiece(file, new Uint8Array(HEADER_BYTES));
   if (head.length < HEADER_BYTES) return undefined;
@@ -133,8 +130,8 @@ export function loadCheckpoint(
     return crc === view.getUint32(8, true);
   });
   if (index === undefined) return undefined;
-  control.sequence = view.getFloat64(24, true);
-  for (const segment of segments) control.segments.restore(segment);
+  log.sequence = view.getFloat64(24, true);
+  for (const segment of segments) log.segments.restore(segment);
   return index;
 }
 

@@ -4,13 +4,13 @@
  * @module
  */
 
-import { openDirectory, openIfExists, writeAll } from "../../files.ts";
 import { asError } from "../../errors.ts";
-import type { Control } from "./log.ts";
-import { createSegment, SEGMENT_HEADER_BYTES, segmentPath } from "./segment.ts";
+import { writeAll } from "../../files.ts";
+import type { Refusal } from "./refusal.ts";
+import { createSegment, segmentPath } from "./segment.ts";
 
-/** How often an instance looks whether it still needs its file, in ms. */
-const LOOK_MS = 1_000;
+/** How often an instance checks whether it still needs its file, in ms. */
+const CHECK_MS = 1_000;
 
 /**
  * Appends to one segment at a time: all of the bytes or none.
@@ -18,43 +18,29 @@ const LOOK_MS = 1_000;
  * Each thread that writes has its own. Who may append to which segment, and
  * where it ends, is the caller's to know.
  */
-export class SegmentAppender {
+export class SegmentAppender implements Disposable {
   readonly #directory: string;
-  readonly #control: Control;
+  readonly #refusal: Refusal | undefined;
   #file: Deno.FsFile | undefined;
   #id = 0;
-  #timer: ReturnType<typeof setInterval> | undefined;
 
   /**
    * @param directory The data directory.
-   * @param control The store's shared state.
+   * @param refusal Set where the end of a segment is not known any more.
    */
-  constructor(directory: string, control: Control) {
+  constructor(directory: string, refusal?: Refusal) {
     this.#directory = directory;
-    this.#control = control;
+    this.#refusal = refusal;
   }
 
-  /**
-   * Makes the next segment, as a file and in the table, sealed. Lock held.
-   *
-   * @param spare Whether it may be one of those that compaction has to spare.
-   * @returns Its file id.
-   * @throws {Error} If there are too many, or the disk fails.
-   */
-  begin({ spare = false } = {}): number {
-    const control = this.#control;
-    control.assertWritable();
-    const id = control.nextFileId();
-    const file = createSegment(this.#directory, id);
-    try {
-      control.segments.add(id, SEGMENT_HEADER_BYTES, { spare });
-    } catch (error) {
-      file.close();
-      Deno.removeSync(segmentPath(this.#directory, id));
-      throw error;
-    }
-    this.#use(id, file);
-    return id;
+  /** The file id of the segment that is open; 0 for none. */
+  get id(): number {
+    return this.#id;
+  }
+
+  /** Makes an empty segment. */
+  begin(id: number): void {
+    this.#use(id, createSegment(this.#directory, id));
   }
 
   /**
@@ -63,12 +49,9 @@ export class SegmentAppender {
    * @param id The segment.
    * @param sizeBytes Where it ends.
    * @param bytes What to append.
-   * @throws {ClosedError} If the store was closed.
-   * @throws {WritesRefusedError} If a failure made it unsafe to write.
    * @throws {Error} If the disk fails.
    */
   append(id: number, sizeBytes: number, bytes: Uint8Array): void {
-    this.#control.assertWritable();
     const path = segmentPath(this.#directory, id);
     if (this.#id !== id) this.#use(id, Deno.openSync(path, { append: true }));
     const file = this.#file!;
@@ -79,7 +62,7 @@ export class SegmentAppender {
         file.truncateSync(sizeBytes);
       } catch (again) {
         // The file's end is unknown now, so nothing may be appended to it.
-        this.#control.refuseWrites(
+        this.#refusal?.refuse(
           `"${path}" could not be cut off after a failed write: ${
             asError(again).message
           }`,
@@ -89,10 +72,13 @@ export class SegmentAppender {
     }
   }
 
-  /** Closes the file. */
-  close(): void {
-    clearInterval(this.#timer);
-    this.#timer = undefined;
+  /** Syncs the segment that is open. */
+  sync(): void {
+    this.#file?.syncSync();
+  }
+
+  /** Closes the file, if one is open. */
+  [Symbol.dispose](): void {
     this.#file?.close();
     this.#file = undefined;
     this.#id = 0;
@@ -102,61 +88,18 @@ export class SegmentAppender {
     this.#file?.close();
     this.#file = file;
     this.#id = id;
-    this.#timer ??= closeWhenIdle(() => {
-      if (this.#id !== this.#control.activeSegment) this.close();
-    });
   }
 }
 
 /**
- * Looks now and then whether a file is needed still: a segment that others have
- * sealed and compacted away keeps its space as long as it is open somewhere.
+ * Checks now and then whether a file is still needed: a segment that others
+ * have sealed and compacted away keeps its space as long as it is open
+ * somewhere.
  */
 export function closeWhenIdle(
-  look: () => void,
+  check: () => void,
 ): ReturnType<typeof setInterval> {
-  const timer = setInterval(look, LOOK_MS);
+  const timer = setInterval(check, CHECK_MS);
   Deno.unrefTimer(timer);
   return timer;
-}
-
-/**
- * Makes all that was appended durable, in this thread. It is not for those who
- * wait for a sync: where the one that leads has just failed and not said so yet,
- * this one may find nothing wrong.
- *
- * @param directory The data directory.
- * @param control The store's shared state.
- * @throws {Error} If the disk fails; then writes are refused.
- */
-export function syncAppends(directory: string, control: Control): void {
-  const { sealed, active } = control.unsyncedSegments();
-  for (const id of active === 0 ? sealed : [...sealed, active]) {
-    syncSegment(directory, control, id);
-  }
-  using names = openDirectory(directory);
-  control.orRefuseWrites(directory, () => names?.syncSync());
-  control.markSynced(sealed);
-}
-
-/**
- * Makes the whole log durable, the copies that compaction made as well. Not
- * while another thread compacts.
- *
- * @param directory The data directory.
- * @param control The store's shared state.
- * @throws {Error} If the disk fails; then writes are refused.
- */
-export function syncLog(directory: string, control: Control): void {
-  const copies = control.unsyncedCopies();
-  for (const id of copies) syncSegment(directory, control, id);
-  syncAppends(directory, control);
-  control.markCopiesSynced(copies);
-}
-
-function syncSegment(directory: string, control: Control, id: number): void {
-  const path = segmentPath(directory, id);
-  // One that compaction has removed meanwhile was synced before.
-  using file = openIfExists(path);
-  control.orRefuseWrites(path, () => file?.syncDataSync());
 }

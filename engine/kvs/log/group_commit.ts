@@ -6,21 +6,57 @@
 
 import { openDirectory, openIfExists } from "../../files.ts";
 import { WritesRefusedError } from "../../errors.ts";
-import type { Control } from "./log.ts";
-import { segmentPath } from "./segment.ts";
+import { Leadership, LEADERSHIP_WORDS } from "../../sync/leadership.ts";
+import type { Holder } from "../../sync/instance_lock.ts";
+import type { SharedMutex } from "../../sync/shared_mutex.ts";
 import { closeWhenIdle } from "./appender.ts";
+import type { Refusal } from "./refusal.ts";
+import { segmentPath } from "./segment.ts";
+import {
+  COPIED,
+  SEALED,
+  type SegmentTable,
+  UNSYNCED,
+} from "./segment_table.ts";
+
+// Words of shared memory. The first two are 64-bit integers.
+const APPENDED = 0;
+const SYNCED = 1;
+const TICKETS_WORDS = 4;
+const LEADER = TICKETS_WORDS;
+
+/** Words of shared memory that a {@linkcode GroupCommit} takes. */
+export const GROUP_COMMIT_WORDS = TICKETS_WORDS + LEADERSHIP_WORDS;
+
+/** What a {@linkcode GroupCommit} works on. */
+export interface GroupCommitOptions {
+  /** The data directory. */
+  readonly directory: string;
+  /** Who leads, and who else may. */
+  readonly holder: Holder;
+  /** The write lock. */
+  readonly lock: SharedMutex;
+  readonly segments: SegmentTable;
+  readonly refusal: Refusal;
+}
 
 /**
  * Syncs the log for this instance and, if others wait as well, for them.
  *
- * Of all instances, in whatever Workers, one leads: it notes the newest
- * append, syncs, and then everything up to that append is durable. Whoever
- * appended after that waits for the next round (leader and followers, as in
- * LevelDB's writer queue and in group commit since DeWitt et al. 1984).
+ * Each append has a ticket: the sequence number of its last record. Of all
+ * instances, in whatever Workers, one leads: it notes the newest ticket, syncs,
+ * and then everything up to that ticket is durable. Appends that came after
+ * that wait for the next round (leader and followers, as in LevelDB's writer
+ * queue and in group commit since DeWitt et al. 1984).
  */
 export class GroupCommit {
+  /** One instance syncs for all. */
+  readonly leadership: Leadership;
   readonly #directory: string;
-  readonly #control: Control;
+  readonly #lock: SharedMutex;
+  readonly #segments: SegmentTable;
+  readonly #refusal: Refusal;
+  readonly #tickets: BigInt64Array;
   /** This instance's part in the current round; its connections share it. */
   #round: Promise<void> | undefined;
   /** The active segment, once this instance has synced its directory entry. */
@@ -29,12 +65,38 @@ export class GroupCommit {
   #timer: ReturnType<typeof setInterval> | undefined;
 
   /**
-   * @param directory The data directory.
-   * @param control The store's shared state.
+   * @param words Shared memory.
+   * @param at The first of its {@linkcode GROUP_COMMIT_WORDS} words, even.
+   * @param options See {@linkcode GroupCommitOptions}.
    */
-  constructor(directory: string, control: Control) {
+  constructor(
+    words: Int32Array,
+    at: number,
+    { directory, holder, lock, segments, refusal }: GroupCommitOptions,
+  ) {
     this.#directory = directory;
-    this.#control = control;
+    this.#lock = lock;
+    this.#segments = segments;
+    this.#refusal = refusal;
+    const start = words.byteOffset + at * 4;
+    this.#tickets = new BigInt64Array(words.buffer, start, 2);
+    this.leadership = new Leadership(words, at + LEADER, holder);
+  }
+
+  /** The ticket of the newest append. */
+  get ticket(): number {
+    return Number(Atomics.load(this.#tickets, APPENDED));
+  }
+
+  /** Notes an append, which the segment table knows already. Lock held. */
+  appended(ticket: number): void {
+    // A leader that reads the ticket syncs the file with these bytes in it.
+    Atomics.store(this.#tickets, APPENDED, BigInt(ticket));
+  }
+
+  /** Whether the append with this ticket has been synced. */
+  isSynced(ticket: number): boolean {
+    return Number(Atomics.load(this.#tickets, SYNCED)) >= ticket;
   }
 
   /**
@@ -44,69 +106,53 @@ export class GroupCommit {
    * @throws {Error} If the disk did not take it; the store refuses writes then.
    */
   async wait(ticket: number): Promise<void> {
-    while (!this.#control.isSynced(ticket)) {
-      // After a failed fdatasync the kernel may have dropped the pages, and a
-      // second one would say that all is well (Rebello et al. 2020).
-      if (this.#control.hasFailedSync) {
-        throw new WritesRefusedError(this.#control.refusal ?? "a sync failed");
+    while (!this.isSynced(ticket)) {
+      // Another sync would not tell what became of the pages.
+      if (this.#refusal.hasFailedSync) {
+        throw new WritesRefusedError(this.#refusal.reason ?? "a sync failed");
       }
       this.#round ??= this.#takePart().finally(() => this.#round = undefined);
       await this.#round;
     }
   }
 
-  async #takePart(): Promise<void> {
-    const control = this.#control;
-    // Lets the other connections of this turn of the event loop append first.
-    await null;
-    const rounds = control.syncLeadership;
-    const round = rounds.current;
-    if (!rounds.tryLead()) return await rounds.over(round);
-    try {
-      const ticket = control.appendedTicket;
-      await this.#syncSegments();
-      control.synced(ticket);
-    } finally {
-      rounds.end();
-    }
+  /**
+   * Syncs what was appended, in this thread, where nobody waits for a sync: the
+   * leader of a round may have failed just now and not said so yet, and this
+   * thread would find nothing wrong.
+   *
+   * @throws {Error} If the disk fails; then writes are refused.
+   */
+  syncNow(): void {
+    const { ticket } = this;
+    if (this.#refusal.hasFailedSync || this.isSynced(ticket)) return;
+    this.#syncAppends();
+    this.#synced(ticket);
   }
 
-  async #syncSegments(): Promise<void> {
-    const { sealed, active } = this.#control.unsyncedSegments();
-    for (const id of sealed) {
-      using file = this.#open(id);
-      await this.#orRefuseWrites(id, () => file?.syncData());
-    }
-    this.#control.markSynced(sealed);
-    if (this.#fileId !== active) {
-      this.#closeFile();
-      using names = openDirectory(this.#directory);
-      this.#file = this.#open(active);
-      if (this.#file === undefined) return;
-      this.#timer = closeWhenIdle(() => this.#closeIfSealed());
-      await this.#orRefuseWrites(active, () => names?.syncSync());
-      this.#fileId = active;
-    }
-    await this.#orRefuseWrites(active, () => this.#file!.syncData());
+  /**
+   * Syncs the whole log in this thread: what was appended, and the copies that
+   * compaction made. Not while another thread compacts. It is not for those
+   * that wait for a sync, and tells them nothing.
+   *
+   * @throws {Error} If the disk fails; then writes are refused.
+   */
+  syncAll(): void {
+    const copies = this.unsyncedCopies();
+    for (const id of copies) this.#syncSegment(id);
+    this.#syncAppends();
+    this.#locked(() => {
+      for (const id of copies) {
+        if (this.#segments.has(id)) this.#segments.setFlags(id, 0, COPIED);
+      }
+    });
   }
 
-  /** Opens a segment; `undefined` where it has been compacted away. */
-  #open(id: number): Deno.FsFile | undefined {
-    // Where it is gone, compaction has synced what lived in it, and what
-    // overwrote the rest.
-    return openIfExists(segmentPath(this.#directory, id));
-  }
-
-  /** Does what must not be tried again if it fails. */
-  async #orRefuseWrites(
-    id: number,
-    sync: () => void | Promise<void>,
-  ): Promise<void> {
-    try {
-      await sync();
-    } catch (error) {
-      throw this.#control.syncFailed(segmentPath(this.#directory, id), error);
-    }
+  /** The segments with copies that may not be on disk. */
+  unsyncedCopies(): number[] {
+    return this.#locked(() => this.#segments.list())
+      .filter(({ flags }) => flags & COPIED)
+      .map(({ id }) => id);
   }
 
   /** Closes the file, once a sync that is under way is over. */
@@ -115,9 +161,128 @@ export class GroupCommit {
     this.#closeFile();
   }
 
+  async #takePart(): Promise<void> {
+    // Lets the other connections of this turn of the event loop append first.
+    await null;
+    const { leadership } = this;
+    const round = leadership.current;
+    if (!leadership.tryLead()) return await leadership.over(round);
+    try {
+      const { ticket } = this;
+      await this.#syncAppendsAsync();
+      this.#synced(ticket);
+    } finally {
+      leadership.end();
+    }
+  }
+
+  async #syncAppendsAsync(): Promise<void> {
+    const { sealed, active } = this.#unsynced();
+    for (const id of sealed) {
+      using file = this.#open(id);
+      await this.#orRefuse(this.#pathOf(id), () => file?.syncData());
+    }
+    this.#markSynced(sealed);
+    const path = this.#pathOf(active);
+    if (this.#fileId !== active) {
+      this.#closeFile();
+      using names = openDirectory(this.#directory);
+      this.#file = this.#open(active);
+      if (this.#file === undefined) return;
+      this.#timer = closeWhenIdle(() => this.#closeIfSealed());
+      await this.#orRefuse(path, () => names?.syncSync());
+      this.#fileId = active;
+    }
+    await this.#orRefuse(path, () => this.#file!.syncData());
+  }
+
+  #syncAppends(): void {
+    const { sealed, active } = this.#unsynced();
+    for (const id of active === 0 ? sealed : [...sealed, active]) {
+      this.#syncSegment(id);
+    }
+    using names = openDirectory(this.#directory);
+    this.#orRefuseNow(this.#directory, () => names?.syncSync());
+    this.#markSynced(sealed);
+  }
+
+  #syncSegment(id: number): void {
+    using file = this.#open(id);
+    this.#orRefuseNow(this.#pathOf(id), () => file?.syncDataSync());
+  }
+
+  /**
+   * The segments whose last appends may not be on disk: sealed ones, and the
+   * active one, which is always named, or 0 where there is none.
+   */
+  #unsynced(): { sealed: number[]; active: number } {
+    // In this order, so that no append is missed: see hasSealedUnsynced.
+    const { active } = this.#segments;
+    if (!this.#segments.hasSealedUnsynced) return { sealed: [], active };
+    return this.#locked(() => ({
+      sealed: this.#segments.list()
+        .filter(({ flags }) => flags & SEALED && flags & UNSYNCED)
+        .map(({ id }) => id),
+      active: this.#segments.active,
+    }));
+  }
+
+  #markSynced(sealed: readonly number[]): void {
+    if (sealed.length === 0) return;
+    this.#locked(() =>
+      sealed.forEach((id) => this.#segments.clearUnsynced(id))
+    );
+  }
+
+  /** Notes that all appends up to this ticket are synced. */
+  #synced(ticket: number): void {
+    const tickets = this.#tickets;
+    const next = BigInt(ticket);
+    for (;;) {
+      const known = Atomics.load(tickets, SYNCED);
+      if (known >= next) return;
+      const found = Atomics.compareExchange(tickets, SYNCED, known, next);
+      if (found === known) return;
+    }
+  }
+
+  /** Opens a segment; `undefined` where it has been compacted away. */
+  #open(id: number): Deno.FsFile | undefined {
+    // Where it is gone, compaction has synced what lived in it, and what
+    // overwrote the rest.
+    return openIfExists(this.#pathOf(id));
+  }
+
+  #pathOf(id: number): string {
+    return segmentPath(this.#directory, id);
+  }
+
+  async #orRefuse(
+    path: string,
+    sync: () => void | Promise<void>,
+  ): Promise<void> {
+    try {
+      await sync();
+    } catch (error) {
+      throw this.#refusal.syncFailed(path, error);
+    }
+  }
+
+  #orRefuseNow(path: string, sync: () => void): void {
+    try {
+      sync();
+    } catch (error) {
+      throw this.#refusal.syncFailed(path, error);
+    }
+  }
+
+  #locked<T>(use: () => T): T {
+    return this.#lock.locked(use);
+  }
+
   #closeIfSealed(): void {
     if (this.#round !== undefined) return;
-    if (this.#fileId !== this.#control.activeSegment) this.#closeFile();
+    if (this.#fileId !== this.#segments.active) this.#closeFile();
   }
 
   #closeFile(): void {

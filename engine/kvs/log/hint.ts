@@ -23,8 +23,7 @@
 import { crc32 } from "node:zlib";
 import { openIfExists, removeIfExists, writeFileAtomic } from "../../files.ts";
 import { FileWindow, WINDOW_BYTES } from "./file_window.ts";
-import { HintEntries, loadEntries } from "./hint_entries.ts";
-import type { IndexLoader } from "../index/loader.ts";
+import { HintEntries, type HintVisitor, visitEntries } from "./hint_entries.ts";
 import { getUint32, putUint32 } from "./record.ts";
 import { type ScanResult, scanSegment, segmentPath } from "./segment.ts";
 
@@ -90,26 +89,26 @@ export function buildHint(
 }
 
 /**
- * Loads a segment's records into the index from its hint file.
+ * Reads a segment's hint file.
  *
  * @param directory The data directory.
  * @param id The segment's file id.
  * @param sizeBytes The segment's size: a hint for another size is no use.
- * @param loader Where the records go; untouched if the hint can't be used.
+ * @param visit Called for each record; not at all if the hint can't be used.
  * @returns Whether there was a hint for this segment, and it was sound.
  */
-export function loadHint(
+export function readHint(
   directory: string,
   id: number,
   sizeBytes: number,
-  loader: IndexLoader,
+  visit: HintVisitor,
 ): boolean {
   using file = openIfExists(hintPath(directory, id));
   if (file === undefined) return false;
   const hintBytes = file.statSync().size;
   const window = new FileWindow(file, hintBytes);
   if (!isSoundHint(window, hintBytes, id, sizeBytes)) return false;
-  loadEntries(window, HEADER_BYTES, hintBytes, id, loader);
+  visitEntries(window, { from: HEADER_BYTES, to: hintBytes }, id, visit);
   return true;
 }
 

@@ -17,7 +17,6 @@
 
 import { orderOf } from "./key_order.ts";
 import type { FileWindow } from "./file_window.ts";
-import type { IndexLoader } from "../index/loader.ts";
 import {
   getUint32,
   putUint32,
@@ -27,6 +26,22 @@ import {
 
 const ENTRY_BYTES = 20;
 const KEY_LENGTH = 16;
+
+/** What an entry says of a record. */
+export interface HintEntry {
+  key: Uint8Array;
+  /** Its segment's file id. */
+  segment: number;
+  /** Where it begins, in bytes. */
+  offset: number;
+  /** Its length in bytes. */
+  length: number;
+  sequence: number;
+  tombstone: boolean;
+}
+
+/** Called for each entry, in key order; the entry is reused after the call. */
+export type HintVisitor = (entry: HintEntry) => void;
 
 /** Collects entries in file order, and gives them in key order. */
 export class HintEntries {
@@ -99,15 +114,17 @@ export class HintEntries {
   }
 
   /**
-   * Loads all entries into the index, in key order.
+   * Visits all entries, in key order.
    *
    * @param segment The file id of their segment.
-   * @param loader Where they go.
+   * @param visit Called for each.
    */
-  loadSorted(segment: number, loader: IndexLoader): void {
+  visitSorted(segment: number, visit: HintVisitor): void {
+    const entry = { segment } as HintEntry;
     for (const i of this.#order()) {
       const start = this.#keyStarts[i] - ENTRY_BYTES;
-      loadEntry(this.#bytes, start, segment, loader);
+      decodeEntry(this.#bytes, start, entry);
+      visit(entry);
     }
   }
 
@@ -121,43 +138,35 @@ export class HintEntries {
 }
 
 /**
- * Loads the entries of a hint file into the index.
+ * Visits the entries of a hint file.
  *
  * @param window The file.
- * @param at Where the first entry begins, in bytes.
- * @param end Where the last one ends.
+ * @param range Where the first entry begins and the last one ends, in bytes.
  * @param segment The file id of their segment.
- * @param loader Where they go.
+ * @param visit Called for each.
  */
-export function loadEntries(
+export function visitEntries(
   window: FileWindow,
-  at: number,
-  end: number,
+  { from, to }: { readonly from: number; readonly to: number },
   segment: number,
-  loader: IndexLoader,
+  visit: HintVisitor,
 ): void {
-  while (at < end) {
+  const entry = { segment } as HintEntry;
+  for (let at = from; at < to;) {
     const length = entryLength(window.at(at, ENTRY_BYTES)!, 0);
-    loadEntry(window.at(at, length)!, 0, segment, loader);
+    decodeEntry(window.at(at, length)!, 0, entry);
+    visit(entry);
     at += length;
   }
 }
 
-function loadEntry(
-  bytes: Uint8Array,
-  at: number,
-  segment: number,
-  loader: IndexLoader,
-): void {
-  loader.add(
-    bytes.subarray(at + ENTRY_BYTES, at + entryLength(bytes, at)),
-    segment,
-    getUint32(bytes, at),
-    getUint32(bytes, at + 4),
-    getUint32(bytes, at + 8) + (bytes[at + 12] | bytes[at + 13] << 8) * 2 ** 32,
-    bytes[at + 14] === 1,
-    true,
-  );
+function decodeEntry(bytes: Uint8Array, at: number, into: HintEntry): void {
+  into.key = bytes.subarray(at + ENTRY_BYTES, at + entryLength(bytes, at));
+  into.offset = getUint32(bytes, at);
+  into.length = getUint32(bytes, at + 4);
+  into.sequence = getUint32(bytes, at + 8) +
+    (bytes[at + 12] | bytes[at + 13] << 8) * 2 ** 32;
+  into.tombstone = bytes[at + 14] === 1;
 }
 
 function entryLength(bytes: Uint8Array, at: number): number {

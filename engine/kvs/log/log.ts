@@ -1,172 +1,184 @@
 /**
- * The words of shared memory by which all instances of a store agree on the
- * state of its log.
+ * The log: the segments of a data directory, and who may add to them.
+ *
+ * All instances of a store, in whatever Workers, share the words of one block
+ * of memory. Of the files each has its own handles.
  *
  * @module
  */
 
-import type { CompactionReport } from "../../engine.ts";
-import { asError, ClosedError, WritesRefusedError } from "../../errors.ts";
+import { asError, ClosedError } from "../../errors.ts";
 import {
   type Holder,
   InstanceLock,
   UNKNOWN_HOLDER,
 } from "../../sync/instance_lock.ts";
-import { Leadership } from "../../sync/leadership.ts";
-import {
-  COPIED,
-  SEALED,
-  SEGMENT_TABLE_WORDS,
-  SegmentTable,
-  UNSYNCED,
-} from "./segment_table.ts";
 import { SharedMutex } from "../../sync/shared_mutex.ts";
+import { closeWhenIdle, SegmentAppender } from "./appender.ts";
+import { GROUP_COMMIT_WORDS, GroupCommit } from "./group_commit.ts";
+import { removeHint } from "./hint.ts";
+import { Refusal, REFUSAL_WORDS } from "./refusal.ts";
+import { SEGMENT_HEADER_BYTES, segmentPath } from "./segment.ts";
+import {
+  SEGMENT_TABLE_WORDS,
+  type SegmentState,
+  SegmentTable,
+  type SegmentTotals,
+} from "./segment_table.ts";
 
-// Words of the control block. Those marked (lock) are written with the write
-// lock held.
-const WRITE_LOCK = 0;
+// Words of shared memory. Those marked (lock) are written with the lock held.
+const LOCK = 0;
 const FILE_ID = 1;
-const ACTIVE_SEGMENT = 2; // (lock)
-const ACTIVE_SIZE = 3; // (lock)
-const SEQUENCE_LOW = 4; // (lock)
-const SEQUENCE_HIGH = 5; // (lock)
-const REFUSES_WRITES = 6;
-const CLOSED = 7; // (lock)
-const INSTANCES = 8;
-const SEALED_UNSYNCED = 9; // (lock)
-const SYNC_ROUNDS = 10;
-const COMPACTION_ROUNDS = 12;
-const COMPACTION_STOPS = 14;
-const COMPACTION_FAILED = 15;
-/** Two 64-bit floats: bytes before and after the last compaction. */
-const COMPACTION_REPORT = 16;
-const COMPACTS_ALL = 20;
-const UPKEEP = 21;
-/** Two 64-bit integers: the tickets of the newest append and the last sync. */
-const TICKETS = 22;
-const COMPACTION_RETRY = 26;
-const SYNC_FAILED = 27;
-/** UTF-8, up to its first zero byte: why writes are refused. */
-const REFUSAL = 32;
-const REFUSAL_WORDS = 64;
+const SEQUENCE_LOW = 2; // (lock)
+const SEQUENCE_HIGH = 3; // (lock)
+const CLOSED = 4; // (lock)
+const INSTANCES = 5;
+const COMMIT = 6;
+const REFUSAL = COMMIT + GROUP_COMMIT_WORDS;
 const TABLE = REFUSAL + REFUSAL_WORDS;
+const LOG_WORDS = TABLE + SEGMENT_TABLE_WORDS;
 
-// Values of REFUSES_WRITES.
-const REFUSING = 1;
-/** The reason is there to be read. */
-const REFUSES = 2;
+/** What another instance needs to attach to a log. */
+export interface LogHandle {
+  /** The data directory, as an absolute path. */
+  readonly directory: string;
+  /** The size at which a segment is sealed, in bytes. */
+  readonly segmentBytes: number;
+  /** The shared state of the log. */
+  readonly log: SharedArrayBuffer;
+}
 
-const APPENDED = 0;
-const SYNCED = 1;
+/** Options of {@linkcode Log.create}. */
+export interface LogOptions {
+  /** The size at which a segment is sealed, in bytes. */
+  readonly segmentBytes?: number;
+  /** Whether instances in Workers may attach to it. */
+  readonly isShared?: boolean;
+}
 
-/** Asking for it takes as long as asking for the time. */
-const TIME_ORIGIN_MS = performance.timeOrigin;
+/** Copies of records, which no acknowledged write waits for. */
+export interface Copies {
+  /** The segment that {@linkcode Log.beginCopies} made. */
+  readonly id: number;
+  /** Where it ends. */
+  readonly sizeBytes: number;
+  /** The smallest sequence number of its records. */
+  readonly minSequence: number;
+  /** How much of what is appended are tombstones, in bytes. */
+  readonly tombstoneBytes: number;
+}
 
-/** After a failure nothing is compacted by itself for so long. */
-const RETRY_AFTER_MS = 60_000;
-
-/** The shared state of one open store. */
-export class Control {
-  readonly buffer: SharedArrayBuffer;
-  /** Serialises writers: appends to the log, and changes of the index. */
-  readonly writeLock: SharedMutex;
-  /** What is known of each segment; see there for who may touch it. */
-  readonly segments: SegmentTable;
-  /** One instance syncs for all. */
-  readonly syncLeadership: Leadership;
-  /** One instance compacts for all. */
-  readonly compactionLeadership: Leadership;
+/** One instance's view of the log of an open store. */
+export class Log {
+  readonly directory: string;
+  readonly segmentBytes: number;
   /** This instance among the others. */
   readonly holder: Holder;
+  /** Serialises writers: appends to the log, and changes of the index. */
+  readonly lock: SharedMutex;
+  /** What is known of each segment; see there for who may touch it. */
+  readonly segments: SegmentTable;
+  /** Whether a failure made it unsafe to go on writing. */
+  readonly refusal: Refusal;
+  /** How far the log is on disk. */
+  readonly commit: GroupCommit;
   readonly #instance: InstanceLock | undefined;
   readonly #words: Uint32Array;
-  readonly #signed: Int32Array;
-  readonly #report: Float64Array;
-  readonly #tickets: BigInt64Array;
+  readonly #memory: SharedArrayBuffer;
+  readonly #appender: SegmentAppender;
+  #timer: ReturnType<typeof setInterval> | undefined;
 
-  private constructor(buffer: SharedArrayBuffer, directory?: string) {
-    this.buffer = buffer;
-    this.#words = new Uint32Array(buffer);
-    this.#signed = new Int32Array(buffer);
-    this.#report = new Float64Array(buffer, COMPACTION_REPORT * 4, 2);
-    this.#tickets = new BigInt64Array(buffer, TICKETS * 4, 2);
-    if (directory !== undefined) {
+  private constructor(
+    { directory, segmentBytes, log }: LogHandle,
+    isShared: boolean,
+  ) {
+    this.directory = directory;
+    this.segmentBytes = segmentBytes;
+    this.#memory = log;
+    const words = this.#words = new Uint32Array(log);
+    const signed = new Int32Array(log);
+    if (isShared) {
       // Its directory may be another process's by now.
       if (this.isClosed) throw new ClosedError("Store");
-      const id = Atomics.add(this.#words, INSTANCES, 1) + 1;
+      const id = Atomics.add(words, INSTANCES, 1) + 1;
       this.#instance = new InstanceLock(directory, id);
     }
     const holder = this.holder = this.#instance ?? UNKNOWN_HOLDER;
-    this.writeLock = new SharedMutex(this.#signed, WRITE_LOCK, {
+    const refusal = this.refusal = new Refusal(words, REFUSAL);
+    const lock = this.lock = new SharedMutex(signed, LOCK, {
       holder,
-      onAbandoned: () =>
-        this.refuseWrites("a thread ended while it was writing"),
+      onAbandoned: () => refusal.refuse("a thread ended while it was writing"),
     });
-    this.segments = new SegmentTable(this.#words, TABLE);
-    this.syncLeadership = new Leadership(this.#signed, SYNC_ROUNDS, holder);
-    this.compactionLeadership = new Leadership(
-      this.#signed,
-      COMPACTION_ROUNDS,
-      holder,
-    );
-  }
-
-  /**
-   * Makes the control block of a store that is being opened.
-   *
-   * @param directory The data directory, where other instances are to attach.
-   */
-  static create(directory?: string): Control {
-    return new Control(
-      new SharedArrayBuffer((TABLE + SEGMENT_TABLE_WORDS) * 4),
+    const segments = this.segments = new SegmentTable(words, TABLE);
+    this.commit = new GroupCommit(signed, COMMIT, {
       directory,
-    );
+      holder,
+      lock,
+      segments,
+      refusal,
+    });
+    this.#appender = new SegmentAppender(directory, refusal);
   }
 
   /**
-   * Attaches to another instance's control block, until {@linkcode detach}.
+   * Makes the log of a store that is being opened, without its segments.
    *
-   * @param buffer Its memory.
    * @param directory The data directory.
+   * @param options See {@linkcode LogOptions}.
+   */
+  static create(
+    directory: string,
+    { segmentBytes = Infinity, isShared = false }: LogOptions = {},
+  ): Log {
+    const log = new SharedArrayBuffer(LOG_WORDS * 4);
+    return new Log({ directory, segmentBytes, log }, isShared);
+  }
+
+  /**
+   * Attaches to another instance's log, until {@linkcode close}.
+   *
+   * @param handle What {@linkcode share} returned.
+   * @param options Whether other instances may outlive this one; by default they
+   * may, as those in other threads do.
    * @throws {ClosedError} If the store was closed.
    */
-  static attach(buffer: SharedArrayBuffer, directory: string): Control {
-    return new Control(buffer, directory);
+  static attach(
+    handle: LogHandle,
+    { isShared = true }: Pick<LogOptions, "isShared"> = {},
+  ): Log {
+    return new Log(handle, isShared);
   }
 
-  /** Gives this instance's place among the others back. */
-  detach(): void {
-    this.#instance?.release();
+  /** What other instances attach to. */
+  share(): LogHandle {
+    const { directory, segmentBytes } = this;
+    return { directory, segmentBytes, log: this.#memory };
   }
 
   /** Runs something with the write lock held. Not for the hot path. */
-  locked<T>(change: () => T): T {
-    this.writeLock.lock();
+  locked<T>(use: () => T): T {
+    return this.lock.locked(use);
+  }
+
+  /**
+   * Does as {@linkcode locked} for changes without which memory would not know
+   * of what the files have: where the lock is not to be had, writes are refused.
+   *
+   * @param what What would be unknown, for the reason.
+   * @param change Makes the change.
+   */
+  lockedOrRefuse(what: string, change: () => void): void {
     try {
-      return change();
-    } finally {
-      this.writeLock.unlock();
+      this.locked(change);
+    } catch (error) {
+      this.refusal.refuse(`${what}: ${asError(error).message}`);
+      throw error;
     }
   }
 
-  /** Takes a file id that was never given out before. */
-  nextFileId(): number {
-    return Atomics.add(this.#words, FILE_ID, 1) + 1;
-  }
-
-  /** Makes sure that no id up to this one is given out. */
+  /** Makes sure that no file id up to this one is given out. */
   reserveFileIds(upTo: number): void {
     this.#words[FILE_ID] = Math.max(this.#words[FILE_ID], upTo);
-  }
-
-  /** The file id of the segment that is being appended to; 0 for none yet. */
-  get activeSegment(): number {
-    return Atomics.load(this.#words, ACTIVE_SEGMENT);
-  }
-
-  /** The active segment's size in bytes: where the next record begins. */
-  get activeSize(): number {
-    return this.#words[ACTIVE_SIZE];
   }
 
   /** The sequence number of the last write. */
@@ -179,53 +191,13 @@ export class Control {
     this.#words[SEQUENCE_HIGH] = Math.floor(value / 2 ** 32);
   }
 
-  /** Whether a failure made it unsafe to go on writing. */
-  get refusesWrites(): boolean {
-    return Atomics.load(this.#words, REFUSES_WRITES) !== 0;
-  }
-
-  /** Whether that failure was one of a sync: no later one can be believed. */
-  get hasFailedSync(): boolean {
-    return Atomics.load(this.#words, SYNC_FAILED) !== 0;
-  }
-
-  /** Why writes are refused; `undefined` while they are not. */
-  get refusal(): string | undefined {
-    const state = Atomics.load(this.#words, REFUSES_WRITES);
-    if (state === 0) return undefined;
-    // Another thread is just writing it.
-    if (state === REFUSING) return "a write failed";
-    const bytes = this.#refusalBytes.slice();
-    return new TextDecoder().decode(bytes.subarray(0, bytes.indexOf(0)));
-  }
-
-  /**
-   * Makes every instance refuse writes until the store is opened anew.
-   *
-   * @param reason Why; the first one counts.
-   */
-  refuseWrites(reason: string): void {
-    const words = this.#words;
-    if (Atomics.compareExchange(words, REFUSES_WRITES, 0, REFUSING) !== 0) {
-      return;
-    }
-    const room = new Uint8Array(REFUSAL_WORDS * 4);
-    new TextEncoder().encodeInto(reason, room.subarray(0, -1));
-    this.#refusalBytes.set(room);
-    Atomics.store(words, REFUSES_WRITES, REFUSES);
-  }
-
-  get #refusalBytes(): Uint8Array {
-    return new Uint8Array(this.buffer, REFUSAL * 4, REFUSAL_WORDS * 4);
-  }
-
   /** Whether the instance that opened the store has closed it. */
   get isClosed(): boolean {
     return Atomics.load(this.#words, CLOSED) !== 0;
   }
 
   /** Lets no instance write or read any more. */
-  close(): void {
+  shut(): void {
     try {
       // With the lock: an append that has begun comes to its end first.
       this.locked(() => Atomics.store(this.#words, CLOSED, 1));
@@ -244,219 +216,154 @@ export class Control {
    */
   assertWritable(): void {
     if (this.isClosed) throw new ClosedError("Store");
-    if (this.refusesWrites) throw new WritesRefusedError(this.refusal!);
+    this.refusal.assertUnset();
   }
 
   /**
-   * Takes on the upkeep of the store if it is overdue: the timer of the
-   * instance that opened it fires only if its thread's event loop goes round.
+   * Whether there is room for a record in the active segment. Lock held.
    *
-   * @param afterMs How long ago the last upkeep was, in milliseconds.
-   * @returns Whether it is this instance's to do now.
+   * @param length Its length in bytes.
+   * @param before How much is to be appended before it, in bytes.
    */
-  takeUpkeep(afterMs: number): boolean {
-    const nowMs = clockMs();
-    const lastMs = Atomics.load(this.#signed, UPKEEP);
-    if ((nowMs - lastMs | 0) < afterMs) return false;
-    const found = Atomics.compareExchange(this.#signed, UPKEEP, lastMs, nowMs);
-    return found === lastMs;
+  hasRoom(length: number, before: number): boolean {
+    const { active, activeSize } = this.segments;
+    if (active === 0) return false;
+    const at = activeSize + before;
+    // An empty segment takes a record of any size.
+    return at <= SEGMENT_HEADER_BYTES || at + length <= this.segmentBytes;
   }
 
   /**
-   * Does what must not be tried again if it fails: after a failed sync the
-   * kernel may have dropped the pages, and a second one would say that all is
-   * well (Rebello et al. 2020).
+   * Seals the active segment and begins the next one. Lock held.
    *
-   * @param path What is synced.
-   * @param sync Syncs it.
+   * @param options Whether it may have one of the rows of the table that are
+   * kept for compaction.
+   * @throws {Error} If there are too many segments, or the disk fails.
    */
-  orRefuseWrites(path: string, sync: () => void): void {
+  rotate(options: { readonly spare?: boolean } = {}): void {
+    this.segments.activate(this.#begin(options));
+  }
+
+  /**
+   * Appends records to the active segment: all of them or none. Lock held.
+   *
+   * @param records The records.
+   * @param first The sequence number of the first one.
+   * @param last That of the last one, which all that follow it exceed.
+   * @returns The ticket of this append, for {@linkcode commit}.
+   * @throws {ClosedError} If the store was closed.
+   * @throws {WritesRefusedError} If a failure made it unsafe to write.
+   * @throws {Error} If the disk fails.
+   */
+  append(records: Uint8Array, first: number, last: number): number {
+    this.assertWritable();
+    const { segments } = this;
+    this.#appendTo(segments.active, segments.activeSize, records);
+    segments.grow(records.length, first);
+    this.sequence = last;
+    this.commit.appended(last);
+    return last;
+  }
+
+  /** Makes an empty, sealed segment for copies, and tells its file id. */
+  beginCopies(): number {
+    return this.locked(() => this.#begin({ spare: true }));
+  }
+
+  /**
+   * Appends copies of records, which must be on disk only before their
+   * originals go.
+   *
+   * @param records The copies.
+   * @param copies Where they go, and what they are.
+   * @throws As {@linkcode append}.
+   */
+  appendCopies(
+    records: Uint8Array,
+    { id, sizeBytes, minSequence, tombstoneBytes }: Copies,
+  ): void {
+    this.assertWritable();
+    this.#appendTo(id, sizeBytes, records);
+    this.lockedOrRefuse("copies could not be counted", () => {
+      this.segments.copied(id, sizeBytes + records.length, minSequence);
+      if (tombstoneBytes > 0) this.segments.addTombstones(id, tombstoneBytes);
+    });
+  }
+
+  /** Removes a segment that holds nothing live, and its hint file. */
+  remove(id: number): void {
+    this.assertWritable();
+    removeHint(this.directory, id);
+    // A reader that has looked the old pointer up and not opened the file yet
+    // finds it gone, looks up again, and gets the new pointer.
+    this.#removeFile(id);
+    // Only now that the file is gone: a tombstone that hid records of it may go
+    // from here on.
+    this.locked(() => this.segments.drop(id));
+  }
+
+  /** Takes back a segment for copies that got none, if that is safe. */
+  discardCopies(id: number): void {
+    if (this.isClosed || this.refusal.isSet) return;
+    this.#removeFile(id);
+    this.locked(() => this.segments.drop(id));
+  }
+
+  /** All segments as they stand, in order of file id. */
+  list(): SegmentState[] {
+    return this.locked(() => this.segments.list());
+  }
+
+  /** What all segments are together. */
+  totals(): SegmentTotals {
+    return this.locked(() => this.segments.totals());
+  }
+
+  /** Sets flags of a segment. */
+  flag(id: number, flags: number): void {
+    this.locked(() => this.segments.setFlags(id, flags));
+  }
+
+  /** Closes this instance, once a sync that is under way is over. */
+  async close(): Promise<void> {
+    await this.commit.close();
+    this.detach();
+  }
+
+  /** Closes an instance that has synced nothing. */
+  detach(): void {
+    this.#closeFile();
+    this.#instance?.release();
+  }
+
+  #begin({ spare = false }: { readonly spare?: boolean }): number {
+    this.assertWritable();
+    const id = Atomics.add(this.#words, FILE_ID, 1) + 1;
+    this.#appender.begin(id);
     try {
-      sync();
+      this.segments.add(id, SEGMENT_HEADER_BYTES, { spare });
     } catch (error) {
-      throw this.syncFailed(path, error);
+      this.#removeFile(id);
+      throw error;
     }
+    return id;
   }
 
-  /** Refuses writes from now on, and returns the error to be thrown. */
-  syncFailed(path: string, error: unknown): unknown {
-    Atomics.store(this.#words, SYNC_FAILED, 1);
-    this.refuseWrites(`sync of "${path}" failed: ${asError(error).message}`);
-    return error;
-  }
-
-  /** Makes another segment the active one, and seals the old. Lock held. */
-  activate(id: number): void {
-    const old = this.activeSegment;
-    if (old !== 0) {
-      this.segments.setFlags(old, SEALED);
-      if (this.segments.flags(old) & UNSYNCED) this.#words[SEALED_UNSYNCED]++;
-    }
-    const { sizeBytes } = this.segments.get(id);
-    this.segments.setFlags(id, 0, SEALED);
-    this.#words[ACTIVE_SIZE] = sizeBytes;
-    // Releases the count above: see unsyncedSegments().
-    Atomics.store(this.#words, ACTIVE_SEGMENT, id);
-  }
-
-  /**
-   * Notes that the active segment has grown. Lock held.
-   *
-   * @param sizeBytes Its new size.
-   * @param firstSequence The smallest sequence number that was added.
-   * @param lastSequence The greatest one, that of the last write from now on.
-   * @returns The ticket of this append, for {@linkcode isSynced}.
-   */
-  appended(
-    sizeBytes: number,
-    firstSequence: number,
-    lastSequence: number,
-  ): number {
-    const id = this.activeSegment;
-    this.#words[ACTIVE_SIZE] = sizeBytes;
-    this.segments.setSize(id, sizeBytes);
-    this.segments.setFlags(id, UNSYNCED);
-    this.segments.lowerMinSequence(id, firstSequence);
-    this.sequence = lastSequence;
-    // A leader that reads the ticket syncs the file with these bytes in it.
-    Atomics.store(this.#tickets, APPENDED, BigInt(lastSequence));
-    return lastSequence;
-  }
-
-  /** The ticket of the newest append. */
-  get appendedTicket(): number {
-    return Number(Atomics.load(this.#tickets, APPENDED));
-  }
-
-  /** Whether the append with this ticket has been synced. */
-  isSynced(ticket: number): boolean {
-    return Number(Atomics.load(this.#tickets, SYNCED)) >= ticket;
-  }
-
-  /** Notes that all appends up to this ticket are synced. */
-  synced(ticket: number): void {
-    const next = BigInt(ticket);
-    for (;;) {
-      const known = Atomics.load(this.#tickets, SYNCED);
-      if (known >= next) return;
-      const found = Atomics.compareExchange(this.#tickets, SYNCED, known, next);
-      if (found === known) return;
-    }
-  }
-
-  /**
-   * Notes that a segment has got copies, which no acknowledged write waits for:
-   * they must be on disk only before their originals go. Lock held.
-   *
-   * @param id The segment.
-   * @param sizeBytes Its new size.
-   * @param minSequence The smallest sequence number in it.
-   */
-  copied(id: number, sizeBytes: number, minSequence: number): void {
-    this.segments.setSize(id, sizeBytes);
-    this.segments.setFlags(id, COPIED);
-    this.segments.lowerMinSequence(id, minSequence);
-  }
-
-  /**
-   * The segments whose last appends may not be on disk: sealed ones, and the
-   * active one, which is always named, or 0 where there is none.
-   */
-  unsyncedSegments(): { sealed: number[]; active: number } {
-    // In this order: a segment that was active when its append got a ticket is
-    // either still active here, or has been counted as sealed by the next line.
-    const active = this.activeSegment;
-    if (Atomics.load(this.#words, SEALED_UNSYNCED) === 0) {
-      return { sealed: [], active };
-    }
-    return this.locked(() => ({
-      sealed: this.segments.list()
-        .filter(({ flags }) => flags & SEALED && flags & UNSYNCED)
-        .map(({ id }) => id),
-      active: this.activeSegment,
-    }));
-  }
-
-  /** The segments with copies that may not be on disk. */
-  unsyncedCopies(): number[] {
-    return this.locked(() => this.segments.list())
-      .filter(({ flags }) => flags & COPIED)
-      .map(({ id }) => id);
-  }
-
-  /** Notes that copies in segments were synced; nothing was added meanwhile. */
-  markCopiesSynced(ids: readonly number[]): void {
-    this.locked(() => {
-      for (const id of ids) {
-        if (this.segments.has(id)) this.segments.setFlags(id, 0, COPIED);
-      }
+  #appendTo(id: number, sizeBytes: number, records: Uint8Array): void {
+    this.#appender.append(id, sizeBytes, records);
+    this.#timer ??= closeWhenIdle(() => {
+      if (this.#appender.id !== this.segments.active) this.#closeFile();
     });
   }
 
-  /** Notes that segments were synced that had been sealed before. */
-  markSynced(ids: readonly number[]): void {
-    if (ids.length === 0) return;
-    this.locked(() => {
-      for (const id of ids) {
-        if (!this.segments.has(id)) continue;
-        if ((this.segments.flags(id) & UNSYNCED) === 0) continue;
-        this.segments.setFlags(id, 0, UNSYNCED);
-        this.#words[SEALED_UNSYNCED]--;
-      }
-    });
+  #removeFile(id: number): void {
+    if (this.#appender.id === id) this.#closeFile();
+    Deno.removeSync(segmentPath(this.directory, id));
   }
 
-  /** Takes a sealed segment out of the table. Lock held. */
-  dropSegment(id: number): void {
-    if (this.segments.flags(id) & UNSYNCED) this.#words[SEALED_UNSYNCED]--;
-    this.segments.drop(id);
+  #closeFile(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+    this.#appender[Symbol.dispose]();
   }
-
-  /** Whether the compaction that is under way should end early. */
-  get stopsCompaction(): boolean {
-    return Atomics.load(this.#words, COMPACTION_STOPS) !== 0;
-  }
-
-  set stopsCompaction(stop: boolean) {
-    Atomics.store(this.#words, COMPACTION_STOPS, stop ? 1 : 0);
-  }
-
-  /** Whether the compaction under way takes all that can be reclaimed. */
-  get compactsAll(): boolean {
-    return Atomics.load(this.#words, COMPACTS_ALL) !== 0;
-  }
-
-  set compactsAll(all: boolean) {
-    Atomics.store(this.#words, COMPACTS_ALL, all ? 1 : 0);
-  }
-
-  /** Whether a compaction has failed a while ago, and may fail again. */
-  get compactionPauses(): boolean {
-    const retryMs = Atomics.load(this.#signed, COMPACTION_RETRY);
-    const leftMs = retryMs - clockMs() | 0;
-    return retryMs !== 0 && leftMs > 0 && leftMs <= RETRY_AFTER_MS;
-  }
-
-  /** Notes that a compaction has failed. */
-  pauseCompaction(): void {
-    const retryMs = clockMs() + RETRY_AFTER_MS | 0;
-    Atomics.store(this.#signed, COMPACTION_RETRY, retryMs);
-  }
-
-  /** What the last compaction did; `undefined` where it failed. */
-  get compactionReport(): CompactionReport | undefined {
-    if (Atomics.load(this.#words, COMPACTION_FAILED) !== 0) return undefined;
-    return { bytesBefore: this.#report[0], bytesAfter: this.#report[1] };
-  }
-
-  set compactionReport(report: CompactionReport | undefined) {
-    this.#report[0] = report?.bytesBefore ?? 0;
-    this.#report[1] = report?.bytesAfter ?? 0;
-    Atomics.store(this.#words, COMPACTION_FAILED, report === undefined ? 1 : 0);
-  }
-}
-
-/** A clock of all threads, in ms. It wraps at 32 bits: only differences count. */
-function clockMs(): number {
-  return TIME_ORIGIN_MS + performance.now() | 0;
 }

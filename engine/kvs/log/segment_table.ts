@@ -23,11 +23,17 @@ const ROW_MIN_SEQUENCE_LOW = 5;
 const ROW_MIN_SEQUENCE_HIGH = 6;
 const ROW_FLAGS = 7;
 
-/** How many rows, from the first, have ever been used: in front of them. */
+// Words before the rows.
+/** How many rows, from the first, have ever been used. */
 const USED_ROWS = 0;
 /** How many segments there are. */
 const COUNT = 1;
-const FIRST_ROW = 2;
+/** The file id of the segment that is appended to; 0 for none yet. */
+const ACTIVE = 2;
+const ACTIVE_SIZE = 3;
+/** How many sealed segments have appends that may not be on disk. */
+const SEALED_UNSYNCED = 4;
+const FIRST_ROW = 5;
 
 /** Words of shared memory that a {@linkcode SegmentTable} takes. */
 export const SEGMENT_TABLE_WORDS = FIRST_ROW + MAX_SEGMENTS * ROW_WORDS;
@@ -83,9 +89,10 @@ export interface SegmentTotals {
 }
 
 /**
- * A table from file id to {@linkcode SegmentState}, open addressing on the id.
- * It is read and changed with the write lock held, or before the store is
- * shared.
+ * A table from file id to {@linkcode SegmentState}, open addressing on the id,
+ * and which segment is the active one. It is read and changed with the write
+ * lock held, or before the store is shared; {@linkcode active} and
+ * {@linkcode hasSealedUnsynced} may be read without.
  */
 export class SegmentTable {
   readonly #words: Uint32Array;
@@ -133,6 +140,64 @@ export class SegmentTable {
     }
   }
 
+  /** The file id of the segment that is appended to; 0 for none yet. */
+  get active(): number {
+    return Atomics.load(this.#words, this.#at + ACTIVE);
+  }
+
+  /** The active segment's size in bytes: where the next record begins. */
+  get activeSize(): number {
+    return this.#words[this.#at + ACTIVE_SIZE];
+  }
+
+  /** Makes another segment the active one, and seals the old. */
+  activate(id: number): void {
+    const words = this.#words;
+    const old = this.active;
+    if (old !== 0) {
+      this.setFlags(old, SEALED);
+      if (this.flags(old) & UNSYNCED) words[this.#at + SEALED_UNSYNCED]++;
+    }
+    this.setFlags(id, 0, SEALED);
+    words[this.#at + ACTIVE_SIZE] = words[this.#rowOf(id) + ROW_SIZE];
+    // Releases the count above: a thread that reads the new id, and not the
+    // old one, finds the old segment among the sealed ones.
+    Atomics.store(words, this.#at + ACTIVE, id);
+  }
+
+  /**
+   * Notes that the active segment has grown.
+   *
+   * @param bytes By how much.
+   * @param minSequence The smallest sequence number that was added.
+   */
+  grow(bytes: number, minSequence: number): void {
+    const words = this.#words;
+    const row = this.#rowOf(this.active);
+    const sizeBytes = words[this.#at + ACTIVE_SIZE] += bytes;
+    words[row + ROW_SIZE] = sizeBytes;
+    words[row + ROW_FLAGS] |= UNSYNCED;
+    this.#lowerMinSequence(row, minSequence);
+  }
+
+  /**
+   * Whether a sealed segment has appends that may not be on disk. Where
+   * {@linkcode active} is read before, no append is missed: a segment that was
+   * active as its append was counted either is still, or counts as sealed here.
+   */
+  get hasSealedUnsynced(): boolean {
+    return Atomics.load(this.#words, this.#at + SEALED_UNSYNCED) !== 0;
+  }
+
+  /** Notes that a sealed segment, if it is still there, is on disk. */
+  clearUnsynced(id: number): void {
+    const row = this.#findRow(id);
+    if (row === undefined) return;
+    if ((this.#words[row + ROW_FLAGS] & UNSYNCED) === 0) return;
+    this.#words[row + ROW_FLAGS] &= ~UNSYNCED;
+    this.#words[this.#at + SEALED_UNSYNCED]--;
+  }
+
   /** Adds a segment as a checkpoint has it: sealed, and on disk. */
   restore(segment: SegmentState): void {
     this.add(segment.id, segment.sizeBytes);
@@ -149,6 +214,7 @@ export class SegmentTable {
 
   /** Takes a segment out. */
   drop(id: number): void {
+    this.clearUnsynced(id);
     this.#words[this.#rowOf(id) + ROW_ID] = FREED;
     this.#words[this.#at + COUNT]--;
   }
@@ -176,11 +242,27 @@ export class SegmentTable {
 
   /** Notes that a segment holds a record with this sequence number. */
   lowerMinSequence(id: number, sequence: number): void {
+    this.#lowerMinSequence(this.#rowOf(id), sequence);
+  }
+
+  #lowerMinSequence(row: number, sequence: number): void {
     const words = this.#words;
-    const row = this.#rowOf(id);
     if (sequence >= this.#minSequence(row)) return;
     words[row + ROW_MIN_SEQUENCE_LOW] = sequence >>> 0;
     words[row + ROW_MIN_SEQUENCE_HIGH] = Math.floor(sequence / 2 ** 32);
+  }
+
+  /**
+   * Notes that a segment has got copies.
+   *
+   * @param id The segment.
+   * @param sizeBytes Its new size.
+   * @param minSequence The smallest sequence number in it.
+   */
+  copied(id: number, sizeBytes: number, minSequence: number): void {
+    this.setSize(id, sizeBytes);
+    this.setFlags(id, COPIED);
+    this.lowerMinSequence(id, minSequence);
   }
 
   /** Notes that a record of a segment has been overwritten or removed. */

@@ -4,15 +4,10 @@
  * @module
  */
 
-import {
-  fileExists,
-  removeIfExists,
-  syncDirectory,
-  writeAll,
-} from "../../files.ts";
+import { fileExists, removeIfExists, syncDirectory } from "../../files.ts";
+import { SegmentAppender } from "../log/appender.ts";
 import { buildHint, entryCount, hintPath, removeHint } from "../log/hint.ts";
 import {
-  createSegment,
   type Damage,
   listSegments,
   type RecordVisitor,
@@ -190,11 +185,12 @@ function copySoundRecords(
   to: number,
   sequenceBefore: number,
 ): ScanResult {
-  using file = createSegment(directory, to);
+  using copies = new SegmentAppender(directory);
+  copies.begin(to);
   let sizeBytes = SEGMENT_HEADER_BYTES;
   const visit: RecordVisitor = (_header, _offset, record, sound) => {
     if (!sound) return;
-    writeAll(file, record);
+    copies.append(to, sizeBytes, record);
     sizeBytes += record.length;
   };
   const path = segmentPath(directory, from);
@@ -203,7 +199,7 @@ function copySoundRecords(
     removeIfExists(segmentPath(directory, to));
     return scan;
   }
-  file.syncSync();
+  copies.sync();
   syncDirectory(directory);
   return scan;
 }

@@ -10,8 +10,8 @@ import {
   type CompactionContext,
   CompactionOutput,
 } from "./compaction_output.ts";
-import type { Control } from "../log/log.ts";
-import { removeHint, writeHint } from "../log/hint.ts";
+import type { Log } from "../log/log.ts";
+import { writeHint } from "../log/hint.ts";
 import { emptyPointer } from "../index/log_pointer.ts";
 import { RECORD_HEADER_BYTES, type RecordHeader } from "../log/record.ts";
 import {
@@ -20,7 +20,6 @@ import {
   scanSegment,
   segmentPath,
 } from "../log/segment.ts";
-import { SegmentAppender, syncLog } from "../log/appender.ts";
 import {
   DAMAGED,
   HELD,
@@ -64,11 +63,12 @@ export function compact(
   scope: CompactionScope,
   onProgress: CompactionProgress = () => {},
 ): CompactionReport {
-  const { control } = context;
-  control.assertWritable();
-  const bytesBefore = totalBytes(control.segments.list());
+  const { log } = context;
+  log.assertWritable();
+  const segments = log.list();
+  const bytesBefore = totalBytes(segments);
   // Segments that come to be meanwhile are for the next compaction.
-  const known = new Set(control.segments.list().map((segment) => segment.id));
+  const known = new Set(segments.map((segment) => segment.id));
   /** By file id; 0 stands for the sealing of the active segment. */
   const failures = new Map<number, unknown>();
   let isSealed = scope !== "all";
@@ -76,21 +76,21 @@ export function compact(
   // have made room for what failed the first time.
   for (let tries = 0; tries < 2; tries++) {
     try {
-      if (!isSealed) sealActive(context);
+      if (!isSealed) sealActive(log);
       isSealed = true;
       failures.delete(0);
     } catch (error) {
       failures.set(0, error);
     }
     compactSegments(context, scope, known, failures, onProgress);
-    if (failures.size === 0 || control.refusesWrites) break;
+    if (failures.size === 0 || log.refusal.isSet) break;
   }
   const [failure] = failures.values();
   if (failure === undefined || failure instanceof CorruptionError) {
     writeHints(context);
   }
   if (failure !== undefined) throw failure;
-  return { bytesBefore, bytesAfter: totalBytes(control.segments.list()) };
+  return { bytesBefore, bytesAfter: totalBytes(log.list()) };
 }
 
 /**
@@ -107,14 +107,14 @@ function compactSegments(
   failures: Map<number, unknown>,
   onProgress: CompactionProgress,
 ): void {
-  const { control } = context;
+  const { log, state } = context;
   using output = new CompactionOutput(context);
   const again: number[] = [];
-  let left = totalBytes(candidates(control, scope, known));
+  let left = totalBytes(candidates(log.list(), scope, known));
   let done = 0;
   for (;;) {
-    const [next] = candidates(control, scope, known);
-    if (next === undefined || control.stopsCompaction) break;
+    const [next] = candidates(log.list(), scope, known);
+    if (next === undefined || state.stops) break;
     known.delete(next.id);
     left = Math.max(left, next.sizeBytes);
     const base = done;
@@ -125,7 +125,7 @@ function compactSegments(
       failures.delete(next.id);
     } catch (error) {
       failures.set(next.id, error);
-      if (control.refusesWrites) break;
+      if (log.refusal.isSet) break;
       if (!(error instanceof CorruptionError)) {
         output.abandon();
         again.push(next.id);
@@ -142,25 +142,23 @@ function compactSegments(
  * overwritten a segment is half dead as soon as it is sealed, and compacted
  * before long, so the newest of that kind are left out.
  *
- * @param control The store's shared state.
+ * @param segments All segments, in order of file id.
  */
-export function unhinted(control: Control): SegmentState[] {
-  const segments = sealed(control.segments.list());
-  const older = segments.length - MAX_SPARED_HINTS;
-  return segments.filter(({ flags, deadBytes, sizeBytes }, i) =>
+export function unhinted(segments: readonly SegmentState[]): SegmentState[] {
+  const candidates = sealed(segments);
+  const older = candidates.length - MAX_SPARED_HINTS;
+  return candidates.filter(({ flags, deadBytes, sizeBytes }, i) =>
     (flags & HINTED) === 0 && (i < older || deadBytes * 2 < sizeBytes)
   );
 }
 
-function writeHints(context: CompactionContext): void {
-  const { control, directory } = context;
-  const segments = unhinted(control);
+function writeHints({ log, state }: CompactionContext): void {
+  const segments = unhinted(log.list());
   // An opening takes a segment with a hint file for durable.
-  if (segments.length > 0) syncLog(directory, control);
+  if (segments.length > 0) log.commit.syncAll();
   for (const { id } of segments) {
-    if (control.stopsCompaction) return;
-    const flag = writeHint(directory, id) ? HINTED : DAMAGED;
-    control.locked(() => control.segments.setFlags(id, flag));
+    if (state.stops) return;
+    log.flag(id, writeHint(log.directory, id) ? HINTED : DAMAGED);
   }
 }
 
@@ -169,16 +167,15 @@ function writeHints(context: CompactionContext): void {
  * where all are wanted, so that tombstones find nothing left to hide, else the
  * one with the most dead bytes first.
  *
- * @param control The store's shared state.
+ * @param segments All segments.
  * @param scope Which ones count.
  * @param among Only segments with these file ids; all by default.
  */
 export function candidates(
-  control: Control,
+  segments: readonly SegmentState[],
   scope: CompactionScope,
   among?: ReadonlySet<number>,
 ): SegmentState[] {
-  const segments = control.segments.list();
   const oldestDead = oldestDeadRecord(segments);
   const gain = (segment: SegmentState) =>
     segment.deadBytes +
@@ -221,12 +218,13 @@ function compactSegment(
   output: CompactionOutput,
   onProgress: (doneBytes: number) => void,
 ): void {
-  const { control, index, directory } = context;
+  const { log, index } = context;
+  const { directory } = log;
   const path = segmentPath(directory, segment.id);
   const current = emptyPointer();
   // What a tombstone of this segment hides was dead before it was written, so
   // records that die from here on make no difference.
-  const segments = control.locked(() => control.segments.list());
+  const segments = log.list();
   const oldestDead = oldestDeadRecord(segments, segment.id);
   const damaged = new Set(
     segments.filter(({ flags }) => flags & DAMAGED).map(({ id }) => id),
@@ -261,7 +259,7 @@ function compactSegment(
   const scan = scanSegment(path, segment.id, visit);
   if (scan.damage.length > 0 || scan.tailOffset < scan.sizeBytes) {
     output.flush();
-    control.locked(() => control.segments.setFlags(segment.id, DAMAGED));
+    log.flag(segment.id, DAMAGED);
     const { offset, reason } = scan.damage[0] ??
       {
         offset: scan.tailOffset,
@@ -271,42 +269,25 @@ function compactSegment(
   }
   output.flush();
   if (isHeld) {
-    control.locked(() => control.segments.setFlags(segment.id, HELD));
+    log.flag(segment.id, HELD);
     return;
   }
   // Before the segment goes. The copies must be on disk, and so must whatever
   // has overwritten or removed its other records: a power failure would take
   // both the old value and the new one. And so must the removal of the segments
   // before it, whose records its tombstones hid.
-  syncLog(directory, control);
-  removeSegment(context, segment.id);
-}
-
-/** Takes a segment that holds nothing live out of the store. */
-function removeSegment(context: CompactionContext, id: number): void {
-  const { control, directory } = context;
-  control.assertWritable();
+  log.commit.syncAll();
+  log.assertWritable();
   removeCheckpoint(directory);
-  removeHint(directory, id);
-  // A reader that has looked the old pointer up and not opened the file yet
-  // finds it gone, looks up again, and gets the new pointer.
-  Deno.removeSync(segmentPath(directory, id));
-  // Only now that the file is gone: a tombstone that hid records of it may go
-  // from here on.
-  control.locked(() => control.dropSegment(id));
+  log.remove(segment.id);
 }
 
-function sealActive({ control, directory }: CompactionContext): void {
-  control.locked(() => {
-    if (control.activeSegment === 0) return;
-    const active = control.segments.get(control.activeSegment);
-    if (active.deadBytes + active.tombstoneBytes === 0) return;
-    const appender = new SegmentAppender(directory, control);
-    try {
-      control.activate(appender.begin({ spare: true }));
-    } finally {
-      appender.close();
-    }
+function sealActive(log: Log): void {
+  log.locked(() => {
+    const { active } = log.segments;
+    if (active === 0) return;
+    const { deadBytes, tombstoneBytes } = log.segments.get(active);
+    if (deadBytes + tombstoneBytes > 0) log.rotate({ spare: true });
   });
 }
 

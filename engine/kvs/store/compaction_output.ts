@@ -4,11 +4,10 @@
  * @module
  */
 
-import { asError } from "../../errors.ts";
-import type { Control } from "../log/log.ts";
+import type { Log } from "../log/log.ts";
+import type { CompactionState } from "./compaction_state.ts";
 import type { LogPointer } from "../index/log_pointer.ts";
-import { SEGMENT_HEADER_BYTES, segmentPath } from "../log/segment.ts";
-import { SegmentAppender } from "../log/appender.ts";
+import { SEGMENT_HEADER_BYTES } from "../log/segment.ts";
 import type { Keydir } from "../index/keydir.ts";
 
 /** Copies are gathered up to this size, in bytes, before they are written. */
@@ -19,14 +18,9 @@ const MOVES_PER_LOCK = 32;
 
 /** What a compaction works on: one instance's view of an open store. */
 export interface CompactionContext {
-  /** The data directory. */
-  readonly directory: string;
-  /** The store's shared state. */
-  readonly control: Control;
-  /** The store's index. */
+  readonly log: Log;
   readonly index: Keydir;
-  /** The size at which a segment is sealed, in bytes. */
-  readonly segmentBytes: number;
+  readonly state: CompactionState;
 }
 
 /** A copied record whose key is to be moved to it. */
@@ -45,8 +39,8 @@ interface Move {
  * between, tombstones stay as long as there is something for them to hide.
  */
 export class CompactionOutput implements Disposable {
-  readonly #context: CompactionContext;
-  readonly #appender: SegmentAppender;
+  readonly #log: Log;
+  readonly #index: Keydir;
   /** The segment that is written to, 0 for none yet. */
   #id = 0;
   /** Its size, without what is gathered. */
@@ -58,9 +52,9 @@ export class CompactionOutput implements Disposable {
   #minSequence = Infinity;
 
   /** @param context The store. */
-  constructor(context: CompactionContext) {
-    this.#context = context;
-    this.#appender = new SegmentAppender(context.directory, context.control);
+  constructor({ log, index }: CompactionContext) {
+    this.#log = log;
+    this.#index = index;
   }
 
   /**
@@ -104,22 +98,19 @@ export class CompactionOutput implements Disposable {
     this[Symbol.dispose]();
   }
 
-  /** Closes the file; one in which nothing was written goes. */
+  /** Ends the segment; one to which nothing was written goes. */
   [Symbol.dispose](): void {
-    this.#appender.close();
     const id = this.#id;
     this.#id = 0;
     if (id === 0 || this.#sizeBytes > SEGMENT_HEADER_BYTES) return;
-    const { control, directory } = this.#context;
-    Deno.removeSync(segmentPath(directory, id));
-    control.locked(() => control.dropSegment(id));
+    this.#log.discardCopies(id);
   }
 
   /** Makes room for a record in the segment and in the buffer. */
   #makeRoom(length: number): void {
     const sizeBytes = this.#sizeBytes + this.#gathered;
     const full = sizeBytes > SEGMENT_HEADER_BYTES &&
-      sizeBytes + length > this.#context.segmentBytes;
+      sizeBytes + length > this.#log.segmentBytes;
     if (this.#gathered + length > GATHER_BYTES || full) this.flush();
     if (this.#id === 0 || full) this.#begin();
   }
@@ -139,34 +130,30 @@ export class CompactionOutput implements Disposable {
     this[Symbol.dispose]();
     this.#minSequence = Infinity;
     this.#sizeBytes = SEGMENT_HEADER_BYTES;
-    this.#id = this.#context.control.locked(() =>
-      this.#appender.begin({ spare: true })
-    );
+    this.#id = this.#log.beginCopies();
   }
 
   /** Writes records, counts them, and moves their keys over. */
   #append(bytes: Uint8Array): void {
     if (bytes.length === 0) return;
-    this.#appender.append(this.#id, this.#sizeBytes, bytes);
-    this.#sizeBytes += bytes.length;
-    const { control } = this.#context;
-    const id = this.#id;
-    this.#locked(() => {
-      control.copied(id, this.#sizeBytes, this.#minSequence);
-      if (this.#tombstoneBytes > 0) {
-        control.segments.addTombstones(id, this.#tombstoneBytes);
-      }
+    this.#log.appendCopies(bytes, {
+      id: this.#id,
+      sizeBytes: this.#sizeBytes,
+      minSequence: this.#minSequence,
+      tombstoneBytes: this.#tombstoneBytes,
     });
+    this.#sizeBytes += bytes.length;
     const moves = this.#moves.slice();
     this.#forgetGathered();
     this.#move(moves);
   }
 
   #move(moves: readonly Move[]): void {
-    const { control, index } = this.#context;
+    const log = this.#log;
+    const index = this.#index;
     let failure: unknown;
     for (let at = 0; at < moves.length; at += MOVES_PER_LOCK) {
-      this.#locked(() => {
+      log.lockedOrRefuse("copies could not be counted", () => {
         for (const { key, from, to } of moves.slice(at, at + MOVES_PER_LOCK)) {
           let moved = false;
           try {
@@ -177,24 +164,11 @@ export class CompactionOutput implements Disposable {
           // A copy whose key was overwritten or removed since it was looked
           // up is dead on arrival, and tombstones must know of it.
           const dead = moved ? from : to;
-          control.segments.addDead(dead.segment, dead.length);
+          log.segments.addDead(dead.segment, dead.length);
         }
       });
     }
     if (failure !== undefined) throw failure;
-  }
-
-  /** Without the lock the table would not know of what the file has. */
-  #locked(change: () => void): void {
-    const { control } = this.#context;
-    try {
-      control.locked(change);
-    } catch (error) {
-      control.refuseWrites(
-        `copies could not be counted: ${asError(error).message}`,
-      );
-      throw error;
-    }
   }
 
   #forgetGathered(): void {

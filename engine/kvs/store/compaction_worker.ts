@@ -7,9 +7,10 @@
 import type { CompactionProgress, CompactionReport } from "../../engine.ts";
 import { workerScope } from "../../worker_scope.ts";
 import { compact, type CompactionScope } from "./compaction.ts";
-import { Control } from "../log/log.ts";
+import { CompactionState } from "./compaction_state.ts";
+import { Log } from "../log/log.ts";
 import { Keydir } from "../index/keydir.ts";
-import type { KvsHandle } from "./store.ts";
+import type { KvsHandle } from "./handle.ts";
 
 /** What the Worker is asked to do. */
 export interface CompactionTask {
@@ -30,10 +31,10 @@ const PROGRESS_INTERVAL_MS = 50;
 
 const worker = workerScope<CompactionTask, CompactionMessage>();
 
-worker.onmessage = ({ data }) => {
+worker.onmessage = async ({ data }) => {
   let result: CompactionMessage;
   try {
-    result = { report: run(data) };
+    result = { report: await run(data) };
   } catch (error) {
     result = {
       error: error instanceof Error ? error : new Error(String(error)),
@@ -48,36 +49,37 @@ worker.onmessage = ({ data }) => {
  * the one that must live for the round to go on. It has given its place among
  * the readers of the index back when it returns, and may be terminated then.
  */
-function run({ handle, scope, leader }: CompactionTask): CompactionReport {
-  const { directory, segmentBytes } = handle;
-  const control = Control.attach(handle.control, directory);
+async function run(
+  { handle, scope, leader }: CompactionTask,
+): Promise<CompactionReport> {
+  const log = Log.attach(handle);
   try {
-    if (!control.compactionLeadership.takeOver(leader)) {
+    const state = CompactionState.attach(handle.compaction, log.holder);
+    if (!state.leadership.takeOver(leader)) {
       throw new Error("Compaction was given up before it had begun");
     }
     let report: CompactionReport | undefined;
     try {
-      report = withIndex(handle, control, (index) =>
-        compact(
-          { directory, control, index, segmentBytes },
-          scope,
-          tellNowAndThen(),
-        ));
+      report = withIndex(
+        handle,
+        log,
+        (index) => compact({ log, index, state }, scope, tellNowAndThen()),
+      );
       return report;
     } finally {
-      if (report === undefined) control.pauseCompaction();
-      control.compactionReport = report;
-      control.compactsAll = false;
-      control.compactionLeadership.end();
+      if (report === undefined) state.pause();
+      state.report = report;
+      state.isOfAll = false;
+      state.leadership.end();
     }
   } finally {
-    control.detach();
+    await log.close();
   }
 }
 
 function withIndex<T>(
   handle: KvsHandle,
-  { holder }: Control,
+  { holder }: Log,
   use: (index: Keydir) => T,
 ): T {
   const index = Keydir.attach(handle.index, holder.id);

@@ -8,23 +8,27 @@ import type { CompactionProgress, CompactionReport } from "../../engine.ts";
 import { startWorker } from "../../start_worker.ts";
 import { candidates, type CompactionScope, unhinted } from "./compaction.ts";
 import type { CompactionMessage, CompactionTask } from "./compaction_worker.ts";
-import type { Control } from "../log/log.ts";
-import type { KvsHandle } from "./store.ts";
+import type { CompactionState } from "./compaction_state.ts";
+import type { KvsHandle } from "./handle.ts";
+import type { Log } from "../log/log.ts";
 
 /** Runs compactions in a Worker, one at a time for all instances. */
 export class Compactor {
   readonly #handle: KvsHandle;
-  readonly #control: Control;
+  readonly #log: Log;
+  readonly #state: CompactionState;
   /** More than one where this thread has not heard of the end of some yet. */
   readonly #running = new Set<Promise<CompactionReport>>();
 
   /**
    * @param handle The store.
-   * @param control Its shared state.
+   * @param log Its log.
+   * @param state What all instances know of its compactions.
    */
-  constructor(handle: KvsHandle, control: Control) {
+  constructor(handle: KvsHandle, log: Log, state: CompactionState) {
     this.#handle = handle;
-    this.#control = control;
+    this.#log = log;
+    this.#state = state;
   }
 
   /**
@@ -36,16 +40,16 @@ export class Compactor {
    * @throws {Error} If it failed.
    */
   async compact(onProgress?: CompactionProgress): Promise<CompactionReport> {
-    const control = this.#control;
-    const rounds = control.compactionLeadership;
+    const state = this.#state;
+    const { leadership } = state;
     for (;;) {
-      const round = rounds.current;
-      if (rounds.tryLead()) return await this.#lead("all", onProgress);
-      const isOfAll = control.compactsAll;
-      await rounds.over(round);
+      const round = leadership.current;
+      if (leadership.tryLead()) return await this.#lead("all", onProgress);
+      const { isOfAll } = state;
+      await leadership.over(round);
       // One in the background had less to do than is asked for here.
       if (!isOfAll) continue;
-      const report = control.compactionReport;
+      const { report } = state;
       if (report !== undefined) return report;
       throw new Error("Compaction failed; see the log of the process");
     }
@@ -60,57 +64,54 @@ export class Compactor {
    * @returns The compaction's end, or `undefined` where there is none.
    */
   compactIfWorthwhile(minBytes: number): Promise<CompactionReport> | undefined {
-    const control = this.#control;
-    if (control.compactionPauses || control.compactionLeadership.underWay) {
-      return;
-    }
+    const { isPaused, leadership } = this.#state;
+    if (isPaused || leadership.underWay) return;
+    const segments = this.#log.list();
     let reclaimable = 0;
-    for (const segment of candidates(control, "worthwhile")) {
+    for (const segment of candidates(segments, "worthwhile")) {
       reclaimable += segment.deadBytes;
     }
     const enough = reclaimable >= minBytes;
-    if (!enough && unhinted(control).length === 0) return;
-    if (!control.compactionLeadership.tryLead()) return;
+    if (!enough && unhinted(segments).length === 0) return;
+    if (!leadership.tryLead()) return;
     return this.#lead(enough ? "worthwhile" : "hints");
   }
 
   /** Ends the compaction that this instance runs, if there is one. */
   async close(): Promise<void> {
     if (this.#running.size === 0) return;
-    this.#control.stopsCompaction = true;
+    this.#state.stops = true;
     await Promise.allSettled(this.#running);
   }
 
   /** Waits for the end of a compaction that another instance runs. */
   async over(): Promise<void> {
-    const { compactionLeadership } = this.#control;
-    while (compactionLeadership.underWay) {
-      await compactionLeadership.over(compactionLeadership.current);
-    }
+    const { leadership } = this.#state;
+    while (leadership.underWay) await leadership.over(leadership.current);
   }
 
   async #lead(
     scope: CompactionScope,
     onProgress?: CompactionProgress,
   ): Promise<CompactionReport> {
-    const control = this.#control;
-    const rounds = control.compactionLeadership;
-    const round = rounds.current;
-    control.stopsCompaction = false;
-    control.compactsAll = scope === "all";
+    const state = this.#state;
+    const { leadership } = state;
+    const round = leadership.current;
+    state.stops = false;
+    state.isOfAll = scope === "all";
     // A Worker that dies leaves this.
-    control.compactionReport = undefined;
+    state.report = undefined;
     const running = this.#runWorker(scope, onProgress);
     this.#running.add(running);
     try {
       return await running;
     } catch (error) {
-      control.pauseCompaction();
+      state.pause();
       throw error;
     } finally {
       this.#running.delete(running);
       // The Worker ends the round, unless it never came to lead it.
-      if (rounds.current === round) rounds.end();
+      if (leadership.current === round) leadership.end();
     }
   }
 
@@ -133,7 +134,7 @@ export class Compactor {
           event.preventDefault();
           reject(new Error(`Compaction failed: ${event.message}`));
         };
-        const leader = this.#control.holder.id;
+        const leader = this.#log.holder.id;
         worker.postMessage(
           { handle: this.#handle, scope, leader } satisfies CompactionTask,
         );

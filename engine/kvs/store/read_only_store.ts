@@ -7,7 +7,7 @@
 import { findStore } from "../../directory.ts";
 import type { ScanPage, ScanRange, StoreStats } from "../../engine.ts";
 import { checkStoreOptions } from "../../options.ts";
-import { Control } from "../log/log.ts";
+import { Log } from "../log/log.ts";
 import { defaultIndexBytes, reportDamage } from "./defaults.ts";
 import { FileShrankError } from "../log/file_window.ts";
 import { HeldSegments } from "../log/held_segments.ts";
@@ -15,7 +15,7 @@ import { PointReader } from "./point_reader.ts";
 import { loadLog } from "./recovery.ts";
 import { scanIndex } from "./pages.ts";
 import type { Keydir } from "../index/keydir.ts";
-import type { KvStoreOptions } from "./store.ts";
+import type { KvStoreOptions } from "./handle.ts";
 
 /** Options of {@linkcode ReadOnlyStore.open}. */
 export type ReadOnlyStoreOptions = Pick<
@@ -52,14 +52,14 @@ const MAX_TRIES = 1_000;
 export class ReadOnlyStore implements Disposable {
   readonly #index: Keydir;
   readonly #reader: PointReader;
-  readonly #control: Control;
+  readonly #log: Log;
 
   private constructor(
-    control: Control,
+    log: Log,
     index: Keydir,
     reader: PointReader,
   ) {
-    this.#control = control;
+    this.#log = log;
     this.#index = index;
     this.#reader = reader;
   }
@@ -98,18 +98,17 @@ export class ReadOnlyStore implements Disposable {
         const segments = HeldSegments.tryOpen(directory);
         if (segments === undefined) continue;
         try {
-          const control = Control.create();
+          const log = Log.create(directory);
           const { index, scans, knownDamage } = loadLog(
-            directory,
+            log,
             segments.list,
-            control,
             indexBytes,
           );
           knownDamage.forEach(onDamage);
           // What is unfinished at the end is being written, and no damage.
           for (const { damage } of scans.values()) damage.forEach(onDamage);
           return new ReadOnlyStore(
-            control,
+            log,
             index,
             new PointReader(directory, index, cacheBytes, segments),
           );
@@ -179,7 +178,7 @@ export class ReadOnlyStore implements Disposable {
    */
   stats(): Omit<StoreStats, "sync"> {
     const index = this.#index;
-    const { segments, sizeBytes, deadBytes } = this.#control.segments.totals();
+    const { segments, sizeBytes, deadBytes } = this.#log.segments.totals();
     return {
       engine: "kvs",
       diskBytes: sizeBytes,

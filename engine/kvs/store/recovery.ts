@@ -5,16 +5,16 @@
  */
 
 import { fileNames, syncDirectory } from "../../files.ts";
-import type { Control } from "../log/log.ts";
+import type { Log } from "../log/log.ts";
 import {
   hintedBytes,
   hintName,
-  loadHint,
+  readHint,
   removeHint,
   writeHint,
 } from "../log/hint.ts";
-import { HintEntries } from "../log/hint_entries.ts";
-import { IndexLoader, type UnsoundRecord } from "../index/loader.ts";
+import { HintEntries, type HintEntry } from "../log/hint_entries.ts";
+import { IndexLoader, type UnsoundRecord } from "./loader.ts";
 import { RECORD_HEADER_BYTES } from "../log/record.ts";
 import {
   type Damage,
@@ -72,24 +72,18 @@ export interface Recovery extends Pick<LoadedLog, "index" | "checkpointBytes"> {
  * Builds the index and the shared state from the files of a directory, and
  * makes the log ready for writing. Cuts an unfinished last write off a segment.
  *
- * @param directory The data directory, locked by the caller.
- * @param control The shared state to fill.
+ * @param log The log to fill, its directory locked by the caller.
  * @param indexBytes The memory the index may use, in bytes.
- * @param segmentBytes The size at which a segment is sealed, in bytes.
  * @returns The index and what was found.
  * @throws {IndexFullError} If the keys do not fit in the index.
  */
-export function recover(
-  directory: string,
-  control: Control,
-  indexBytes: number,
-  segmentBytes: number,
-): Recovery {
+export function recover(log: Log, indexBytes: number): Recovery {
+  const { directory } = log;
   const segments = listSegments(directory).map((id) => ({
     id,
     sizeBytes: Deno.statSync(segmentPath(directory, id)).size,
   }));
-  const loaded = loadLog(directory, segments, control, indexBytes);
+  const loaded = loadLog(log, segments, indexBytes);
   const { index, checkpointBytes } = loaded;
   const damage = [...loaded.knownDamage];
   if (loaded.rejectedCheckpoint) {
@@ -103,11 +97,11 @@ export function recover(
   // With what settle() has synced: the names that belong to it.
   syncDirectory(directory);
   for (const id of loaded.rejectedHints) {
-    damage.push(...replaceHint(directory, id, control));
+    damage.push(...replaceHint(log, id));
   }
   const newest = segments.at(-1)?.id;
-  if (newest !== undefined && isAppendable(control, newest, segmentBytes)) {
-    control.activate(newest);
+  if (newest !== undefined && isAppendable(log, newest)) {
+    log.segments.activate(newest);
   }
   return { index, damage, checkpointBytes };
 }
@@ -117,30 +111,29 @@ export function recover(
  * the index if there is a good one, hint files, and for the rest the log
  * itself. Changes no file.
  *
- * @param directory The data directory.
+ * @param log The log to fill.
  * @param segments All segments of the log, in order of file id.
- * @param control The shared state to fill.
  * @param indexBytes The memory the index may use, in bytes.
  * @returns The index and what was found.
  * @throws {IndexFullError} If the keys do not fit in the index.
  */
 export function loadLog(
-  directory: string,
+  log: Log,
   segments: readonly SegmentToLoad[],
-  control: Control,
   indexBytes: number,
 ): LoadedLog {
+  const { directory } = log;
   const sizes = new Map(segments.map(({ id, sizeBytes }) => [id, sizeBytes]));
   // Cheaper than to try and open each.
   const names = fileNames(directory);
   const checkpoint = names.has(CHECKPOINT_NAME)
-    ? loadCheckpoint(directory, control, indexBytes, (id) => sizes.get(id))
+    ? loadCheckpoint(log, indexBytes, (id) => sizes.get(id))
     : undefined;
-  const checkpointBytes = control.segments.list()
-    .reduce((sum, segment) => sum + segment.sizeBytes, 0);
+  const checkpointBytes = log.segments.totals().sizeBytes;
   const index = checkpoint ?? Keydir.create(indexBytes);
   index.beginLoading();
-  const loader = new IndexLoader(control, index);
+  const loader = new IndexLoader(log, index);
+  const add = (entry: HintEntry) => loader.add(entry);
   const unsound: UnsoundRecord[] = [];
   const scans = new Map<number, ScanResult>();
   const rejectedHints: number[] = [];
@@ -148,30 +141,30 @@ export function loadLog(
   for (const segment of segments) {
     const { id, sizeBytes } = segment;
     const hasHint = names.has(hintName(id));
-    control.reserveFileIds(id);
-    if (!control.segments.has(id)) {
-      control.segments.add(id, 0);
-      if (hasHint && loadHint(directory, id, sizeBytes, loader)) {
-        control.segments.setSize(id, sizeBytes);
+    log.reserveFileIds(id);
+    if (!log.segments.has(id)) {
+      log.segments.add(id, 0);
+      if (hasHint && readHint(directory, id, sizeBytes, add)) {
+        log.segments.setSize(id, sizeBytes);
       } else if (hasHint) rejectedHints.push(id);
-    } else if (hasHint && (control.segments.flags(id) & HINTED) === 0) {
+    } else if (hasHint && (log.segments.flags(id) & HINTED) === 0) {
       // It was sealed after the checkpoint: the hint knows how long it was then.
       if (hintedBytes(directory, id) !== sizeBytes) rejectedHints.push(id);
     }
-    if (hasHint) control.segments.setFlags(id, HINTED);
-    const known = control.segments.get(id).sizeBytes;
+    if (hasHint) log.segments.setFlags(id, HINTED);
+    const known = log.segments.get(id).sizeBytes;
     if (known === sizeBytes && known >= SEGMENT_HEADER_BYTES) {
-      if (control.segments.flags(id) & DAMAGED) {
+      if (log.segments.flags(id) & DAMAGED) {
         knownDamage.push(...scan(directory, segment, () => {}).damage);
         // It may be what shows the damage.
         if (hasHint) rejectedHints.push(id);
       }
       continue;
     }
-    scans.set(id, replay(directory, segment, control, loader, unsound));
+    scans.set(id, replay(log, segment, loader, unsound));
   }
   // As many of the last writes may be unsound, and no more.
-  const limit = control.sequence + unsound.length;
+  const limit = log.sequence + unsound.length;
   for (const record of unsound) {
     const sequence = Math.min(record.sequence, limit);
     loader.addUnsound({ ...record, sequence });
@@ -201,14 +194,13 @@ function scan(
 
 /** Reads what the index does not know yet of a segment. */
 function replay(
-  directory: string,
+  log: Log,
   segment: SegmentToLoad,
-  control: Control,
   loader: IndexLoader,
   unsound: UnsoundRecord[],
 ): ScanResult {
   const { id } = segment;
-  const from = control.segments.get(id).sizeBytes || SEGMENT_HEADER_BYTES;
+  const from = log.segments.get(id).sizeBytes || SEGMENT_HEADER_BYTES;
   // In key order they take a fraction of the time: see IndexLoader.add().
   const entries = new HintEntries(segment.sizeBytes);
   const claims: Omit<UnsoundRecord, "olderThan">[] = [];
@@ -227,15 +219,15 @@ function replay(
     });
   };
   // Segments come in order of file id, and in that order they were begun.
-  const sequenceBefore = control.sequence;
-  const result = scan(directory, segment, visit, { from, sequenceBefore });
+  const sequenceBefore = log.sequence;
+  const result = scan(log.directory, segment, visit, { from, sequenceBefore });
   const olderThan = Math.max(sequenceBefore, result.maxSequence);
   unsound.push(...claims.map((claim) => ({ ...claim, olderThan })));
-  entries.loadSorted(id, loader);
-  if (result.damage.length > 0) control.segments.setFlags(id, DAMAGED);
+  entries.visitSorted(id, (entry) => loader.add(entry));
+  if (result.damage.length > 0) log.segments.setFlags(id, DAMAGED);
   // Without its whole header it holds nothing.
-  if (result.tailOffset < SEGMENT_HEADER_BYTES) control.dropSegment(id);
-  else control.segments.setSize(id, result.tailOffset);
+  if (result.tailOffset < SEGMENT_HEADER_BYTES) log.segments.drop(id);
+  else log.segments.setSize(id, result.tailOffset);
   return result;
 }
 
@@ -269,18 +261,15 @@ function settle(
  * Makes a hint file anew that could not be used. One that knows of more than
  * its segment has stays, and so does the segment, until a repair decides.
  */
-function replaceHint(
-  directory: string,
-  id: number,
-  control: Control,
-): readonly Damage[] {
-  const isThere = control.segments.has(id);
-  const offset = isThere ? control.segments.get(id).sizeBytes : 0;
+function replaceHint(log: Log, id: number): readonly Damage[] {
+  const { directory } = log;
+  const isThere = log.segments.has(id);
+  const offset = isThere ? log.segments.get(id).sizeBytes : 0;
   const length = (hintedBytes(directory, id) ?? 0) - offset;
   const isShorter = length > 0;
   if (!isThere) removeHint(directory, id);
-  else if (isShorter) control.segments.setFlags(id, DAMAGED);
-  else if ((control.segments.flags(id) & DAMAGED) === 0) {
+  else if (isShorter) log.segments.setFlags(id, DAMAGED);
+  else if ((log.segments.flags(id) & DAMAGED) === 0) {
     try {
       writeHint(directory, id);
     } catch {
@@ -292,12 +281,8 @@ function replaceHint(
   return isShorter ? [{ path, offset, length, reason }] : [];
 }
 
-function isAppendable(
-  control: Control,
-  id: number,
-  segmentBytes: number,
-): boolean {
-  if (!control.segments.has(id)) return false;
-  const { sizeBytes, flags } = control.segments.get(id);
-  return sizeBytes < segmentBytes && (flags & (DAMAGED | HINTED)) === 0;
+function isAppendable(log: Log, id: number): boolean {
+  if (!log.segments.has(id)) return false;
+  const { sizeBytes, flags } = log.segments.get(id);
+  return sizeBytes < log.segmentBytes && (flags & (DAMAGED | HINTED)) === 0;
 }

@@ -7,11 +7,11 @@
 import type { EngineSnapshot, ScanPage, ScanRange } from "../../engine.ts";
 import { ClosedError } from "../../errors.ts";
 import { startWorker } from "../../start_worker.ts";
-import { Control } from "../log/log.ts";
+import { Log } from "../log/log.ts";
 import { unpackPage } from "../index/packed_page.ts";
 import { DAMAGED } from "../log/segment_table.ts";
 import { Keydir } from "../index/keydir.ts";
-import type { KvsHandle } from "./store.ts";
+import type { KvsHandle } from "./handle.ts";
 import type {
   LogMoment,
   SnapshotOrder,
@@ -63,15 +63,15 @@ export class StoreSnapshot implements EngineSnapshot {
     const snapshot = new StoreSnapshot(handle.directory);
     const abort = () => snapshot.#finish(signal?.reason);
     signal?.addEventListener("abort", abort);
-    let control: Control | undefined;
+    let log: Log | undefined;
     let index: Keydir | undefined;
     try {
-      const state = control = Control.attach(handle.control, handle.directory);
-      const keys = index = Keydir.attach(handle.index, state.holder.id);
+      const attached = log = Log.attach(handle);
+      const keys = index = Keydir.attach(handle.index, attached.holder.id);
       await snapshot.#load(
         handle.directory,
         keys.limitBytes,
-        () => momentOf(state, keys),
+        () => momentOf(attached, keys),
       );
       return snapshot;
     } catch (error) {
@@ -80,7 +80,7 @@ export class StoreSnapshot implements EngineSnapshot {
     } finally {
       signal?.removeEventListener("abort", abort);
       index?.detach();
-      control?.detach();
+      log?.detach();
     }
   }
 
@@ -144,10 +144,10 @@ export class StoreSnapshot implements EngineSnapshot {
 }
 
 /** What the log is now: all that the index leads to, and nothing behind it. */
-function momentOf(control: Control, index: Keydir): LogMoment {
+function momentOf(log: Log, index: Keydir): LogMoment {
   // No lock in the Worker, which may be ended at any moment.
-  return control.locked(() => ({
-    segments: control.segments.list().map(({ id, sizeBytes, flags }) => ({
+  return log.locked(() => ({
+    segments: log.segments.list().map(({ id, sizeBytes, flags }) => ({
       id,
       sizeBytes,
       isDamaged: (flags & DAMAGED) !== 0,

@@ -7,7 +7,7 @@
 import type { ScanPage, ScanRange } from "../../engine.ts";
 import { checkRoomForFiles } from "../../start_worker.ts";
 import { workerScope } from "../../worker_scope.ts";
-import { Control } from "../log/log.ts";
+import { Log } from "../log/log.ts";
 import { HeldSegments } from "../log/held_segments.ts";
 import { type PackedPage, packPage } from "../index/packed_page.ts";
 import { RecordCache } from "./record_cache.ts";
@@ -84,9 +84,8 @@ function load(
   const held = HeldSegments.tryOpenThese(directory, segments);
   if (held === undefined) return false;
   const { index, scans } = loadLog(
-    directory,
+    Log.create(directory),
     held.list,
-    Control.create(),
     indexBytes,
   );
   for (const { id, isDamaged } of segments) {

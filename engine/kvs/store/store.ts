@@ -9,14 +9,12 @@ import { DataDirectory } from "../../directory.ts";
 import type {
   CompactionProgress,
   CompactionReport,
-  EngineHandle,
   KvsEngine,
   MaybePromise,
   OnFailure,
   ScanPage,
   ScanRange,
   StoreStats,
-  SyncMode,
   TextWrite,
   Write,
   WriteOutcome,
@@ -26,94 +24,33 @@ import { removeInstanceLocks } from "../../sync/instance_lock.ts";
 import { checkStoreOptions } from "../../options.ts";
 import { report } from "../../report.ts";
 import { Compactor } from "./compactor.ts";
-import { Control } from "../log/log.ts";
 import { defaultIndexBytes, reportDamage } from "./defaults.ts";
-import { GroupCommit } from "../log/group_commit.ts";
-import { LogWriter } from "../log/log_writer.ts";
+import { Log } from "../log/log.ts";
+import { Writer } from "./writer.ts";
+import { CompactionState } from "./compaction_state.ts";
+import type { KvsHandle, KvStoreOptions } from "./handle.ts";
 import { PointReader } from "./point_reader.ts";
 import { recover } from "./recovery.ts";
 import { scanIndex } from "./pages.ts";
-import type { Damage } from "../log/segment.ts";
-import { syncAppends, syncLog } from "../log/appender.ts";
 import { SegmentReaders } from "../log/segment_readers.ts";
 import { Keydir } from "../index/keydir.ts";
 import { hasCheckpoint, writeCheckpoint } from "../index/checkpoint.ts";
-
-/** Options of {@linkcode KvStore.open}. */
-export interface KvStoreOptions {
-  /**
-   * When an acknowledged write is on disk.
-   *
-   * @default {"always"}
-   */
-  readonly sync?: SyncMode;
-  /**
-   * Memory for the index, in bytes, 256 KiB to 16 GiB: about 50 for each key
-   * and the key itself. Only what is used is taken from the system.
-   *
-   * @default a quarter of the machine's memory, or of what its cgroups leave of
-   * it, at most 16 GiB
-   */
-  readonly indexBytes?: number;
-  /**
-   * The size at which a segment is sealed, in bytes, 4 KiB to 1 GiB.
-   *
-   * @default {33554432}
-   */
-  readonly segmentBytes?: number;
-  /**
-   * Memory for what was read of the log, in bytes, for each instance, at
-   * most 4 GiB; 0 for none. It is taken as it is used.
-   *
-   * @default {33554432}
-   */
-  readonly cacheBytes?: number;
-  /**
-   * How many bytes must be reclaimable before a compaction starts by itself;
-   * `Infinity` for never.
-   *
-   * @default {33554432}
-   */
-  readonly compactAtBytes?: number;
-  /**
-   * Told of everything in the files that is not what was written.
-   *
-   * @default one line each on standard error
-   */
-  readonly onDamage?: (damage: Damage) => void;
-  /**
-   * Told of what failed behind requests, such as a compaction by itself.
-   *
-   * @default one line each on standard error
-   */
-  readonly onFailure?: OnFailure;
-}
-
-/** What a Worker needs to attach to an open {@linkcode KvStore}. */
-export interface KvsHandle extends EngineHandle {
-  /** Which engine it belongs to. */
-  readonly engine: "kvs";
-  /** The data directory, as an absolute path. */
-  readonly directory: string;
-  /** See {@linkcode KvStoreOptions.sync}. */
-  readonly sync: SyncMode;
-  /** See {@linkcode KvStoreOptions.segmentBytes}. */
-  readonly segmentBytes: number;
-  /** See {@linkcode KvStoreOptions.cacheBytes}. */
-  readonly cacheBytes: number;
-  /** See {@linkcode KvStoreOptions.compactAtBytes}. */
-  readonly compactAtBytes: number;
-  /** The shared state of the log. */
-  readonly control: SharedArrayBuffer;
-  /** The index. */
-  readonly index: SharedArrayBuffer;
-}
 
 /** How often the instance that opened the store looks after it, in ms. */
 const UPKEEP_INTERVAL_MS = 1_000;
 
 /** After how long an instance that writes does so instead, in ms. */
 const UPKEEP_OVERDUE_MS = 1_250;
+
+/** What an instance of a store is made of. */
+interface StoreParts {
+  readonly log: Log;
+  readonly index: Keydir;
+  readonly compaction: CompactionState;
+  readonly onFailure: OnFailure;
+  /** Of the instance that opened the store. */
+  readonly owned?: DataDirectory;
+}
 
 /**
  * A durable key-value store in a directory.
@@ -135,10 +72,10 @@ const UPKEEP_OVERDUE_MS = 1_250;
 export class KvStore implements KvsEngine {
   readonly name = "kvs";
   readonly #handle: KvsHandle;
-  readonly #control: Control;
+  readonly #log: Log;
   readonly #index: Keydir;
-  readonly #writer: LogWriter;
-  readonly #commit: GroupCommit;
+  readonly #writer: Writer;
+  readonly #compaction: CompactionState;
   readonly #compactor: Compactor;
   /** Only of the instance that opened the store. */
   readonly #owned: DataDirectory | undefined;
@@ -152,22 +89,19 @@ export class KvStore implements KvsEngine {
 
   private constructor(
     handle: KvsHandle,
-    control: Control,
-    index: Keydir,
-    onFailure: OnFailure,
-    owned?: DataDirectory,
+    { log, index, compaction, onFailure, owned }: StoreParts,
   ) {
     this.#handle = handle;
-    this.#control = control;
+    this.#log = log;
     this.#index = index;
+    this.#compaction = compaction;
     this.#onFailure = onFailure;
     this.#owned = owned;
-    const { directory, segmentBytes, cacheBytes } = handle;
+    const { directory, cacheBytes } = handle;
     const files = new SegmentReaders(directory);
     this.#reader = new PointReader(directory, index, cacheBytes, files);
-    this.#writer = new LogWriter(directory, control, index, segmentBytes);
-    this.#commit = new GroupCommit(directory, control);
-    this.#compactor = new Compactor(handle, control);
+    this.#writer = new Writer(log, index);
+    this.#compactor = new Compactor(handle, log, compaction);
   }
 
   /**
@@ -219,27 +153,28 @@ export class KvStore implements KvsEngine {
       onFailure = reportFailure,
     } = options;
     const directory = owned.path;
-    const control = Control.create(directory);
+    const log = Log.create(directory, { segmentBytes, isShared: true });
     try {
-      const recovery = recover(directory, control, indexBytes, segmentBytes);
+      const recovery = recover(log, indexBytes);
       recovery.damage.forEach(onDamage);
       const { index } = recovery;
+      const compaction = CompactionState.create(log.holder);
       const handle: KvsHandle = {
         engine: "kvs",
-        directory,
+        ...log.share(),
         sync,
-        segmentBytes,
         cacheBytes,
         compactAtBytes,
-        control: control.buffer,
+        compaction: compaction.memory,
         index: index.buffer,
       };
-      const store = new KvStore(handle, control, index, onFailure, owned);
+      const parts = { log, index, compaction, onFailure, owned };
+      const store = new KvStore(handle, parts);
       store.#checkpointBytes = recovery.checkpointBytes;
       store.#keepUp();
       return store;
     } catch (error) {
-      control.detach();
+      log.detach();
       throw error;
     }
   }
@@ -258,12 +193,14 @@ export class KvStore implements KvsEngine {
     handle: KvsHandle,
     onFailure: OnFailure = reportFailure,
   ): KvStore {
-    const control = Control.attach(handle.control, handle.directory);
+    const log = Log.attach(handle);
     try {
-      const index = Keydir.attach(handle.index, control.holder.id);
-      return new KvStore(handle, control, index, onFailure);
+      const index = Keydir.attach(handle.index, log.holder.id);
+      const { holder } = log;
+      const compaction = CompactionState.attach(handle.compaction, holder);
+      return new KvStore(handle, { log, index, compaction, onFailure });
     } catch (error) {
-      control.detach();
+      log.detach();
       throw error;
     }
   }
@@ -379,9 +316,9 @@ export class KvStore implements KvsEngine {
     const outcomes = this.#writer.write(batch);
     // The timer of the instance that opened the store fires only if its event
     // loop goes round, which it does not below a writer that never waits.
-    if (this.#control.takeUpkeep(UPKEEP_OVERDUE_MS)) {
+    if (this.#compaction.takeUpkeep(UPKEEP_OVERDUE_MS)) {
       try {
-        if (this.#handle.sync === "everysec") this.#syncNow();
+        if (this.#handle.sync === "everysec") this.#log.commit.syncNow();
       } catch (error) {
         return outcomes.map(() => asError(error));
       }
@@ -400,8 +337,9 @@ export class KvStore implements KvsEngine {
     this.#assertOpen();
     if (this.#handle.sync !== "always") return;
     const ticket = this.#writer.ticket;
-    if (this.#control.isSynced(ticket)) return;
-    return this.#commit.wait(ticket);
+    const { commit } = this.#log;
+    if (commit.isSynced(ticket)) return;
+    return commit.wait(ticket);
   }
 
   /**
@@ -425,9 +363,7 @@ export class KvStore implements KvsEngine {
   stats(): StoreStats {
     this.#assertOpen();
     const index = this.#index;
-    const { segments, sizeBytes, deadBytes } = this.#control.locked(() =>
-      this.#control.segments.totals()
-    );
+    const { segments, sizeBytes, deadBytes } = this.#log.totals();
     return {
       engine: this.name,
       sync: this.#handle.sync,
@@ -438,7 +374,7 @@ export class KvStore implements KvsEngine {
       segments,
       indexUsedBytes: index.usedBytes,
       indexLimitBytes: index.limitBytes,
-      writesRefused: this.#control.refusal,
+      writesRefused: this.#log.refusal.reason,
     };
   }
 
@@ -460,30 +396,26 @@ export class KvStore implements KvsEngine {
     try {
       if (this.#owned) await this.#closeStore();
     } finally {
-      this.#writer.close();
       this.#reader.cache.close();
-      await this.#commit.close();
       this.#index.detach();
-      this.#control.detach();
+      await this.#log.close();
       if (this.#owned) removeInstanceLocks(this.#handle.directory);
       this.#owned?.close();
     }
   }
 
   async #closeStore(): Promise<void> {
-    const control = this.#control;
-    control.stopsCompaction = true;
-    control.close();
+    const { commit, refusal } = this.#log;
+    this.#compaction.stops = true;
+    this.#log.shut();
     await this.#compactor.over();
     // After a failed sync another one would only say that all is well.
-    if (control.hasFailedSync) return;
-    const ticket = control.appendedTicket;
-    if (!control.isSynced(ticket)) await this.#commit.wait(ticket);
+    if (refusal.hasFailedSync) return;
+    const { ticket } = commit;
+    if (!commit.isSynced(ticket)) await commit.wait(ticket);
     // What a compaction that failed has left.
-    if (control.unsyncedCopies().length > 0) {
-      syncLog(this.#handle.directory, control);
-    }
-    if (!control.refusesWrites) this.#checkpointIfWorthwhile();
+    if (commit.unsyncedCopies().length > 0) commit.syncAll();
+    if (!refusal.isSet) this.#checkpointIfWorthwhile();
   }
 
   /** Closes the store at the end of an `await using` block. */
@@ -495,12 +427,11 @@ export class KvStore implements KvsEngine {
   #checkpointIfWorthwhile(): void {
     const { directory } = this.#handle;
     const covered = hasCheckpoint(directory) ? this.#checkpointBytes : 0;
-    const total = this.#control.segments.list()
-      .reduce((sum, segment) => sum + segment.sizeBytes, 0);
+    const { sizeBytes: total } = this.#log.totals();
     const worthwhile = Math.max(2 ** 20, this.#index.usedBytes / 8);
     if (total - covered < worthwhile) return;
     try {
-      writeCheckpoint(directory, this.#control, this.#index);
+      writeCheckpoint(this.#log, this.#index);
     } catch (error) {
       // For instance on a full disk. The log has everything.
       this.#report(error);
@@ -520,14 +451,14 @@ export class KvStore implements KvsEngine {
   }
 
   #assertOpen(): void {
-    if (this.#closed !== undefined || this.#control.isClosed) {
+    if (this.#closed !== undefined || this.#log.isClosed) {
       throw new ClosedError("Store");
     }
   }
 
   #report(error: unknown): void {
     // That writes are refused is told once, and then to each that writes.
-    if (error instanceof WritesRefusedError || this.#control.refusesWrites) {
+    if (error instanceof WritesRefusedError || this.#log.refusal.isSet) {
       return this.#reportRefusal();
     }
     // A compaction that was under way as the store was closed.
@@ -536,19 +467,10 @@ export class KvStore implements KvsEngine {
   }
 
   #reportRefusal(): void {
-    const { refusal } = this.#control;
-    if (refusal === undefined || this.#refusalReported) return;
+    const { reason } = this.#log.refusal;
+    if (reason === undefined || this.#refusalReported) return;
     this.#refusalReported = true;
-    this.#onFailure(new WritesRefusedError(refusal));
-  }
-
-  #syncNow(): void {
-    const control = this.#control;
-    const ticket = control.appendedTicket;
-    if (control.hasFailedSync || control.isSynced(ticket)) return;
-    syncAppends(this.#handle.directory, control);
-    // With everysec nobody waits for it.
-    control.synced(ticket);
+    this.#onFailure(new WritesRefusedError(reason));
   }
 
   #compactIfWorthwhile(): void {
@@ -559,16 +481,16 @@ export class KvStore implements KvsEngine {
   /** Looks after the store, for all instances. */
   #keepUp(): void {
     const { sync } = this.#handle;
-    const control = this.#control;
-    control.takeUpkeep(0);
+    const { commit, holder } = this.#log;
+    this.#compaction.takeUpkeep(0);
     const upkeep = setInterval(() => {
-      control.takeUpkeep(0);
+      this.#compaction.takeUpkeep(0);
       // What a dead reader stood on would never be used again.
-      this.#index.releaseDeadReaders((id) => control.holder.isAlive(id));
+      this.#index.releaseDeadReaders((id) => holder.isAlive(id));
       this.#reportRefusal();
-      const ticket = control.appendedTicket;
-      if (sync === "everysec" && !control.isSynced(ticket)) {
-        this.#commit.wait(ticket).catch((error) => this.#report(error));
+      const { ticket } = commit;
+      if (sync === "everysec" && !commit.isSynced(ticket)) {
+        commit.wait(ticket).catch((error) => this.#report(error));
       }
       this.#compactIfWorthwhile();
     }, UPKEEP_INTERVAL_MS);

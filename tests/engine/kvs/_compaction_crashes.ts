@@ -18,16 +18,16 @@ import {
   assertExpected,
   Expectation,
   type KeyValue,
-  TempLog,
-  TestLog,
-  type TestLogOptions,
-} from "./_test_log.ts";
+  TempStore,
+  TestStore,
+  type TestStoreOptions,
+} from "./_test_store.ts";
 
 /** A log that a compaction has work with. */
 export interface CompactionScenario {
-  readonly options: TestLogOptions;
+  readonly options: TestStoreOptions;
   /** Fills the log; the last writes are not acknowledged. */
-  fill(log: TestLog, expected: Expectation): Promise<void>;
+  fill(store: TestStore, expected: Expectation): Promise<void>;
   /** What is removed after a compaction that failed. */
   readonly removed: readonly string[];
 }
@@ -41,8 +41,8 @@ export function quarter(text: string): string {
 }
 
 /** Writes one by one, so that each may begin a segment. */
-export function writeEach(log: TestLog, writes: readonly KeyValue[]): void {
-  for (const write of writes) assertEquals(log.write(write), [true]);
+export function writeEach(store: TestStore, writes: readonly KeyValue[]): void {
+  for (const write of writes) assertEquals(store.write(write), [true]);
 }
 
 /**
@@ -50,19 +50,19 @@ export function writeEach(log: TestLog, writes: readonly KeyValue[]): void {
  * removed keys, of which the last writes are not acknowledged.
  */
 export async function fillLog(
-  log: TestLog,
+  store: TestStore,
   expected: Expectation,
 ): Promise<void> {
   const write = (...batch: KeyValue[]) => {
     expected.wrote(...batch);
-    writeEach(log, batch);
+    writeEach(store, batch);
   };
   for (const key of "abcdefgh") write([key, quarter(`${key}1`)]);
   for (const key of "aceg") write([key, quarter(`${key}2`)]);
   write(["b"], ["c"]);
   for (const key of "ijkl") write([key, quarter(`${key}1`)]);
   write(["i"], ["d", "d2"], ["c", "c3"]);
-  await log.sync();
+  await store.sync();
   expected.acknowledged();
   write(["e", "e3"], ["f"], ["g", quarter("g3")], ["h", quarter("h2")]);
 }
@@ -84,10 +84,10 @@ const BUFFERS = [2 ** 18, 2 ** 20];
  */
 export const LARGE_RECORDS: CompactionScenario = {
   options: { segmentBytes: 3 * 2 ** 20 },
-  async fill(log, expected) {
+  async fill(store, expected) {
     const write = (...batch: KeyValue[]) => {
       expected.wrote(...batch);
-      writeEach(log, batch);
+      writeEach(store, batch);
     };
     write(["garbage", "x".repeat(2 ** 19)]);
     for (const buffer of BUFFERS) {
@@ -102,7 +102,7 @@ export const LARGE_RECORDS: CompactionScenario = {
       }
     }
     write(["garbage"], [`small ${BUFFERS[0]}0`, "newer"]);
-    await log.sync();
+    await store.sync();
     expected.acknowledged();
   },
   removed: [`${BUFFERS[0]}1`, `${BUFFERS[0]} 7`, `${BUFFERS[1]}0`],
@@ -111,19 +111,19 @@ export const LARGE_RECORDS: CompactionScenario = {
 /** Checks what a crash left, then that it stays so when it is compacted. */
 function checkCrash(
   directory: string,
-  options: TestLogOptions,
+  options: TestStoreOptions,
   allowed: ReturnType<Expectation["capture"]>,
 ): void {
   using _disk = new FaultyDisk(directory);
-  using log = new TestLog(directory, options);
-  assertExpected(log.entries(), allowed);
-  log.write(["after the crash", "x"]);
-  const found = log.entries();
+  using store = new TestStore(directory, options);
+  assertExpected(store.entries(), allowed);
+  store.write(["after the crash", "x"]);
+  const found = store.entries();
   for (let turn = 0; turn < 2; turn++) {
-    log.assertConsistent();
-    log.compact();
-    assertEquals(log.entries(), found);
-    using again = new TestLog(directory, options);
+    store.assertConsistent();
+    store.compact();
+    assertEquals(store.entries(), found);
+    using again = new TestStore(directory, options);
     assertEquals(again.entries(), found);
   }
 }
@@ -134,27 +134,27 @@ function checkCrash(
  * @param every Of how many of the moments and kinds of a crash one is tried.
  */
 export async function crashInCompaction(every: number): Promise<void> {
-  using log = new TempLog(TINY);
+  using store = new TempStore(TINY);
   const expected = new Expectation();
   // From the first write on, so that the disk knows what was synced.
   const crashes = await crashAtEachStep(
-    log.directory,
+    store.directory,
     CRASH_KINDS,
     () => expected.capture(),
     async () => {
-      await fillLog(log, expected);
-      log.compact();
-      await log.sync();
+      await fillLog(store, expected);
+      store.compact();
+      await store.sync();
       expected.acknowledged();
       // With writes in between, which come to be acknowledged or not.
       let records = 0;
       expected.wrote(["a", "a4"], ["d"]);
-      writeEach(log, [["a", "a4"], ["d"]]);
-      log.compact("all", () => {
+      writeEach(store, [["a", "a4"], ["d"]]);
+      store.compact("all", () => {
         if (++records % 3 !== 1) return;
         const write: KeyValue = records % 2 === 0 ? ["e"] : ["e", `${records}`];
         expected.wrote(write);
-        log.write(write);
+        store.write(write);
       });
     },
     ({ directory, expected }) => checkCrash(directory, TINY, expected),
@@ -201,18 +201,18 @@ async function failAtStep(
   halfWrites: boolean,
   kinds: (moment: number) => readonly CrashKind[],
 ): Promise<boolean> {
-  using log = new TempLog(options);
-  using disk = new FaultyDisk(log.directory);
+  using store = new TempStore(options);
+  using disk = new FaultyDisk(store.directory);
   disk.halfWrites = halfWrites;
   const expected = new Expectation();
-  await fill(log, expected);
-  await log.sync();
+  await fill(store, expected);
+  await store.sync();
   expected.acknowledged();
   const { steps } = disk;
   disk.failAt(steps + failing);
   try {
     // What fails the first time may be done the second.
-    log.compact();
+    store.compact();
   } catch (error) {
     assertInstanceOf(error, InjectedFault);
   }
@@ -221,26 +221,26 @@ async function failAtStep(
   using crashes = new Crashes(disk, options);
   let moment = 0;
   const check = () => {
-    assertExpected(log.entries(), expected.capture());
-    if (!log.control.refusesWrites) log.assertConsistent();
+    assertExpected(store.entries(), expected.capture());
+    if (!store.log.refusal.isSet) store.assertConsistent();
     crashes.add(expected, kinds(moment++));
   };
   check();
   for (const key of removed) {
-    const [outcome] = log.write([key]);
+    const [outcome] = store.write([key]);
     if (outcome instanceof WritesRefusedError) continue;
     assertEquals(outcome, true);
     expected.wrote([key]);
   }
-  if (!log.control.refusesWrites) {
-    await log.sync();
+  if (!store.log.refusal.isSet) {
+    await store.sync();
     expected.acknowledged();
   }
   check();
   // Written to, compacted again and opened anew, it is as it should be.
   for (let turn = 0; turn < 2; turn++) {
     try {
-      log.compact();
+      store.compact();
     } catch (error) {
       assertInstanceOf(error, WritesRefusedError);
     }
@@ -254,13 +254,13 @@ async function failAtStep(
 /** What crashes of each kind would leave at several moments. */
 class Crashes implements Disposable {
   readonly #disk: FaultyDisk;
-  readonly #options: TestLogOptions;
+  readonly #options: TestStoreOptions;
   readonly #left: {
     readonly directory: TempDirectory;
     readonly allowed: ReturnType<Expectation["capture"]>;
   }[] = [];
 
-  constructor(disk: FaultyDisk, options: TestLogOptions) {
+  constructor(disk: FaultyDisk, options: TestStoreOptions) {
     this.#disk = disk;
     this.#options = options;
   }

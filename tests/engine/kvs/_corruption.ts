@@ -19,7 +19,7 @@ import {
   TempDirectory,
   text,
 } from "./_helpers.ts";
-import { type KeyValue, TempLog, TestLog } from "./_test_log.ts";
+import { type KeyValue, TempStore, TestStore } from "./_test_store.ts";
 
 /** So that a handful of records makes several segments. */
 export const SMALL = { segmentBytes: 150, indexBytes: 2 ** 18 };
@@ -28,10 +28,13 @@ export const SMALL = { segmentBytes: 150, indexBytes: 2 ** 18 };
 export type History = Map<string, (string | undefined)[]>;
 
 /** Writes a log one by one, and tells what each key was in the course of it. */
-export function writeAll(log: TestLog, writes: readonly KeyValue[]): History {
+export function writeAll(
+  store: TestStore,
+  writes: readonly KeyValue[],
+): History {
   const history: History = new Map();
   for (const [key, value] of writes) {
-    log.write([key, value]);
+    store.write([key, value]);
     history.set(key, [...history.get(key) ?? [undefined], value]);
   }
   return history;
@@ -52,21 +55,21 @@ export const WRITES: readonly KeyValue[] = [
 
 /** What a look-up of a damaged store comes to. */
 export function look(
-  log: TestLog,
+  store: TestStore,
   key: string,
 ): string | undefined | CorruptionError {
-  const found = lookBytes(log, bytes(key));
+  const found = lookBytes(store, bytes(key));
   return found instanceof Uint8Array ? text(found) : found;
 }
 
 /** Does as {@linkcode look} with a key that need not be text. */
 export function lookBytes(
-  log: TestLog,
+  store: TestStore,
   key: Uint8Array,
 ): Uint8Array | undefined | CorruptionError {
-  const files = new SegmentReaders(log.directory);
+  const files = new SegmentReaders(store.directory);
   try {
-    return new PointReader(log.directory, log.index, 0, files).view(key);
+    return new PointReader(store.directory, store.index, 0, files).view(key);
   } catch (error) {
     if (error instanceof CorruptionError) return error;
     throw error;
@@ -80,13 +83,13 @@ export function lookBytes(
  * an older one passed off as the present one in silence.
  */
 export function assertNoLies(
-  log: TestLog,
+  store: TestStore,
   history: History,
   what: string,
-  isReported = log.damage.length > 0,
+  isReported = store.damage.length > 0,
 ): void {
   for (const [key, values] of history) {
-    const found = look(log, key);
+    const found = look(store, key);
     if (found instanceof CorruptionError) continue;
     if (found === values[values.length - 1]) continue;
     assert(
@@ -126,17 +129,17 @@ export function forEachFlip(
  * @param stride See {@linkcode forEachFlip}.
  */
 export function flipBitsOfLog(stride: number): void {
-  using log = new TempLog(SMALL);
-  const history = writeAll(log, WRITES);
-  assert(log.ids.length >= 3);
-  for (const id of log.ids) {
+  using store = new TempStore(SMALL);
+  const history = writeAll(store, WRITES);
+  assert(store.ids.length >= 3);
+  for (const id of store.ids) {
     using directory = new TempDirectory(MEMORY);
     using _disk = new FaultyDisk(directory.path);
-    copyDirectory(log.directory, directory.path);
+    copyDirectory(store.directory, directory.path);
     const path = segmentPath(directory.path, id);
     const original = Deno.readFileSync(path);
     forEachFlip(path, (what) => {
-      using damaged = new TestLog(directory.path, SMALL);
+      using damaged = new TestStore(directory.path, SMALL);
       assertNoLies(damaged, history, what);
       // Each bit of the log means something, so each flip is reported.
       assert(damaged.damage.length > 0, `${what}: nothing was reported`);

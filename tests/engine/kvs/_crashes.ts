@@ -19,8 +19,8 @@ import {
   assertExpected,
   Expectation,
   type KeyValue,
-  TestLog,
-} from "./_test_log.ts";
+  TestStore,
+} from "./_test_store.ts";
 
 const TINY = { segmentBytes: 600, indexBytes: 2 ** 18 };
 
@@ -32,20 +32,20 @@ async function checkCrash(
   allowed: Allowed,
 ): Promise<void> {
   using _disk = new FaultyDisk(directory);
-  using log = new TestLog(directory, TINY);
-  for (const { reason } of log.damage) {
+  using store = new TestStore(directory, TINY);
+  for (const { reason } of store.damage) {
     assertEquals(reason, "unfinished write at the end was cut off");
   }
-  assertExpected(log.entries(), allowed);
-  log.assertConsistent();
-  log.write(["a", "after"], ["new", "x".repeat(500)], ["b"]);
-  await log.sync();
-  const found = log.entries();
-  using again = new TestLog(directory, TINY);
+  assertExpected(store.entries(), allowed);
+  store.assertConsistent();
+  store.write(["a", "after"], ["new", "x".repeat(500)], ["b"]);
+  await store.sync();
+  const found = store.entries();
+  using again = new TestStore(directory, TINY);
   assertEquals(again.damage, []);
   assertEquals(again.entries(), found);
   again.compact();
-  using last = new TestLog(directory, TINY);
+  using last = new TestStore(directory, TINY);
   assertEquals(last.entries(), found);
   last.assertConsistent();
 }
@@ -65,24 +65,24 @@ function writesOf(round: number): KeyValue[] {
 /** A life of a store: it writes, is closed and opened, and compacts. */
 async function live(directory: string, expected: Expectation): Promise<void> {
   for (let round = 1; round <= 4; round++) {
-    using log = new TestLog(directory, TINY);
+    using store = new TestStore(directory, TINY);
     const batches = [writesOf(round).slice(0, 5), writesOf(round).slice(5)];
     for (const batch of batches) {
       expected.wrote(...batch);
       // Where some of them fail, the others do not.
-      expected.settle(batch, log.write(...batch));
-      await log.sync();
+      expected.settle(batch, store.write(...batch));
+      await store.sync();
       expected.acknowledged();
     }
-    if (round % 2 === 1) log.compact("worthwhile");
-    else log.compact("hints");
+    if (round % 2 === 1) store.compact("worthwhile");
+    else store.compact("hints");
     // As a clean close does it, but for the first time; the second time a
     // snapshot is there already.
-    if (round > 1) writeCheckpoint(directory, log.control, log.index);
+    if (round > 1) writeCheckpoint(store.log, store.index);
     const late: KeyValue = ["late", `${round}`];
     if (round % 2 === 0) continue;
     expected.wrote(late);
-    expected.settle([late], log.write(late));
+    expected.settle([late], store.write(late));
   }
 }
 
@@ -151,14 +151,14 @@ export async function failInLife(every: number): Promise<void> {
 export async function crashInRepair(every: number): Promise<void> {
   using directory = new TempDirectory(MEMORY);
   {
-    using log = new TestLog(directory.path, TINY);
+    using store = new TestStore(directory.path, TINY);
     for (let round = 1; round <= 3; round++) {
-      log.write(...writesOf(round));
-      log.compact("hints");
+      store.write(...writesOf(round));
+      store.compact("hints");
     }
-    writeCheckpoint(directory.path, log.control, log.index);
+    writeCheckpoint(store.log, store.index);
     // In the middle of two segments, one of them with live records.
-    for (const id of [log.ids[1], log.ids[log.ids.length - 2]]) {
+    for (const id of [store.ids[1], store.ids[store.ids.length - 2]]) {
       const path = segmentPath(directory.path, id);
       const content = Deno.readFileSync(path);
       content[content.length >>> 1] ^= 255;
@@ -175,8 +175,8 @@ export async function crashInRepair(every: number): Promise<void> {
     using copy = new TempDirectory(MEMORY);
     copyDirectory(directory.path, copy.path);
     repair(copy.path);
-    using log = new TestLog(copy.path, TINY);
-    return log.entries();
+    using store = new TestStore(copy.path, TINY);
+    return store.entries();
   };
   const expected = repaired();
   assert(expected.size > 5);
@@ -188,9 +188,9 @@ export async function crashInRepair(every: number): Promise<void> {
     (crash) => {
       using _disk = new FaultyDisk(crash.directory);
       repair(crash.directory);
-      using log = new TestLog(crash.directory, TINY);
-      assertEquals(log.damage, []);
-      assertEquals(log.entries(), crash.expected);
+      using store = new TestStore(crash.directory, TINY);
+      assertEquals(store.damage, []);
+      assertEquals(store.entries(), crash.expected);
     },
     every,
   );

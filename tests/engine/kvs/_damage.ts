@@ -25,7 +25,7 @@ import {
   TempDirectory,
   text,
 } from "./_helpers.ts";
-import { TestLog } from "./_test_log.ts";
+import { TestStore } from "./_test_store.ts";
 
 const KEYS = 12;
 
@@ -34,7 +34,7 @@ class Life implements Disposable {
   readonly random: Random;
   readonly history: History = new Map();
   readonly options: { segmentBytes: number; indexBytes: number };
-  log: TestLog;
+  store: TestStore;
   /** Whether anybody was told that the files are not what was written. */
   isReported = false;
   /** Bytes in values that look like a record. */
@@ -48,7 +48,7 @@ class Life implements Disposable {
       segmentBytes: 200 + random.below(1_500),
       indexBytes: 2 ** 18,
     };
-    this.log = new TestLog(this.path, this.options);
+    this.store = new TestStore(this.path, this.options);
   }
 
   get path(): string {
@@ -60,7 +60,7 @@ class Life implements Disposable {
     const { random, history } = this;
     const key = `key ${random.below(KEYS)}`;
     const value = random.below(4) === 0 ? undefined : this.#value();
-    const [outcome] = this.log.write([key, value]);
+    const [outcome] = this.store.write([key, value]);
     assert(!(outcome instanceof Error), `${outcome}`);
     history.set(key, [...history.get(key) ?? [undefined], value]);
     return key;
@@ -68,8 +68,8 @@ class Life implements Disposable {
 
   /** A value, now and then one that holds the bytes of a record. */
   #value(): string {
-    const { random, log } = this;
-    const filler = `${log.control.sequence} ${"x".repeat(random.below(150))}`;
+    const { random, store } = this;
+    const filler = `${store.log.sequence} ${"x".repeat(random.below(150))}`;
     if (random.below(8) > 0) return filler;
     const key = bytes(`key ${random.below(KEYS)}`);
     const record = new Uint8Array(recordLength(key.length, 4));
@@ -88,7 +88,7 @@ class Life implements Disposable {
 
   compact(): void {
     try {
-      this.log.compact(this.random.below(3) > 0 ? "all" : "worthwhile");
+      this.store.compact(this.random.below(3) > 0 ? "all" : "worthwhile");
     } catch (error) {
       if (!(error instanceof CorruptionError)) throw error;
       this.isReported = true;
@@ -96,14 +96,14 @@ class Life implements Disposable {
   }
 
   reopen(): void {
-    this.log[Symbol.dispose]();
-    this.log = new TestLog(this.path, this.options);
-    if (this.log.damage.length > 0) this.isReported = true;
+    this.store[Symbol.dispose]();
+    this.store = new TestStore(this.path, this.options);
+    if (this.store.damage.length > 0) this.isReported = true;
   }
 
   /** Writes the checkpoint of the index, as a clean stop does. */
   stop(): void {
-    writeCheckpoint(this.path, this.log.control, this.log.index);
+    writeCheckpoint(this.store.log, this.store.index);
     this.reopen();
   }
 
@@ -116,7 +116,7 @@ class Life implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.log[Symbol.dispose]();
+    this.store[Symbol.dispose]();
     this.#disk[Symbol.dispose]();
     this.#directory[Symbol.dispose]();
   }
@@ -129,9 +129,9 @@ interface Live {
   readonly offset: number;
 }
 
-function liveRecords({ log, path }: Life): Map<string, Live> {
+function liveRecords({ store, path }: Life): Map<string, Live> {
   const live = new Map<string, Live>();
-  for (const { key, pointer } of log.index.page(undefined, true, 2 ** 10)) {
+  for (const { key, pointer } of store.index.page(undefined, true, 2 ** 10)) {
     const { segment, offset, length } = pointer;
     const content = Deno.readFileSync(segmentPath(path, segment));
     const record = content.slice(offset, offset + length);
@@ -194,8 +194,8 @@ interface Harm {
 }
 
 /** Harms a segment in one of the ways that disks and people do. */
-function harm({ path, log, random, embedded }: Life): Harm {
-  const id = log.ids[random.below(log.ids.length)];
+function harm({ path, store, random, embedded }: Life): Harm {
+  const id = store.ids[random.below(store.ids.length)];
   const ends = boundaries(path, id);
   const file = segmentPath(path, id);
   let content = Deno.readFileSync(file);
@@ -259,13 +259,13 @@ function assertHolds(
   isVisible: boolean,
   what: string,
 ): void {
-  const { log, history, path } = life;
-  for (const { key } of log.index.page(undefined, true, 2 ** 10)) {
+  const { store, history, path } = life;
+  for (const { key } of store.index.page(undefined, true, 2 ** 10)) {
     if (history.has(text(key))) continue;
-    const found = lookBytes(log, key);
+    const found = lookBytes(store, key);
     assert(found instanceof CorruptionError, `${what}: ${text(key)} is there`);
   }
-  assertNoLies(log, history, what, life.isReported || !isVisible);
+  assertNoLies(store, history, what, life.isReported || !isVisible);
   const all = allBytes(path);
   for (const [key, { record }] of intact) {
     assert(all.includes(latin1(record)), `${what}: the last ${key} is gone`);
@@ -307,19 +307,19 @@ export function damageStore(seed: number): void {
           // What is overwritten may go, and the key can be read again.
           const key = life.write();
           intact.delete(key);
-          assertEquals(look(life.log, key), life.history.get(key)!.at(-1));
+          assertEquals(look(life.store, key), life.history.get(key)!.at(-1));
         }
       }
       assertHolds(life, intact, isVisible, `action ${action}`);
     }
-    life.log[Symbol.dispose]();
+    life.store[Symbol.dispose]();
     const report = checkStore(life.path);
     if (report.damage.length > 0) life.isReported = true;
     repairStore(life.path, report);
     assertEquals(checkStore(life.path).damage, [], "after the repair");
-    life.log = new TestLog(life.path, life.options);
+    life.store = new TestStore(life.path, life.options);
     assertHolds(life, intact, isVisible, "repaired");
-    const more = life.log.damage.filter(({ reason }) =>
+    const more = life.store.damage.filter(({ reason }) =>
       !reason.includes("cut off")
     );
     assertEquals(more, [], "opened after the repair");
@@ -328,7 +328,7 @@ export function damageStore(seed: number): void {
     const isOnePlace = harms.length === 1 && !what.startsWith("flips");
     for (const [key, { record }] of isOnePlace ? intact : []) {
       const value = text(record.subarray(20 + bytes(key).length));
-      assertEquals(look(life.log, key), value, `${key} after the repair`);
+      assertEquals(look(life.store, key), value, `${key} after the repair`);
     }
     life.compact();
     assertHolds(life, intact, isVisible, "compacted after the repair");

@@ -1,7 +1,5 @@
-import {
-  KvStore,
-  type KvStoreOptions,
-} from "../../../engine/kvs/store/store.ts";
+import type { KvStoreOptions } from "../../../engine/kvs/store/handle.ts";
+import { KvStore } from "../../../engine/kvs/store/store.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();

@@ -1,8 +1,10 @@
 /// <reference lib="deno.worker" />
 
-import { Control } from "../../../engine/kvs/log/log.ts";
+import { Log } from "../../../engine/kvs/log/log.ts";
 import { Keydir } from "../../../engine/kvs/index/keydir.ts";
-import { type KvsHandle, KvStore } from "../../../engine/kvs/store/store.ts";
+import type { KvsHandle } from "../../../engine/kvs/store/handle.ts";
+import { CompactionState } from "../../../engine/kvs/store/compaction_state.ts";
+import { KvStore } from "../../../engine/kvs/store/store.ts";
 
 /** What the Worker is to hold when it is terminated. */
 export interface MortalTask {
@@ -12,13 +14,15 @@ export interface MortalTask {
 
 self.onmessage = ({ data }: MessageEvent<MortalTask>) => {
   const { handle, hold } = data;
-  const control = Control.attach(handle.control, handle.directory);
-  if (hold === "write lock") control.writeLock.lock();
-  if (hold === "sync") control.syncLeadership.tryLead();
-  if (hold === "compaction") control.compactionLeadership.tryLead();
+  const log = Log.attach(handle);
+  if (hold === "write lock") log.lock.lock();
+  if (hold === "sync") log.commit.leadership.tryLead();
+  if (hold === "compaction") {
+    CompactionState.attach(handle.compaction, log.holder).leadership.tryLead();
+  }
   if (hold === "place") KvStore.attach(handle);
   if (hold === "reading") {
-    Keydir.attach(handle.index, control.holder.id).arena.pin();
+    Keydir.attach(handle.index, log.holder.id).arena.pin();
   }
   self.postMessage("held");
 };

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import type { KvStoreOptions } from "../../../engine/kvs/store/store.ts";
+import type { KvStoreOptions } from "../../../engine/kvs/store/handle.ts";
 import { openStore, TempDirectory, TestWorker } from "./_helpers.ts";
 import type { StoreReport, StoreTask } from "./_store_worker.ts";
 import { keyOf, versionOf } from "./_versions.ts";

@@ -7,18 +7,18 @@ import {
 import { hintPath, writeHint } from "../../../../engine/kvs/log/hint.ts";
 import { segmentPath } from "../../../../engine/kvs/log/segment.ts";
 import { writeCheckpoint } from "../../../../engine/kvs/index/checkpoint.ts";
-import { TempLog, TestLog } from "../_test_log.ts";
+import { TempStore, TestStore } from "../_test_store.ts";
 
 const RECORD_BYTES = 20 + 4 + 100;
 
 /** A log of three segments with keys k000 to k079 of one size. */
-function filledLog(): TempLog {
-  const log = new TempLog({ segmentBytes: 4096 });
-  for (let i = 0; i < 80; i++) log.write([keyOf(i), valueOf(i)]);
-  assertEquals(log.ids, [1, 2, 3]);
-  for (const id of [1, 2]) assert(writeHint(log.directory, id));
-  assert(writeCheckpoint(log.directory, log.control, log.index));
-  return log;
+function filledLog(): TempStore {
+  const store = new TempStore({ segmentBytes: 4096 });
+  for (let i = 0; i < 80; i++) store.write([keyOf(i), valueOf(i)]);
+  assertEquals(store.ids, [1, 2, 3]);
+  for (const id of [1, 2]) assert(writeHint(store.directory, id));
+  assert(writeCheckpoint(store.log, store.index));
+  return store;
 }
 
 function keyOf(i: number): string {
@@ -36,8 +36,8 @@ function flip(path: string, offset: number): void {
 }
 
 Deno.test("checkStore() finds nothing wrong with a sound store", () => {
-  using log = filledLog();
-  const report = checkStore(log.directory);
+  using store = filledLog();
+  const report = checkStore(store.directory);
   assertEquals(report, {
     segments: 3,
     records: 80,
@@ -45,53 +45,53 @@ Deno.test("checkStore() finds nothing wrong with a sound store", () => {
     damage: [],
     unfinished: undefined,
   });
-  assertEquals(repairStore(log.directory, report), []);
+  assertEquals(repairStore(store.directory, report), []);
 });
 
 Deno.test("checkSteps() tells after each segment how far it is", () => {
-  using log = filledLog();
-  const steps = checkSteps(log.directory);
+  using store = filledLog();
+  const steps = checkSteps(store.directory);
   const found: [done: number, total: number][] = [];
   let result = steps.next();
   for (; !result.done; result = steps.next()) {
     found.push([result.value.doneBytes, result.value.totalBytes]);
   }
-  assertEquals(result.value, checkStore(log.directory));
+  assertEquals(result.value, checkStore(store.directory));
   let doneBytes = 0;
-  const expected = log.ids.map((id) => {
-    doneBytes += Deno.statSync(segmentPath(log.directory, id)).size;
+  const expected = store.ids.map((id) => {
+    doneBytes += Deno.statSync(segmentPath(store.directory, id)).size;
     return [doneBytes, 3 * 16 + 80 * RECORD_BYTES];
   });
   assertEquals(found, expected);
 });
 
 Deno.test("checkStore() names file and offset of each damaged place", () => {
-  using log = filledLog();
-  const first = segmentPath(log.directory, 1);
-  const second = segmentPath(log.directory, 2);
-  const hint = hintPath(log.directory, 2);
+  using store = filledLog();
+  const first = segmentPath(store.directory, 1);
+  const second = segmentPath(store.directory, 2);
+  const hint = hintPath(store.directory, 2);
   flip(first, 16 + 2 * RECORD_BYTES + 30);
   flip(second, 16 + 5 * RECORD_BYTES + 14);
   flip(hint, 40);
-  flip(`${log.directory}/INDEX`, 200);
-  const { damage, records } = checkStore(log.directory);
+  flip(`${store.directory}/INDEX`, 200);
+  const { damage, records } = checkStore(store.directory);
   // Both hint files also tell of the record that their segment has lost.
   assertEquals(damage.map(({ path, offset }) => [path, offset]), [
     [first, 16 + 2 * RECORD_BYTES],
-    [hintPath(log.directory, 1), 8],
+    [hintPath(store.directory, 1), 8],
     [second, 16 + 5 * RECORD_BYTES],
     [hint, 8],
-    [`${log.directory}/INDEX`, 0],
+    [`${store.directory}/INDEX`, 0],
   ]);
   assertEquals(records, 78);
 });
 
 Deno.test("checkStore() does not take an unfinished last write for damage", () => {
-  using log = filledLog();
-  const path = segmentPath(log.directory, 3);
+  using store = filledLog();
+  const path = segmentPath(store.directory, 3);
   const { size } = Deno.statSync(path);
   Deno.truncateSync(path, size - 10);
-  const { damage, unfinished } = checkStore(log.directory);
+  const { damage, unfinished } = checkStore(store.directory);
   // The snapshot is sound, though the next opening can't use it.
   assertEquals(damage, []);
   assertEquals(unfinished, {
@@ -104,11 +104,11 @@ Deno.test("checkStore() does not take an unfinished last write for damage", () =
 });
 
 Deno.test("checkStore() takes the torn end of an older segment for damage", () => {
-  using log = filledLog();
-  const path = segmentPath(log.directory, 1);
+  using store = filledLog();
+  const path = segmentPath(store.directory, 1);
   const { size } = Deno.statSync(path);
   Deno.truncateSync(path, size - 10);
-  const { damage, unfinished } = checkStore(log.directory);
+  const { damage, unfinished } = checkStore(store.directory);
   assertEquals(unfinished, undefined);
   assertEquals(
     damage.filter((place) => place.path === path).map(({ offset }) => offset),
@@ -117,16 +117,16 @@ Deno.test("checkStore() takes the torn end of an older segment for damage", () =
 });
 
 Deno.test("repairStore() keeps every sound record and sets the file aside", () => {
-  using log = filledLog();
-  const path = segmentPath(log.directory, 2);
+  using store = filledLog();
+  const path = segmentPath(store.directory, 2);
   flip(path, 16 + 5 * RECORD_BYTES + 30);
   const damaged = Deno.readFileSync(path);
-  const report = checkStore(log.directory);
-  const setAside = repairStore(log.directory, report);
-  assertEquals(setAside, [`${log.directory}/damaged/2.log`]);
+  const report = checkStore(store.directory);
+  const setAside = repairStore(store.directory, report);
+  assertEquals(setAside, [`${store.directory}/damaged/2.log`]);
   assertEquals(Deno.readFileSync(setAside[0]), damaged);
-  assertEquals(checkStore(log.directory).damage, []);
-  using reopened = new TestLog(log.directory, { segmentBytes: 4096 });
+  assertEquals(checkStore(store.directory).damage, []);
+  using reopened = new TestStore(store.directory, { segmentBytes: 4096 });
   assertEquals(reopened.damage, []);
   reopened.assertConsistent();
   const missing: number[] = [];
@@ -140,15 +140,15 @@ Deno.test("repairStore() keeps every sound record and sets the file aside", () =
 
 Deno.test("repairStore() overwrites nothing that an earlier one has set aside", () => {
   const setAside: string[] = [];
-  using log = new TempLog();
+  using store = new TempStore();
   for (let round = 0; round < 3; round++) {
-    using again = new TestLog(log.directory);
+    using again = new TestStore(store.directory);
     again.write(["k", `round ${round}`]);
-    const path = segmentPath(log.directory, 1);
+    const path = segmentPath(store.directory, 1);
     flip(path, Deno.statSync(path).size - 1);
-    setAside.push(...repairStore(log.directory, checkStore(log.directory)));
+    setAside.push(...repairStore(store.directory, checkStore(store.directory)));
   }
-  const parent = `${log.directory}/damaged`;
+  const parent = `${store.directory}/damaged`;
   assertEquals(setAside, [
     `${parent}/1.log`,
     `${parent}/1-2.log`,
@@ -161,26 +161,26 @@ Deno.test("repairStore() overwrites nothing that an earlier one has set aside", 
 });
 
 Deno.test("repairStore() leaves no unfinished end in a segment that is not the newest", () => {
-  using log = filledLog();
-  flip(segmentPath(log.directory, 1), 16 + 3 * RECORD_BYTES + 30);
-  const newest = segmentPath(log.directory, 3);
+  using store = filledLog();
+  flip(segmentPath(store.directory, 1), 16 + 3 * RECORD_BYTES + 30);
+  const newest = segmentPath(store.directory, 3);
   Deno.truncateSync(newest, Deno.statSync(newest).size - 10);
-  const report = checkStore(log.directory);
+  const report = checkStore(store.directory);
   assert(report.unfinished !== undefined);
-  assertEquals(repairStore(log.directory, report), [
-    `${log.directory}/damaged/1.log`,
-    `${log.directory}/damaged/3.log`,
+  assertEquals(repairStore(store.directory, report), [
+    `${store.directory}/damaged/1.log`,
+    `${store.directory}/damaged/3.log`,
   ]);
-  const repaired = checkStore(log.directory);
+  const repaired = checkStore(store.directory);
   assertEquals([repaired.damage, repaired.unfinished], [[], undefined]);
 });
 
 Deno.test("repairStore() keeps removed keys removed", () => {
-  using log = filledLog();
-  log.write([keyOf(0)]);
-  flip(segmentPath(log.directory, 1), 16 + 3 * RECORD_BYTES + 30);
-  repairStore(log.directory, checkStore(log.directory));
-  using reopened = new TestLog(log.directory, { segmentBytes: 4096 });
+  using store = filledLog();
+  store.write([keyOf(0)]);
+  flip(segmentPath(store.directory, 1), 16 + 3 * RECORD_BYTES + 30);
+  repairStore(store.directory, checkStore(store.directory));
+  using reopened = new TestStore(store.directory, { segmentBytes: 4096 });
   assertEquals(reopened.get(keyOf(0)), undefined);
   assertEquals(reopened.get(keyOf(3)), undefined);
   assertEquals(reopened.get(keyOf(4)), valueOf(4));
@@ -188,27 +188,27 @@ Deno.test("repairStore() keeps removed keys removed", () => {
 });
 
 Deno.test("repairStore() removes damaged hints and snapshots, which come anew", () => {
-  using log = filledLog();
-  flip(hintPath(log.directory, 1), 30);
-  flip(`${log.directory}/INDEX`, 100);
-  const report = checkStore(log.directory);
+  using store = filledLog();
+  flip(hintPath(store.directory, 1), 30);
+  flip(`${store.directory}/INDEX`, 100);
+  const report = checkStore(store.directory);
   assertEquals(report.damage.length, 2);
-  assertEquals(repairStore(log.directory, report), []);
-  assertEquals(checkStore(log.directory).damage, []);
-  using reopened = new TestLog(log.directory, { segmentBytes: 4096 });
-  assertEquals(reopened.entries(), log.entries());
+  assertEquals(repairStore(store.directory, report), []);
+  assertEquals(checkStore(store.directory).damage, []);
+  using reopened = new TestStore(store.directory, { segmentBytes: 4096 });
+  assertEquals(reopened.entries(), store.entries());
 });
 
 Deno.test("repairStore() leaves no segment of one in which nothing is sound", () => {
-  using log = new TempLog({ segmentBytes: 4096 });
-  log.write(["a", "1"]);
-  log.write(["filler", "x".repeat(4096)]);
-  const path = segmentPath(log.directory, 1);
+  using store = new TempStore({ segmentBytes: 4096 });
+  store.write(["a", "1"]);
+  store.write(["filler", "x".repeat(4096)]);
+  const path = segmentPath(store.directory, 1);
   flip(path, 17);
-  const report = checkStore(log.directory);
+  const report = checkStore(store.directory);
   assertEquals(report.damage.length, 1);
-  assertEquals(repairStore(log.directory, report).length, 1);
-  using reopened = new TestLog(log.directory, { segmentBytes: 4096 });
+  assertEquals(repairStore(store.directory, report).length, 1);
+  using reopened = new TestStore(store.directory, { segmentBytes: 4096 });
   assertEquals(reopened.ids, [2]);
   assertEquals(reopened.get("a"), undefined);
 });

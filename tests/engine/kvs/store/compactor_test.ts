@@ -6,35 +6,26 @@ import { segmentPath } from "../../../../engine/kvs/log/segment.ts";
 import { SEALED } from "../../../../engine/kvs/log/segment_table.ts";
 import { KvStore } from "../../../../engine/kvs/store/store.ts";
 import { filesOf, openStore, TempDirectory } from "../_helpers.ts";
-import { TempLog, type TestLog } from "../_test_log.ts";
+import { TempStore, type TestStore } from "../_test_store.ts";
 
 const TINY = { segmentBytes: 4_096 };
 
 /** A compactor of a store that has dead bytes in several segments. */
-function fill(log: TestLog): void {
+function fill(store: TestStore): void {
   for (let round = 0; round < 3; round++) {
-    for (let n = 0; n < 20; n++) log.write([`k${n}`, "x".repeat(500)]);
+    for (let n = 0; n < 20; n++) store.write([`k${n}`, "x".repeat(500)]);
   }
 }
 
-function compactorOf(log: TestLog): Compactor {
-  return new Compactor({
-    engine: "kvs",
-    directory: log.directory,
-    sync: "no",
-    segmentBytes: 4_096,
-    cacheBytes: 0,
-    compactAtBytes: Infinity,
-    control: log.control.buffer,
-    index: log.index.buffer,
-  }, log.control);
+function compactorOf(store: TestStore): Compactor {
+  return new Compactor(store.handle, store.log, store.compaction);
 }
 
 Deno.test("Compactor.compact() compacts in a Worker and tells how far it is", async () => {
-  using log = new TempLog(TINY);
-  fill(log);
-  const before = log.entries();
-  const compactor = compactorOf(log);
+  using store = new TempStore(TINY);
+  fill(store);
+  const before = store.entries();
+  const compactor = compactorOf(store);
   const progress: [number, number][] = [];
   const report = await compactor.compact((done, total) => {
     progress.push([done, total]);
@@ -42,43 +33,43 @@ Deno.test("Compactor.compact() compacts in a Worker and tells how far it is", as
   assert(report.bytesAfter < report.bytesBefore / 2);
   assert(progress.length > 0);
   for (const [done, total] of progress) assert(done <= total);
-  assertEquals(log.entries(), before);
-  log.assertConsistent();
+  assertEquals(store.entries(), before);
+  store.assertConsistent();
   await compactor.close();
 });
 
 Deno.test("Compactor.compact() gives all who ask at once the answer of one", async () => {
-  using log = new TempLog(TINY);
-  fill(log);
-  const compactors = [1, 2, 3].map(() => compactorOf(log));
+  using store = new TempStore(TINY);
+  fill(store);
+  const compactors = [1, 2, 3].map(() => compactorOf(store));
   const reports = await Promise.all(
     compactors.map((compactor) => compactor.compact()),
   );
   assertEquals(reports[1], reports[0]);
   assertEquals(reports[2], reports[0]);
-  assertEquals(log.control.compactionLeadership.current, 1);
+  assertEquals(store.compaction.leadership.current, 1);
   await Promise.all(compactors.map((compactor) => compactor.close()));
 });
 
 Deno.test("Compactor.compact() is not content with one that takes less", async () => {
-  using log = new TempLog(TINY);
-  fill(log);
-  const [background, asked] = [compactorOf(log), compactorOf(log)];
+  using store = new TempStore(TINY);
+  fill(store);
+  const [background, asked] = [compactorOf(store), compactorOf(store)];
   const hints = background.compactIfWorthwhile(Infinity);
   const report = await asked.compact();
   const { bytesBefore, bytesAfter } = await hints!;
   assertEquals(bytesAfter, bytesBefore);
   assert(report.bytesAfter < report.bytesBefore / 2);
-  assertEquals(log.control.compactionLeadership.current, 2);
+  assertEquals(store.compaction.leadership.current, 2);
   await Promise.all([background.close(), asked.close()]);
 });
 
 Deno.test("Compactor.compact() rejects for all who wait when it fails", async () => {
-  using log = new TempLog(TINY);
-  fill(log);
-  const [first] = log.ids;
-  Deno.truncateSync(segmentPath(log.directory, first), 1_000);
-  const compactors = [1, 2].map(() => compactorOf(log));
+  using store = new TempStore(TINY);
+  fill(store);
+  const [first] = store.ids;
+  Deno.truncateSync(segmentPath(store.directory, first), 1_000);
+  const compactors = [1, 2].map(() => compactorOf(store));
   const [leader, follower] = await Promise.allSettled(
     compactors.map((compactor) => compactor.compact()),
   );
@@ -86,7 +77,7 @@ Deno.test("Compactor.compact() rejects for all who wait when it fails", async ()
   assertEquals(
     leader.reason.message,
     `Corrupt data in ${
-      segmentPath(log.directory, first)
+      segmentPath(store.directory, first)
     } at offset 538: sealed segment ends in a torn record`,
   );
   assertEquals(
@@ -94,26 +85,26 @@ Deno.test("Compactor.compact() rejects for all who wait when it fails", async ()
     "Compaction failed; see the log of the process",
   );
   // The damaged segment is left out from then on.
-  assert(log.ids.includes(first));
+  assert(store.ids.includes(first));
   await compactors[1].compact();
   await Promise.all(compactors.map((compactor) => compactor.close()));
 });
 
 Deno.test("Compactor.compactIfWorthwhile() waits until there is enough to give back", async () => {
-  using log = new TempLog(TINY);
-  fill(log);
-  const compactor = compactorOf(log);
+  using store = new TempStore(TINY);
+  fill(store);
+  const compactor = compactorOf(store);
   await compactor.compactIfWorthwhile(0);
-  fill(log);
-  const { ids } = log;
+  fill(store);
+  const { ids } = store;
   await compactor.compactIfWorthwhile(Infinity);
   // All sealed segments have their hints now, and none has been compacted.
-  assertEquals(log.ids, ids);
+  assertEquals(store.ids, ids);
   assertEquals(compactor.compactIfWorthwhile(Infinity), undefined);
   const size = () =>
-    log.control.segments.list().reduce((sum, one) => sum + one.sizeBytes, 0);
+    store.log.segments.list().reduce((sum, one) => sum + one.sizeBytes, 0);
   const before = size();
-  const dead = log.control.segments.list()
+  const dead = store.log.segments.list()
     .filter(({ flags, deadBytes, sizeBytes }) =>
       flags & SEALED && deadBytes * 2 >= sizeBytes
     )
@@ -121,39 +112,41 @@ Deno.test("Compactor.compactIfWorthwhile() waits until there is enough to give b
   assertEquals(compactor.compactIfWorthwhile(dead + 1), undefined);
   await compactor.compactIfWorthwhile(dead);
   assert(size() < before);
-  log.assertConsistent();
+  store.assertConsistent();
   await compactor.close();
 });
 
 Deno.test("Compactor.compactIfWorthwhile() gives sealed segments their hint files", async () => {
-  using log = new TempLog(TINY);
-  fill(log);
-  const compactor = compactorOf(log);
+  using store = new TempStore(TINY);
+  fill(store);
+  const compactor = compactorOf(store);
   await compactor.compactIfWorthwhile(Infinity);
-  const hinted = filesOf(log.directory, ".hint").map((name) => parseInt(name));
+  const hinted = filesOf(store.directory, ".hint").map((name) =>
+    parseInt(name)
+  );
   assertEquals(
     hinted,
-    log.ids.filter((id) => id !== log.control.activeSegment),
+    store.ids.filter((id) => id !== store.log.segments.active),
   );
   await compactor.close();
 });
 
 Deno.test("Compactor.compactIfWorthwhile() does nothing while one is under way", async () => {
-  using log = new TempLog(TINY);
-  fill(log);
-  const compactor = compactorOf(log);
+  using store = new TempStore(TINY);
+  fill(store);
+  const compactor = compactorOf(store);
   const running = compactor.compact();
   assertEquals(compactor.compactIfWorthwhile(0), undefined);
-  assertEquals(compactorOf(log).compactIfWorthwhile(0), undefined);
+  assertEquals(compactorOf(store).compactIfWorthwhile(0), undefined);
   await running;
   await compactor.close();
 });
 
 Deno.test("Compactor.compactIfWorthwhile() lets some time pass after a failure", async () => {
-  using log = new TempLog(TINY);
-  fill(log);
-  const compactor = compactorOf(log);
-  const path = segmentPath(log.directory, log.ids[0]);
+  using store = new TempStore(TINY);
+  fill(store);
+  const compactor = compactorOf(store);
+  const path = segmentPath(store.directory, store.ids[0]);
   Deno.renameSync(path, `${path}.away`);
   await assertRejects(async () => await compactor.compactIfWorthwhile(0));
   // Or it would start a Worker each second, which fails again.
@@ -161,21 +154,21 @@ Deno.test("Compactor.compactIfWorthwhile() lets some time pass after a failure",
   Deno.renameSync(`${path}.away`, path);
   // Who asks for it gets it.
   await compactor.compact();
-  log.assertConsistent();
+  store.assertConsistent();
   await compactor.close();
 });
 
 Deno.test("Compactor.close() ends a compaction that is under way", async () => {
-  using log = new TempLog(TINY);
-  for (let round = 0; round < 30; round++) fill(log);
-  const before = log.entries();
-  const compactor = compactorOf(log);
+  using store = new TempStore(TINY);
+  for (let round = 0; round < 30; round++) fill(store);
+  const before = store.entries();
+  const compactor = compactorOf(store);
   const running = compactor.compact();
   await within("the end of the compaction", compactor.close());
   await running;
-  assertEquals(log.control.compactionLeadership.underWay, false);
-  assertEquals(log.entries(), before);
-  log.assertConsistent();
+  assertEquals(store.compaction.leadership.underWay, false);
+  assertEquals(store.entries(), before);
+  store.assertConsistent();
 });
 
 Deno.test("Compactor gives back its place among the readers of the index", async () => {

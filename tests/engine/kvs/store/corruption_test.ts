@@ -17,15 +17,15 @@ import {
 } from "../_corruption.ts";
 import { damageStore } from "../_damage.ts";
 import { copyDirectory, filesOf, MEMORY, TempDirectory } from "../_helpers.ts";
-import { TempLog, TestLog } from "../_test_log.ts";
+import { TempStore, TestStore } from "../_test_store.ts";
 
 Deno.test("A log cut at any byte opens with everything before the cut", () => {
   // From one segment, whose records all end in different places.
-  using log = new TempLog({ indexBytes: 2 ** 18 });
-  const path = segmentPath(log.directory, 1);
+  using store = new TempStore({ indexBytes: 2 ** 18 });
+  const path = segmentPath(store.directory, 1);
   const ends: number[] = [];
   for (const write of WRITES) {
-    log.write(write);
+    store.write(write);
     ends.push(Deno.statSync(path).size);
   }
   const whole = Deno.readFileSync(path);
@@ -43,7 +43,7 @@ Deno.test("A log cut at any byte opens with everything before the cut", () => {
         if (value === undefined) model.delete(key);
         else model.set(key, value);
       }
-      using cut = new TestLog(directory.path, { indexBytes: 2 ** 18 });
+      using cut = new TestStore(directory.path, { indexBytes: 2 ** 18 });
       const what = `cut at ${size} with ${zeros} zeros`;
       // A piece of a record with zeros behind it may pass for a damaged one.
       if (zeros === 0) {
@@ -58,7 +58,7 @@ Deno.test("A log cut at any byte opens with everything before the cut", () => {
       assertEquals(cut.damage.length > 0, reported, what);
       // And it goes on from there.
       assertEquals(cut.write(["plum", "new"]), [true]);
-      using again = new TestLog(directory.path, { indexBytes: 2 ** 18 });
+      using again = new TestStore(directory.path, { indexBytes: 2 ** 18 });
       assertEquals(again.get("plum"), "new", what);
       for (const id of again.ids) {
         Deno.removeSync(segmentPath(directory.path, id));
@@ -72,18 +72,18 @@ Deno.test("No flipped bit in a log goes unnoticed or changes a value", () =>
   flipBitsOfLog(5));
 
 Deno.test("No flipped bit in a log goes unnoticed when it is compacted", () => {
-  using log = new TempLog(SMALL);
-  const history = writeAll(log, WRITES);
-  for (const id of log.ids) {
-    forEachFlip(segmentPath(log.directory, id), (what) => {
+  using store = new TempStore(SMALL);
+  const history = writeAll(store, WRITES);
+  for (const id of store.ids) {
+    forEachFlip(segmentPath(store.directory, id), (what) => {
       using directory = new TempDirectory(MEMORY);
       using _disk = new FaultyDisk(directory.path);
-      copyDirectory(log.directory, directory.path);
-      using damaged = new TestLog(directory.path, SMALL);
+      copyDirectory(store.directory, directory.path);
+      using damaged = new TestStore(directory.path, SMALL);
       damaged.compact();
       assertNoLies(damaged, history, what);
       const { ids } = damaged;
-      using again = new TestLog(directory.path, SMALL);
+      using again = new TestStore(directory.path, SMALL);
       assertEquals(again.ids, ids);
       if (damaged.damage.length > 0 && again.damage.length === 0) {
         // Where a bad end was cut off and reported, no more is to be said.
@@ -106,12 +106,12 @@ Deno.test("A store whose files are damaged in any way loses nothing that is soun
 });
 
 Deno.test("A bit that flips in an open store is noticed by who reads or compacts it", () => {
-  using log = new TempLog(SMALL);
-  const history = writeAll(log, WRITES);
-  const [first] = log.ids;
-  const size = Deno.statSync(segmentPath(log.directory, first)).size;
+  using store = new TempStore(SMALL);
+  const history = writeAll(store, WRITES);
+  const [first] = store.ids;
+  const size = Deno.statSync(segmentPath(store.directory, first)).size;
   for (let bit = 16 * 8; bit < size * 8; bit += 3) {
-    using other = new TempLog(SMALL);
+    using other = new TempStore(SMALL);
     using _disk = new FaultyDisk(other.directory);
     writeAll(other, WRITES);
     const path = segmentPath(other.directory, first);
@@ -143,22 +143,22 @@ Deno.test("A bit that flips in an open store is noticed by who reads or compacts
 });
 
 Deno.test("No flipped bit in a hint file changes what an opening finds", () => {
-  using log = new TempLog(SMALL);
-  const history = writeAll(log, [...WRITES, ...WRITES.slice(0, 7)]);
-  log.compact();
-  const entries = log.entries();
-  assert(filesOf(log.directory, ".hint").length > 0);
-  for (const name of filesOf(log.directory, ".hint")) {
+  using store = new TempStore(SMALL);
+  const history = writeAll(store, [...WRITES, ...WRITES.slice(0, 7)]);
+  store.compact();
+  const entries = store.entries();
+  assert(filesOf(store.directory, ".hint").length > 0);
+  for (const name of filesOf(store.directory, ".hint")) {
     using directory = new TempDirectory(MEMORY);
     using _disk = new FaultyDisk(directory.path);
-    copyDirectory(log.directory, directory.path);
+    copyDirectory(store.directory, directory.path);
     forEachFlip(`${directory.path}/${name}`, (what) => {
-      using again = new TestLog(directory.path, SMALL);
+      using again = new TestStore(directory.path, SMALL);
       assertEquals(again.damage, [], what);
       assertEquals(again.entries(), entries, what);
       assertEquals(
-        again.control.segments.list().map(({ deadBytes }) => deadBytes),
-        log.control.segments.list().map(({ deadBytes }) => deadBytes),
+        again.log.segments.list().map(({ deadBytes }) => deadBytes),
+        store.log.segments.list().map(({ deadBytes }) => deadBytes),
       );
       assertNoLies(again, history, what);
     }, 3);
@@ -166,11 +166,11 @@ Deno.test("No flipped bit in a hint file changes what an opening finds", () => {
 });
 
 Deno.test("No flipped bit in a snapshot changes what an opening finds", () => {
-  using log = new TempLog(SMALL);
-  writeAll(log, WRITES);
-  const entries = log.entries();
-  writeCheckpoint(log.directory, log.control, log.index);
-  const path = `${log.directory}/INDEX`;
+  using store = new TempStore(SMALL);
+  writeAll(store, WRITES);
+  const entries = store.entries();
+  writeCheckpoint(store.log, store.index);
+  const path = `${store.directory}/INDEX`;
   const content = Deno.readFileSync(path);
   // Nearly all of it is the empty places of readers and retired blocks.
   const bits: number[] = [];
@@ -179,12 +179,12 @@ Deno.test("No flipped bit in a snapshot changes what an opening finds", () => {
     bits.push(bit);
     bit += isSparse ? 20_011 : 37;
   }
-  using _disk = new FaultyDisk(log.directory);
+  using _disk = new FaultyDisk(store.directory);
   for (const bit of bits) {
     content[bit >>> 3] ^= 1 << (bit & 7);
     Deno.writeFileSync(path, content);
     content[bit >>> 3] ^= 1 << (bit & 7);
-    using again = new TestLog(log.directory, SMALL);
+    using again = new TestStore(store.directory, SMALL);
     assertEquals(again.damage, [], `bit ${bit}`);
     assertEquals(again.entries(), entries, `bit ${bit}`);
     if (bit % 5 === 0) again.assertConsistent();

@@ -7,16 +7,16 @@ import {
 import { SegmentReaders } from "../../../../engine/kvs/log/segment_readers.ts";
 import { Keydir } from "../../../../engine/kvs/index/keydir.ts";
 import { withSteps } from "../_steps.ts";
-import { TempLog } from "../_test_log.ts";
+import { TempStore } from "../_test_store.ts";
 
 /** A reader of a log as another Worker would have it. */
 class TestReader extends PointReader implements Disposable {
   readonly #index: Keydir;
 
-  constructor(log: TempLog, cacheBytes = 2 ** 20) {
-    const index = Keydir.attach(log.index.buffer);
-    const files = new SegmentReaders(log.directory);
-    super(log.directory, index, cacheBytes, files);
+  constructor(store: TempStore, cacheBytes = 2 ** 20) {
+    const index = Keydir.attach(store.index.buffer);
+    const files = new SegmentReaders(store.directory);
+    super(store.directory, index, cacheBytes, files);
     this.#index = index;
   }
 
@@ -28,7 +28,7 @@ class TestReader extends PointReader implements Disposable {
 
 /** What a writer does to the key `k`, and the values that it then has. */
 interface Burst {
-  readonly act: (log: TempLog) => void;
+  readonly act: (store: TempStore) => void;
   readonly values: readonly (string | undefined)[];
 }
 
@@ -37,40 +37,40 @@ const FIRST = "first";
 
 const BURSTS: Record<string, Burst> = {
   "overwrites the key": {
-    act: (log) => log.write(["k", "second"]),
+    act: (store) => store.write(["k", "second"]),
     values: ["second"],
   },
   "overwrites it twice": {
-    act: (log) => log.write(["k", "second"], ["k", "third"]),
+    act: (store) => store.write(["k", "second"], ["k", "third"]),
     values: ["second", "third"],
   },
   "removes it": {
-    act: (log) => log.write(["k"]),
+    act: (store) => store.write(["k"]),
     values: [undefined],
   },
   "removes it and sets it again": {
-    act: (log) => log.write(["k"], ["k", "second"]),
+    act: (store) => store.write(["k"], ["k", "second"]),
     values: [undefined, "second"],
   },
   "compacts it": {
-    act: (log) => log.compact(),
+    act: (store) => store.compact(),
     values: [FIRST],
   },
   "compacts it and overwrites it": {
-    act: (log) => {
-      log.compact();
-      log.write(["k", "second"]);
+    act: (store) => {
+      store.compact();
+      store.write(["k", "second"]);
     },
     values: ["second"],
   },
 };
 
 /** A log with the key and something to compact. */
-function logWithKey(): TempLog {
-  const log = new TempLog({ segmentBytes: 4_096 });
-  log.write(["k", FIRST], ["other", "x".repeat(3_000)]);
-  log.write(["other", "y".repeat(3_000)]);
-  return log;
+function logWithKey(): TempStore {
+  const store = new TempStore({ segmentBytes: 4_096 });
+  store.write(["k", FIRST], ["other", "x".repeat(3_000)]);
+  store.write(["other", "y".repeat(3_000)]);
+  return store;
 }
 
 for (const [name, { act, values }] of Object.entries(BURSTS)) {
@@ -79,14 +79,14 @@ for (const [name, { act, values }] of Object.entries(BURSTS)) {
 
     Deno.test(`PointReader.get() is right for ${who}, though a writer ${name} at any of its steps`, () => {
       for (let step = 1;; step++) {
-        using log = logWithKey();
-        using reader = new TestReader(log);
+        using store = logWithKey();
+        using reader = new TestReader(store);
         if (isWarm) assertEquals(reader.get("k"), FIRST);
         let steps = 0;
         let found: string | undefined;
         withSteps(
           () => {
-            if (++steps === step) act(log);
+            if (++steps === step) act(store);
           },
           () => found = reader.get("k"),
         );
@@ -101,10 +101,10 @@ for (const [name, { act, values }] of Object.entries(BURSTS)) {
   }
 
   Deno.test(`PointReader.get() goes from one value to the next at the steps of a writer that ${name}`, () => {
-    using log = logWithKey();
+    using store = logWithKey();
     // One always asks the index, the other has no need to at first.
-    using asking = new TestReader(log, 0);
-    using knowing = new TestReader(log);
+    using asking = new TestReader(store, 0);
+    using knowing = new TestReader(store);
     assertEquals(knowing.get("k"), FIRST);
     const order = [FIRST, ...values];
     let at = 0;
@@ -117,7 +117,7 @@ for (const [name, { act, values }] of Object.entries(BURSTS)) {
         assert(next >= at, `a value came back at step ${steps}`);
         at = next;
       }
-    }, () => act(log));
+    }, () => act(store));
     assert(steps > 0);
     assertEquals(asking.get("k"), values.at(-1));
     assertEquals(knowing.get("k"), values.at(-1));
@@ -125,8 +125,8 @@ for (const [name, { act, values }] of Object.entries(BURSTS)) {
 }
 
 Deno.test("PointReader.get() neither needs the index nor the file for what it has read and nobody has written since", () => {
-  using log = logWithKey();
-  using reader = new TestReader(log);
+  using store = logWithKey();
+  using reader = new TestReader(store);
   const stepsOf = (value: string) => {
     let steps = 0;
     withSteps(() => steps++, () => assertEquals(reader.get("k"), value));
@@ -136,20 +136,20 @@ Deno.test("PointReader.get() neither needs the index nor the file for what it ha
   // The version is all that it loads.
   assertEquals(stepsOf(FIRST), 1);
   // A copy of the record is the same record.
-  log.compact();
+  store.compact();
   assertEquals(stepsOf(FIRST), 1);
-  log.write(["k", "second"]);
+  store.write(["k", "second"]);
   assert(stepsOf("second") > 1);
   assertEquals(stepsOf("second"), 1);
-  log.write(["k"], ["k", "third"]);
+  store.write(["k"], ["k", "third"]);
   assert(stepsOf("third") > 1);
   assertEquals(stepsOf("third"), 1);
 });
 
 Deno.test("PointReader.get() gives up where a segment is missing that the index leads to", () => {
-  using log = logWithKey();
-  using reader = new TestReader(log);
-  const [first] = log.ids;
-  Deno.removeSync(segmentPath(log.directory, first));
+  using store = logWithKey();
+  using reader = new TestReader(store);
+  const [first] = store.ids;
+  Deno.removeSync(segmentPath(store.directory, first));
   assertThrows(() => reader.get("k"), CorruptionError, "segment is missing");
 });

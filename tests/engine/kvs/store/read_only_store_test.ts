@@ -21,7 +21,7 @@ import {
   TempDirectory,
   text,
 } from "../_helpers.ts";
-import { TempLog } from "../_test_log.ts";
+import { TempStore } from "../_test_store.ts";
 
 const SMALL = { segmentBytes: 4_096 };
 
@@ -29,12 +29,12 @@ const SMALL = { segmentBytes: 4_096 };
 const SEGMENTS = 4;
 
 /** A log of several segments, in a directory that belongs to engine kvs. */
-function severalSegments(): TempLog {
-  const log = new TempLog(SMALL);
-  Deno.writeTextFileSync(`${log.directory}/ENGINE`, "kvs 1\n");
-  for (let i = 0; i < 60; i++) log.write([`key${i}`, "v".repeat(200)]);
-  for (let i = 0; i < 60; i += 3) log.write([`key${i}`]);
-  return log;
+function severalSegments(): TempStore {
+  const store = new TempStore(SMALL);
+  Deno.writeTextFileSync(`${store.directory}/ENGINE`, "kvs 1\n");
+  for (let i = 0; i < 60; i++) store.write([`key${i}`, "v".repeat(200)]);
+  for (let i = 0; i < 60; i += 3) store.write([`key${i}`]);
+  return store;
 }
 
 /** Opens a directory for reading, with a small index and no damage. */
@@ -72,14 +72,14 @@ function stateOf(directory: string): unknown {
 }
 
 Deno.test("ReadOnlyStore shows what was there as it was opened, whatever comes later", () => {
-  using log = severalSegments();
-  const expected = log.entries();
-  const before = filesOf(log.directory, ".log");
-  using reader = open(log.directory);
-  for (let i = 0; i < 60; i++) log.write([`key${i}`, "newer"]);
-  log.write(["key1"], ["late", "1"]);
-  log.compact();
-  const after = filesOf(log.directory, ".log");
+  using store = severalSegments();
+  const expected = store.entries();
+  const before = filesOf(store.directory, ".log");
+  using reader = open(store.directory);
+  for (let i = 0; i < 60; i++) store.write([`key${i}`, "newer"]);
+  store.write(["key1"], ["late", "1"]);
+  store.compact();
+  const after = filesOf(store.directory, ".log");
   assertEquals(before.filter((name) => after.includes(name)), []);
   assertEquals(entriesOf(reader), expected);
   assertEquals(reader.size, expected.size);
@@ -107,37 +107,37 @@ Deno.test("ReadOnlyStore.open() opens beside the owner, and changes nothing", as
 });
 
 Deno.test("ReadOnlyStore.open() takes no unfinished write for damage, wherever it ends", () => {
-  using log = severalSegments();
-  const path = segmentPath(log.directory, log.ids.at(-1)!);
-  const expected = log.entries();
+  using store = severalSegments();
+  const path = segmentPath(store.directory, store.ids.at(-1)!);
+  const expected = store.entries();
   const before = Deno.statSync(path).size;
-  log.write(["last", "value"]);
+  store.write(["last", "value"]);
   const whole = Deno.readFileSync(path);
   for (let size = before; size < whole.length; size++) {
     Deno.writeFileSync(path, whole.subarray(0, size));
-    using reader = open(log.directory);
+    using reader = open(store.directory);
     assertEquals(entriesOf(reader), expected);
     assertEquals(Deno.statSync(path).size, size);
   }
   Deno.writeFileSync(path, whole);
-  using reader = open(log.directory);
+  using reader = open(store.directory);
   assertEquals(reader.get("last"), "value");
 });
 
 for (const withSnapshot of [false, true]) {
   const how = withSnapshot ? "snapshot" : "log";
-  Deno.test(`ReadOnlyStore.open() opens a whole log while compactions go on (${how})`, () => {
+  Deno.test(`ReadOnlyStore.open() opens a whole store while compactions go on (${how})`, () => {
     let isReached = true;
     let opened = 0;
     for (let step = 1; isReached; step++) {
-      using log = severalSegments();
+      using store = severalSegments();
       if (withSnapshot) {
-        assert(writeCheckpoint(log.directory, log.control, log.index));
-        assert(hasCheckpoint(log.directory));
-        log.write(["key2"], ["late", "1"]);
+        assert(writeCheckpoint(store.log, store.index));
+        assert(hasCheckpoint(store.directory));
+        store.write(["key2"], ["late", "1"]);
       }
-      const before = log.entries();
-      using disk = new FaultyDisk(log.directory);
+      const before = store.entries();
+      using disk = new FaultyDisk(store.directory);
       isReached = false;
       disk.onStep = ({ number }) => {
         if (number !== step) return;
@@ -145,15 +145,15 @@ for (const withSnapshot of [false, true]) {
         disk.heal();
         // What the first compaction leaves of the removed keys goes with the
         // second, tombstones and all.
-        for (let i = 0; i < 30; i++) log.write([`key${i}`]);
-        log.write(["key59", "newer"]);
-        log.compact();
-        log.compact();
+        for (let i = 0; i < 30; i++) store.write([`key${i}`]);
+        store.write(["key59", "newer"]);
+        store.compact();
+        store.compact();
       };
-      using reader = open(log.directory);
+      using reader = open(store.directory);
       disk.heal();
       const found = entriesOf(reader);
-      const allowed = [before, log.entries()].map((map) => [...map]);
+      const allowed = [before, store.entries()].map((map) => [...map]);
       assert(
         allowed.some((entries) =>
           JSON.stringify(entries) === JSON.stringify([...found])
@@ -167,23 +167,23 @@ for (const withSnapshot of [false, true]) {
 }
 
 Deno.test("ReadOnlyStore.open() lists again where a listing has missed segments", () => {
-  using log = severalSegments();
-  for (let i = 0; i < 60; i += 2) log.write([`key${i}`, "newer"]);
+  using store = severalSegments();
+  for (let i = 0; i < 60; i += 2) store.write([`key${i}`, "newer"]);
   const { readDirSync } = Deno;
   let listings = 0;
   Deno.readDirSync = (path) => {
     if (++listings > 1) return readDirSync(path);
     // Neither what goes while it is being listed need be seen, nor what comes.
     const before = [...readDirSync(path)];
-    log.compact();
+    store.compact();
     const after = new Set([...readDirSync(path)].map(({ name }) => name));
     const seen = before.filter(({ name }) => after.has(name));
     assert(seen.length < before.length && seen.length < after.size);
     return seen.values();
   };
   try {
-    using reader = open(log.directory);
-    assertEquals(entriesOf(reader), log.entries());
+    using reader = open(store.directory);
+    assertEquals(entriesOf(reader), store.entries());
     assert(listings > 2);
   } finally {
     Deno.readDirSync = readDirSync;
@@ -191,14 +191,14 @@ Deno.test("ReadOnlyStore.open() lists again where a listing has missed segments"
 });
 
 Deno.test("ReadOnlyStore reports damage, and hides no error behind an older value", () => {
-  using log = severalSegments();
-  log.write(["key1", "damaged"], ["key2", "sound"]);
-  const path = segmentPath(log.directory, log.ids.at(-1)!);
+  using store = severalSegments();
+  store.write(["key1", "damaged"], ["key2", "sound"]);
+  const path = segmentPath(store.directory, store.ids.at(-1)!);
   const content = Deno.readFileSync(path);
   content[latin1(content).indexOf("damaged")] ^= 1;
   Deno.writeFileSync(path, content);
   const damage: Damage[] = [];
-  using reader = open(log.directory, {
+  using reader = open(store.directory, {
     onDamage: (found) => damage.push(found),
   });
   assertEquals(damage.map(({ path, reason }) => [path, reason]), [

@@ -26,7 +26,7 @@ import {
 } from "../../../../engine/kvs/index/checkpoint.ts";
 import { FaultyDisk } from "../_fault_injection.ts";
 import { bytes, copyDirectory, filesOf, TempDirectory } from "../_helpers.ts";
-import { type KeyValue, TempLog, TestLog } from "../_test_log.ts";
+import { type KeyValue, TempStore, TestStore } from "../_test_store.ts";
 
 const TINY = { segmentBytes: 4_096 };
 
@@ -49,26 +49,26 @@ function writeSegment(
   }
 }
 
-function entriesOf(log: TestLog): [string, string][] {
-  return [...log.entries()];
+function entriesOf(store: TestStore): [string, string][] {
+  return [...store.entries()];
 }
 
 /** Everything that an opening found out. */
-function stateOf(log: TestLog): unknown {
+function stateOf(store: TestStore): unknown {
   return {
-    entries: entriesOf(log),
-    sequence: log.control.sequence,
-    active: log.control.activeSegment,
-    segments: log.control.segments.list(),
+    entries: entriesOf(store),
+    sequence: store.log.sequence,
+    active: store.log.segments.active,
+    segments: store.log.segments.list(),
   };
 }
 
 Deno.test("recover() makes an empty index of an empty directory", () => {
-  using log = new TempLog();
-  assertEquals(log.index.size, 0);
-  assertEquals(log.control.activeSegment, 0);
-  assertEquals(log.control.sequence, 0);
-  assertEquals(log.damage, []);
+  using store = new TempStore();
+  assertEquals(store.index.size, 0);
+  assertEquals(store.log.segments.active, 0);
+  assertEquals(store.log.sequence, 0);
+  assertEquals(store.damage, []);
 });
 
 Deno.test("recover() takes of a key the record with the greatest sequence number", () => {
@@ -89,13 +89,13 @@ Deno.test("recover() takes of a key the record with the greatest sequence number
         using directory = new TempDirectory();
         writeSegment(directory.path, 3, shuffled.slice(0, cut));
         writeSegment(directory.path, 12, shuffled.slice(cut));
-        using log = new TestLog(directory.path);
-        assertEquals(entriesOf(log), [["a", "3"], ["c", "7"]]);
-        assertEquals(log.control.sequence, 7);
-        assertEquals(log.damage, []);
-        log.assertConsistent();
+        using store = new TestStore(directory.path);
+        assertEquals(entriesOf(store), [["a", "3"], ["c", "7"]]);
+        assertEquals(store.log.sequence, 7);
+        assertEquals(store.damage, []);
+        store.assertConsistent();
         // File ids start behind what is there.
-        assertEquals(log.control.nextFileId(), 13);
+        assertEquals(store.log.beginCopies(), 13);
       },
     ),
     { numRuns: 100 },
@@ -108,10 +108,10 @@ Deno.test("recover() counts the original of a copied record as dead", () => {
   using directory = new TempDirectory();
   writeSegment(directory.path, 1, [["b", "0", 1], ...records]);
   writeSegment(directory.path, 2, records);
-  using log = new TestLog(directory.path);
-  assertEquals(entriesOf(log), [["a", "1"]]);
-  log.assertConsistent();
-  const [first, second] = log.control.segments.list();
+  using store = new TestStore(directory.path);
+  assertEquals(entriesOf(store), [["a", "1"]]);
+  store.assertConsistent();
+  const [first, second] = store.log.segments.list();
   assertEquals([first.deadRecords, second.deadRecords], [2, 0]);
 });
 
@@ -125,37 +125,37 @@ Deno.test("recover() appends to the newest segment, if it has room", () => {
     using directory = new TempDirectory();
     writeSegment(directory.path, 1, [["a", "1", 1]]);
     writeSegment(directory.path, 2, [["b", "x".repeat(length), 2]]);
-    using log = new TestLog(directory.path, TINY);
-    assertEquals(log.control.activeSegment, appends ? 2 : 0);
-    assertEquals(log.control.segments.flags(1), SEALED);
-    assertEquals(log.control.segments.flags(2), appends ? flags : SEALED);
-    log.write(["c", "3"]);
-    assertEquals(log.ids, appends ? [1, 2] : [1, 2, 3]);
-    using again = new TestLog(directory.path, TINY);
+    using store = new TestStore(directory.path, TINY);
+    assertEquals(store.log.segments.active, appends ? 2 : 0);
+    assertEquals(store.log.segments.flags(1), SEALED);
+    assertEquals(store.log.segments.flags(2), appends ? flags : SEALED);
+    store.write(["c", "3"]);
+    assertEquals(store.ids, appends ? [1, 2] : [1, 2, 3]);
+    using again = new TestStore(directory.path, TINY);
     assertEquals(again.index.size, 3);
-    assertEquals(again.control.sequence, 3);
+    assertEquals(again.log.sequence, 3);
   }
 });
 
 Deno.test("recover() appends to no segment with a hint file, nor to a damaged one", () => {
-  using log = new TempLog(TINY);
-  log.write(["a", "1"], ["a", "2"]);
-  log.compact();
+  using store = new TempStore(TINY);
+  store.write(["a", "1"], ["a", "2"]);
+  store.compact();
   // The newest segment is sealed and has its hint now.
-  assertEquals(filesOf(log.directory, ".hint").length, 1);
-  const hinted = Math.max(...log.ids);
-  using again = new TestLog(log.directory, TINY);
-  assert(again.control.activeSegment !== hinted);
+  assertEquals(filesOf(store.directory, ".hint").length, 1);
+  const hinted = Math.max(...store.ids);
+  using again = new TestStore(store.directory, TINY);
+  assert(again.log.segments.active !== hinted);
   again.write(["b", "2"], ["c", "3"]);
   const newest = Math.max(...again.ids);
   assert(newest > hinted);
-  const path = segmentPath(log.directory, newest);
+  const path = segmentPath(store.directory, newest);
   const content = Deno.readFileSync(path);
   content[16 + 21] ^= 1;
   Deno.writeFileSync(path, content);
-  using last = new TestLog(log.directory, TINY);
+  using last = new TestStore(store.directory, TINY);
   assertEquals(last.damage.length, 1);
-  assert(last.control.segments.flags(newest) & DAMAGED);
+  assert(last.log.segments.flags(newest) & DAMAGED);
   last.write(["d", "4"]);
   assertEquals(Deno.readFileSync(path), content);
   assertEquals(last.get("d"), "4");
@@ -167,19 +167,19 @@ Deno.test("recover() removes a segment whose header was not finished", () => {
     writeSegment(directory.path, 1, [["a", "1", 1]]);
     writeSegment(directory.path, 2, []);
     Deno.truncateSync(segmentPath(directory.path, 2), size);
-    using log = new TestLog(directory.path);
-    assertEquals(log.ids, [1]);
+    using store = new TestStore(directory.path);
+    assertEquals(store.ids, [1]);
     assertEquals(
-      log.damage.map(({ length, reason }) => ({ length, reason })),
+      store.damage.map(({ length, reason }) => ({ length, reason })),
       size === 0 ? [] : [{
         length: size,
         reason: "unfinished write at the end was cut off",
       }],
     );
-    log.assertConsistent();
-    log.write(["b", "2"]);
-    assertEquals(log.ids.includes(2), false);
-    using again = new TestLog(directory.path);
+    store.assertConsistent();
+    store.write(["b", "2"]);
+    assertEquals(store.ids.includes(2), false);
+    using again = new TestStore(directory.path);
     assertEquals(again.damage, []);
     assertEquals(entriesOf(again), [["a", "1"], ["b", "2"]]);
   }
@@ -190,16 +190,16 @@ Deno.test("recover() cuts an unfinished write off and appends in its place", () 
   writeSegment(directory.path, 1, [["a", "1", 1], ["b", "2", 2]]);
   const path = segmentPath(directory.path, 1);
   Deno.truncateSync(path, Deno.statSync(path).size - 1);
-  using log = new TestLog(directory.path);
-  assertEquals(log.damage, [{
+  using store = new TestStore(directory.path);
+  assertEquals(store.damage, [{
     path,
     offset: 38,
     length: 21,
     reason: "unfinished write at the end was cut off",
   }]);
-  log.write(["c", "3"]);
-  assertEquals(log.records(), [["1 a=1", "2 c=3"]]);
-  using again = new TestLog(directory.path);
+  store.write(["c", "3"]);
+  assertEquals(store.records(), [["1 a=1", "2 c=3"]]);
+  using again = new TestStore(directory.path);
   assertEquals(again.damage, []);
   assertEquals(entriesOf(again), [["a", "1"], ["c", "3"]]);
 });
@@ -212,19 +212,19 @@ Deno.test("recover() lets a damaged record hide its key's older value", () => {
   const content = Deno.readFileSync(path);
   content[16 + 21] ^= 1;
   Deno.writeFileSync(path, content);
-  using log = new TestLog(directory.path);
-  assertEquals(log.damage, [{
+  using store = new TestStore(directory.path);
+  assertEquals(store.damage, [{
     path,
     offset: 16,
     length: 24,
     reason: "record does not match its checksum",
   }]);
-  assertThrows(() => log.get("a"), CorruptionError);
-  assertEquals([log.get("b"), log.get("c")], ["2", "4"]);
+  assertThrows(() => store.get("a"), CorruptionError);
+  assertEquals([store.get("b"), store.get("c")], ["2", "4"]);
   // Until the key is written again.
-  log.write(["a", "newer"]);
-  assertEquals(log.get("a"), "newer");
-  using again = new TestLog(directory.path);
+  store.write(["a", "newer"]);
+  assertEquals(store.get("a"), "newer");
+  using again = new TestStore(directory.path);
   assertEquals(again.get("a"), "newer");
 });
 
@@ -236,9 +236,9 @@ function flip(path: string, at: number, mask = 1): void {
 }
 
 /** What is read of a key; `null` where it can't be. */
-function readOf(log: TestLog, key: string): string | undefined | null {
+function readOf(store: TestStore, key: string): string | undefined | null {
   try {
-    return log.get(key);
+    return store.get(key);
   } catch (error) {
     if (error instanceof CorruptionError) return null;
     throw error;
@@ -260,24 +260,27 @@ Deno.test("recover() lets a record with a damaged key hide another key's value, 
     flip(segmentPath(path, 3), FIRST_KEY + 3, 2);
     const live = ["1 key1=old", removed ? "3 -key3" : "2 key3=only"];
     for (let opening = 0; opening < 3; opening++) {
-      using log = new TestLog(path);
-      assertEquals(log.damage.length, 1);
+      using store = new TestStore(path);
+      assertEquals(store.damage.length, 1);
       // All that is known is that there was something newer, of some key.
-      assertEquals([readOf(log, "key1"), readOf(log, "key3")], ["old", null]);
+      assertEquals([readOf(store, "key1"), readOf(store, "key3")], [
+        "old",
+        null,
+      ]);
       // What it hides counts as live, so nothing is to be gained by it.
-      const [{ deadBytes }] = log.control.segments.list();
+      const [{ deadBytes }] = store.log.segments.list();
       if (opening === 0) assertEquals(deadBytes, removed ? 28 : 0);
-      log.compact();
-      const records = log.records().flat();
+      store.compact();
+      const records = store.records().flat();
       for (const record of live) {
         assert(records.includes(record), `${record}: ${records}`);
       }
     }
     assertEquals(repairStore(path, checkStore(path)).length, 1);
-    using log = new TestLog(path);
-    assertEquals(log.damage, []);
+    using store = new TestStore(path);
+    assertEquals(store.damage, []);
     assertEquals(
-      [readOf(log, "key1"), readOf(log, "key3")],
+      [readOf(store, "key1"), readOf(store, "key3")],
       ["old", removed ? undefined : "only"],
     );
   }
@@ -290,15 +293,15 @@ Deno.test("compact() leaves a segment alone that holds what an unsound record hi
   writeSegment(path, 1, records);
   writeSegment(path, 2, [["c", "4", 4], ["a", "5", 5], ["d", "6", 6]]);
   flip(segmentPath(path, 2), FIRST_KEY + 22 + 1);
-  using log = new TestLog(path);
-  log.compact();
-  assert(log.control.segments.flags(1) & HELD);
-  assertEquals(candidates(log.control, "all"), []);
-  assert(log.records()[0].includes("1 a=1"));
+  using store = new TestStore(path);
+  store.compact();
+  assert(store.log.segments.flags(1) & HELD);
+  assertEquals(candidates(store.log.list(), "all"), []);
+  assert(store.records()[0].includes("1 a=1"));
   // Until the next opening; what was copied by then is not copied again.
-  using again = new TestLog(path);
+  using again = new TestStore(path);
   again.compact();
-  assertEquals(again.ids.length, log.ids.length);
+  assertEquals(again.ids.length, store.ids.length);
   assert(again.records()[0].includes("1 a=1"));
 });
 
@@ -313,15 +316,15 @@ Deno.test("recover() takes two copies of a tombstone in one file for no damage",
   writeSegment(path, 2, [["x", "2", 3], ...copied]);
   writeSegment(path, 3, [...copied, ["g", "1", 6]]);
   writeSegment(path, 4, [["g", "2", 7]]);
-  using log = new TestLog(path);
-  log.compact();
-  const both = log.records().find((records) =>
+  using store = new TestStore(path);
+  store.compact();
+  const both = store.records().find((records) =>
     records.filter((record) => record === "4 -b").length === 2
   );
-  assert(both !== undefined, `${log.records().join("; ")}`);
-  using again = new TestLog(path);
-  assertEquals(again.damage, log.damage);
-  assertEquals(log.damage.length, 1);
+  assert(both !== undefined, `${store.records().join("; ")}`);
+  using again = new TestStore(path);
+  assertEquals(again.damage, store.damage);
+  assertEquals(store.damage.length, 1);
 });
 
 Deno.test("recover() takes the sound one of two copies of a record, in whatever file it is", () => {
@@ -336,9 +339,9 @@ Deno.test("recover() takes the sound one of two copies of a record, in whatever 
       const at = damaged === 1 ? 16 + 24 : 16;
       // Of the checksum.
       flip(segmentPath(path, damaged), at);
-      using log = new TestLog(path);
-      assertEquals(log.damage.length, 1);
-      assertEquals([readOf(log, "k"), readOf(log, "l")], [value, "other"]);
+      using store = new TestStore(path);
+      assertEquals(store.damage.length, 1);
+      assertEquals([readOf(store, "k"), readOf(store, "l")], [value, "other"]);
     }
   }
 });
@@ -358,20 +361,20 @@ Deno.test("recover() takes no record for newer because its sequence number is da
       writeSegment(path, 1, [...before, ["k", "1st", sequence], ...after]);
       // It says 1,025 or so.
       flip(segmentPath(path, 1), 16 + before.length * 22 + 4 + 1, 4);
-      using first = new TestLog(path, TINY);
+      using first = new TestStore(path, TINY);
       assertEquals(readOf(first, "k"), null);
       first.write(["k", "2nd"]);
       if (removed) first.write(["k"]);
       for (let n = 0; n < 1_100; n++) first.write(["n", `${n}`]);
       const expected = removed ? undefined : "2nd";
       for (let opening = 0; opening < 2; opening++) {
-        using log = new TestLog(path, TINY);
-        assertEquals(log.damage.length, 1);
-        assertEquals(readOf(log, "k"), expected);
-        log.compact();
+        using store = new TestStore(path, TINY);
+        assertEquals(store.damage.length, 1);
+        assertEquals(readOf(store, "k"), expected);
+        store.compact();
       }
       repairStore(path, checkStore(path));
-      using last = new TestLog(path, TINY);
+      using last = new TestStore(path, TINY);
       assertEquals(readOf(last, "k"), expected);
     }
   }
@@ -393,18 +396,18 @@ Deno.test("recover() makes no record of what an unfinished value holds", () => {
       using file = Deno.openSync(path, { append: true });
       writeAll(file, record.subarray(0, 6_000));
       for (let opening = 0; opening < 2; opening++) {
-        using log = new TestLog(directory.path);
-        assertEquals(readOf(log, "admin"), before?.[1]);
-        assertEquals(readOf(log, "mine"), undefined);
+        using store = new TestStore(directory.path);
+        assertEquals(readOf(store, "admin"), before?.[1]);
+        assertEquals(readOf(store, "mine"), undefined);
         // It might be a record all the same, so it is not cut off.
-        assertEquals(log.damage.map(({ offset }) => offset), [start]);
-        assertEquals(log.write(["x", "y"]), [true]);
-        assertEquals(log.control.sequence, (before?.[2] ?? 0) + 1 + opening);
+        assertEquals(store.damage.map(({ offset }) => offset), [start]);
+        assertEquals(store.write(["x", "y"]), [true]);
+        assertEquals(store.log.sequence, (before?.[2] ?? 0) + 1 + opening);
       }
       repairStore(directory.path, checkStore(directory.path));
-      using log = new TestLog(directory.path);
-      assertEquals(readOf(log, "admin"), before?.[1]);
-      assertEquals(log.damage, []);
+      using store = new TestStore(directory.path);
+      assertEquals(readOf(store, "admin"), before?.[1]);
+      assertEquals(store.damage, []);
     }
   }
 });
@@ -412,9 +415,9 @@ Deno.test("recover() makes no record of what an unfinished value holds", () => {
 Deno.test("recover() removes a checkpoint that it can't use, before the log grows again", () => {
   using directory = new TempDirectory();
   const { path } = directory;
-  using log = new TestLog(path);
-  for (let n = 0; n < 20; n++) log.write([`k${n}`, "x".repeat(100)]);
-  writeCheckpoint(path, log.control, log.index);
+  using store = new TestStore(path);
+  for (let n = 0; n < 20; n++) store.write([`k${n}`, "x".repeat(100)]);
+  writeCheckpoint(store.log, store.index);
   const segment = segmentPath(path, 1);
   const { size } = Deno.statSync(segment);
   Deno.truncateSync(segment, 1_000);
@@ -424,7 +427,7 @@ Deno.test("recover() removes a checkpoint that it can't use, before the log grow
     using _reader = ReadOnlyStore.open(path, { onDamage: () => {} });
     assert(hasCheckpoint(path));
   }
-  using shorter = new TestLog(path);
+  using shorter = new TestStore(path);
   assertFalse(hasCheckpoint(path));
   assertEquals(shorter.damage.map(({ reason }) => reason), [
     "segment is shorter than the index checkpoint says",
@@ -433,7 +436,7 @@ Deno.test("recover() removes a checkpoint that it can't use, before the log grow
   for (let n = 0; n < 20; n++) shorter.write([`n${n}`, "y".repeat(100)]);
   shorter.write(["k3", "newer"], ["k4"]);
   assert(Deno.statSync(segment).size > size);
-  using again = new TestLog(path);
+  using again = new TestStore(path);
   assertEquals(again.entries(), shorter.entries());
   again.assertConsistent();
 });
@@ -443,22 +446,22 @@ Deno.test("recover() reports damage at each opening, with a checkpoint too", () 
   const { path } = directory;
   writeSegment(path, 1, [["a", "1", 1], ["a", "2", 2], ["b", "3", 3]]);
   flip(segmentPath(path, 1), 16 + 22);
-  using first = new TestLog(path);
+  using first = new TestStore(path);
   assertEquals(first.damage.length, 1);
   assertEquals(readOf(first, "a"), null);
-  writeCheckpoint(path, first.control, first.index);
-  using second = new TestLog(path);
+  writeCheckpoint(first.log, first.index);
+  using second = new TestStore(path);
   assertEquals(second.damage, first.damage);
   assertEquals(readOf(second, "a"), null);
 });
 
 Deno.test("recover() makes a damaged hint file anew", () => {
-  using log = fullLog();
-  const { directory } = log;
+  using store = fullLog();
+  const { directory } = store;
   const [name] = filesOf(directory, ".hint");
   const sound = Deno.readFileSync(`${directory}/${name}`);
   flip(`${directory}/${name}`, 30);
-  using again = new TestLog(directory, TINY);
+  using again = new TestStore(directory, TINY);
   assertEquals(again.damage, []);
   assertEquals(Deno.readFileSync(`${directory}/${name}`), sound);
   assertEquals(checkStore(directory).damage, []);
@@ -474,23 +477,23 @@ Deno.test("recover() reports a segment that is shorter than its hint file says, 
     const segment = segmentPath(path, 1);
     const { size } = Deno.statSync(segment);
     Deno.truncateSync(segment, left);
-    using log = new TestLog(path);
-    assertEquals(log.damage, [{
+    using store = new TestStore(path);
+    assertEquals(store.damage, [{
       path: segment,
       offset: left,
       length: size - left,
       reason: "segment is shorter than its hint file says",
     }]);
     if (left === 0) continue;
-    log.compact();
+    store.compact();
     for (const checkpoint of [false, true]) {
-      using again = new TestLog(path);
-      assertEquals(again.damage, log.damage);
+      using again = new TestStore(path);
+      assertEquals(again.damage, store.damage);
       assertEquals(readOf(again, "b"), "2");
-      if (!checkpoint) writeCheckpoint(path, again.control, again.index);
+      if (!checkpoint) writeCheckpoint(again.log, again.index);
     }
     repairStore(path, checkStore(path));
-    using repaired = new TestLog(path);
+    using repaired = new TestStore(path);
     assertEquals(repaired.damage, []);
     assertEquals(readOf(repaired, "b"), "2");
   }
@@ -498,18 +501,18 @@ Deno.test("recover() reports a segment that is shorter than its hint file says, 
 
 Deno.test("recover() reports a segment cut where an older checkpoint ends, or after that", () => {
   for (const cut of [0, 1]) {
-    using log = new TempLog();
-    log.write(["a", "1"], ["b", "2"]);
-    writeCheckpoint(log.directory, log.control, log.index);
-    const ends = [log.control.activeSize];
-    log.write(["b", "3"]);
-    ends.push(log.control.activeSize);
-    log.write(["b", "4"]);
-    const path = segmentPath(log.directory, 1);
+    using store = new TempStore();
+    store.write(["a", "1"], ["b", "2"]);
+    writeCheckpoint(store.log, store.index);
+    const ends = [store.log.segments.activeSize];
+    store.write(["b", "3"]);
+    ends.push(store.log.segments.activeSize);
+    store.write(["b", "4"]);
+    const path = segmentPath(store.directory, 1);
     const { size } = Deno.statSync(path);
-    assert(writeHint(log.directory, 1));
+    assert(writeHint(store.directory, 1));
     Deno.truncateSync(path, ends[cut]);
-    using again = new TestLog(log.directory);
+    using again = new TestStore(store.directory);
     assertEquals(again.damage, [{
       path,
       offset: ends[cut],
@@ -520,36 +523,38 @@ Deno.test("recover() reports a segment cut where an older checkpoint ends, or af
 });
 
 /** A log with sealed segments, hints, removed keys and a checkpoint. */
-function fullLog(): TempLog {
-  const log = new TempLog(TINY);
+function fullLog(): TempStore {
+  const store = new TempStore(TINY);
   const write = (from: number, to: number, round: number) => {
     for (let n = from; n < to; n++) {
-      log.write([`key ${n}`, `${round}.${n} ${"x".repeat(200)}`]);
+      store.write([`key ${n}`, `${round}.${n} ${"x".repeat(200)}`]);
     }
   };
   write(0, 80, 1);
-  log.write(["key 3"], ["key 7"]);
-  log.compact();
+  store.write(["key 3"], ["key 7"]);
+  store.compact();
   write(10, 30, 2);
-  log.write(["key 11"], ["key 55"]);
-  return log;
+  store.write(["key 11"], ["key 55"]);
+  return store;
 }
 
 Deno.test("recover() finds the same with hints and checkpoint as from the log alone", () => {
-  using log = fullLog();
-  const expected = entriesOf(log);
+  using store = fullLog();
+  const expected = entriesOf(store);
   for (const checkpoint of [false, true]) {
-    if (checkpoint) writeCheckpoint(log.directory, log.control, log.index);
+    if (checkpoint) {
+      writeCheckpoint(store.log, store.index);
+    }
     for (const more of [false, true]) {
       using copy = new TempDirectory();
-      copyDirectory(log.directory, copy.path);
+      copyDirectory(store.directory, copy.path);
       if (more) {
-        using first = new TestLog(copy.path, TINY);
+        using first = new TestStore(copy.path, TINY);
         first.write(["key 3", "again"], ["key 0"], ["key 20", "newest"]);
         for (let n = 60; n < 90; n++) first.write([`key ${n}`, "new"]);
         if (!checkpoint) first.compact();
       }
-      using fast = new TestLog(copy.path, TINY);
+      using fast = new TestStore(copy.path, TINY);
       fast.assertConsistent();
       if (!more) assertEquals(entriesOf(fast), expected);
       assertEquals(hasCheckpoint(copy.path), checkpoint);
@@ -560,33 +565,33 @@ Deno.test("recover() finds the same with hints and checkpoint as from the log al
         Deno.truncateSync(`${copy.path}/${name}`, 10);
       }
       if (checkpoint) Deno.truncateSync(`${copy.path}/INDEX`, 100);
-      using slow = new TestLog(copy.path, TINY);
+      using slow = new TestStore(copy.path, TINY);
       assertEquals(stateOf(slow), state);
     }
   }
 });
 
 Deno.test("recover() makes nothing of a hint file that is not of its segment", () => {
-  using log = fullLog();
-  const expected = entriesOf(log);
-  const [first, second] = filesOf(log.directory, ".hint");
-  const { directory } = log;
+  using store = fullLog();
+  const expected = entriesOf(store);
+  const [first, second] = filesOf(store.directory, ".hint");
+  const { directory } = store;
   Deno.copyFileSync(`${directory}/${second}`, `${directory}/${first}`);
-  using again = new TestLog(directory, TINY);
+  using again = new TestStore(directory, TINY);
   assertEquals(entriesOf(again), expected);
   again.assertConsistent();
 });
 
 Deno.test("recover() makes nothing of a checkpoint with a segment that is gone or shorter", () => {
   for (const harm of ["gone", "shorter"]) {
-    using log = new TempLog(TINY);
-    for (let n = 0; n < 40; n++) log.write([`${n}`, "x".repeat(200)]);
-    writeCheckpoint(log.directory, log.control, log.index);
-    const [first, second] = log.ids;
-    const path = segmentPath(log.directory, second);
+    using store = new TempStore(TINY);
+    for (let n = 0; n < 40; n++) store.write([`${n}`, "x".repeat(200)]);
+    writeCheckpoint(store.log, store.index);
+    const [first, second] = store.ids;
+    const path = segmentPath(store.directory, second);
     if (harm === "gone") Deno.removeSync(path);
     else Deno.truncateSync(path, 2_000);
-    using again = new TestLog(log.directory, TINY);
+    using again = new TestStore(store.directory, TINY);
     again.assertConsistent();
     assert(again.index.size < 40);
     assert(again.index.size > 20);
@@ -595,52 +600,52 @@ Deno.test("recover() makes nothing of a checkpoint with a segment that is gone o
 });
 
 Deno.test("recover() replays what was appended since the checkpoint, and no more", () => {
-  using log = new TempLog();
-  log.write(["a", "1"], ["b", "2"], ["c", "3"]);
-  writeCheckpoint(log.directory, log.control, log.index);
-  log.write(["b", "4"], ["c"], ["d", "5"]);
-  using again = new TestLog(log.directory);
+  using store = new TempStore();
+  store.write(["a", "1"], ["b", "2"], ["c", "3"]);
+  writeCheckpoint(store.log, store.index);
+  store.write(["b", "4"], ["c"], ["d", "5"]);
+  using again = new TestStore(store.directory);
   assertEquals(entriesOf(again), [["a", "1"], ["b", "4"], ["d", "5"]]);
   again.assertConsistent();
-  assertEquals(again.control.sequence, 6);
+  assertEquals(again.log.sequence, 6);
   // Records that the checkpoint covers are not read: damage there is found by
   // those who read or check them.
-  const path = segmentPath(log.directory, 1);
+  const path = segmentPath(store.directory, 1);
   const content = Deno.readFileSync(path);
   content[16 + 21] ^= 1;
   Deno.writeFileSync(path, content);
-  using last = new TestLog(log.directory);
+  using last = new TestStore(store.directory);
   assertEquals(last.damage, []);
   assertThrows(() => last.get("a"), CorruptionError);
 });
 
 Deno.test("recover() opens any store that fitted in its index before", () => {
   const options = { ...TINY, segmentBytes: 2 ** 16, indexBytes: 2 ** 18 };
-  using log = new TempLog(options);
+  using store = new TempStore(options);
   let rounds = 0;
   // Each round fills the index with other keys, so all of them together would
   // not fit.
   for (; rounds < 4; rounds++) {
     let n = 0;
-    while (log.write([`${rounds} ${n}`, "v"])[0] === true) n++;
+    while (store.write([`${rounds} ${n}`, "v"])[0] === true) n++;
     assert(n > 2_000, `${n} keys in round ${rounds}`);
     if (rounds === 3) break;
     const removals = Array.from(
       { length: n },
       (_, i): KeyValue => [`${rounds} ${i}`],
     );
-    assert(log.write(...removals).every((outcome) => outcome === true));
+    assert(store.write(...removals).every((outcome) => outcome === true));
   }
-  using again = new TestLog(log.directory, options);
-  assertEquals(again.entries(), log.entries());
+  using again = new TestStore(store.directory, options);
+  assertEquals(again.entries(), store.entries());
   again.assertConsistent();
 });
 
 Deno.test("recover() says so where the keys do not fit in the index", () => {
-  using log = new TempLog({ indexBytes: 2 ** 20 });
-  for (let n = 0; n < 10_000; n++) log.write([`key ${n}`, "v"]);
+  using store = new TempStore({ indexBytes: 2 ** 20 });
+  for (let n = 0; n < 10_000; n++) store.write([`key ${n}`, "v"]);
   const error = assertThrows(
-    () => new TestLog(log.directory, { indexBytes: 2 ** 18 }),
+    () => new TestStore(store.directory, { indexBytes: 2 ** 18 }),
     IndexFullError,
   );
   assert(error.message.includes("open the store with a larger index"));
@@ -650,36 +655,36 @@ Deno.test("recover() makes durable what it found, before anybody builds on it", 
   for (const hinted of [false, true]) {
     using directory = new TempDirectory();
     using disk = new FaultyDisk(directory.path);
-    const log = new TestLog(directory.path, TINY);
-    log.write(["k", "1"], ["fills", "x".repeat(4_030)]);
-    await log.sync();
+    const store = new TestStore(directory.path, TINY);
+    store.write(["k", "1"], ["fills", "x".repeat(4_030)]);
+    await store.sync();
     // Not synced, so not acknowledged: in a segment that is full and another,
     // and after that the process is killed.
-    log.write(["k", "2"], ["fills too", "x".repeat(4_030)], ["last", "3"]);
-    if (hinted) log.compact("worthwhile");
+    store.write(["k", "2"], ["fills too", "x".repeat(4_030)], ["last", "3"]);
+    if (hinted) store.compact("worthwhile");
     assertEquals(filesOf(directory.path, ".hint").length, hinted ? 3 : 0);
-    log[Symbol.dispose]();
-    using again = new TestLog(directory.path, TINY);
+    store[Symbol.dispose]();
+    using again = new TestStore(directory.path, TINY);
     assertEquals(again.get("k"), "2");
     // Compaction drops the first value for the second.
     again.compact();
     using copy = new TempDirectory();
     disk.copy("power", copy.path);
-    using left = new TestLog(copy.path, TINY);
+    using left = new TestStore(copy.path, TINY);
     assertEquals(left.get("k"), "2");
   }
 });
 
 Deno.test("recover() does not read a hint file for the segment that is being written", () => {
-  using log = fullLog();
+  using store = fullLog();
   // A hint of the active segment can be there: it was sealed, and a hint was
   // written, in a process whose table was lost.
-  const active = log.control.activeSegment;
-  Deno.writeFileSync(hintPath(log.directory, active), new Uint8Array(30));
-  const expected = entriesOf(log);
-  using again = new TestLog(log.directory, TINY);
+  const active = store.log.segments.active;
+  Deno.writeFileSync(hintPath(store.directory, active), new Uint8Array(30));
+  const expected = entriesOf(store);
+  using again = new TestStore(store.directory, TINY);
   assertEquals(entriesOf(again), expected);
-  assert(again.control.activeSegment !== active);
+  assert(again.log.segments.active !== active);
   again.write(["new", "1"]);
   assertEquals(again.get("new"), "1");
 });

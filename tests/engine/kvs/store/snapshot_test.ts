@@ -1,40 +1,26 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { Control } from "../../../../engine/kvs/log/log.ts";
+import { Log } from "../../../../engine/kvs/log/log.ts";
 import { HeldSegments } from "../../../../engine/kvs/log/held_segments.ts";
 import { emptyPointer } from "../../../../engine/kvs/index/log_pointer.ts";
 import { RecordCache } from "../../../../engine/kvs/store/record_cache.ts";
 import { loadLog } from "../../../../engine/kvs/store/recovery.ts";
 import { scanIndex } from "../../../../engine/kvs/store/pages.ts";
 import { segmentPath } from "../../../../engine/kvs/log/segment.ts";
-import type { KvsHandle } from "../../../../engine/kvs/store/store.ts";
 import { StoreSnapshot } from "../../../../engine/kvs/store/snapshot.ts";
 import type { ScanPage } from "../../../../engine/engine.ts";
 import { bytes, failingWorker, text } from "../_helpers.ts";
-import { TempLog, type TestLog } from "../_test_log.ts";
+import { TempStore, type TestStore } from "../_test_store.ts";
 
 const SMALL = { segmentBytes: 4_096, indexBytes: 2 ** 18 };
 
 const WHOLE = { limit: Infinity, maxBytes: Infinity };
 
 /** A log of several segments, of which compaction takes most. */
-function severalSegments(): TempLog {
-  const log = new TempLog(SMALL);
-  for (let i = 0; i < 60; i++) log.write([`key${i}`, "v".repeat(200)]);
-  for (let i = 0; i < 60; i += 3) log.write([`key${i}`]);
-  return log;
-}
-
-function handleOf(log: TestLog): KvsHandle {
-  return {
-    engine: "kvs",
-    directory: log.directory,
-    sync: "no",
-    segmentBytes: SMALL.segmentBytes,
-    cacheBytes: 0,
-    compactAtBytes: Infinity,
-    control: log.control.buffer,
-    index: log.index.buffer,
-  };
+function severalSegments(): TempStore {
+  const store = new TempStore(SMALL);
+  for (let i = 0; i < 60; i++) store.write([`key${i}`, "v".repeat(200)]);
+  for (let i = 0; i < 60; i += 3) store.write([`key${i}`]);
+  return store;
 }
 
 function mapOf({ entries, more }: ScanPage): Map<string, string> {
@@ -58,11 +44,11 @@ function replaceWorker(
 }
 
 /** Files of the log that this process has open though they are removed. */
-function removedAndOpen(log: TestLog): string[] {
+function removedAndOpen(store: TestStore): string[] {
   return [...Deno.readDirSync("/proc/self/fd")].flatMap(({ name }) => {
     try {
       const path = Deno.readLinkSync(`/proc/self/fd/${name}`);
-      const isOurs = path.startsWith(log.directory);
+      const isOurs = path.startsWith(store.directory);
       return isOurs && path.endsWith(".log (deleted)") ? [path] : [];
     } catch {
       // The one of this listing.
@@ -72,10 +58,10 @@ function removedAndOpen(log: TestLog): string[] {
 }
 
 Deno.test("StoreSnapshot.open() shows the moment of the call", async () => {
-  using log = severalSegments();
-  const expected = log.entries();
-  const opening = StoreSnapshot.open(handleOf(log));
-  log.write(["key1", "late"], ["late", "1"]);
+  using store = severalSegments();
+  const expected = store.entries();
+  const opening = StoreSnapshot.open(store.handle);
+  store.write(["key1", "late"], ["late", "1"]);
   await using snapshot = await opening;
   assertEquals(await entriesOf(snapshot), expected);
 });
@@ -86,82 +72,81 @@ Deno.test({
   ignore: Deno.systemMemoryInfo().total < 2 ** 34,
   async fn() {
     for (const indexBytes of [2 ** 18, 2 ** 34 - 64, 2 ** 34]) {
-      using log = new TempLog({ segmentBytes: 4_096, indexBytes });
-      log.write(["key", "value"]);
-      await using snapshot = await StoreSnapshot.open(handleOf(log));
+      using store = new TempStore({ segmentBytes: 4_096, indexBytes });
+      store.write(["key", "value"]);
+      await using snapshot = await StoreSnapshot.open(store.handle);
       assertEquals(await entriesOf(snapshot), new Map([["key", "value"]]));
     }
   },
 });
 
 Deno.test("StoreSnapshot.open() shows a later moment where segments have gone meanwhile", async () => {
-  using log = severalSegments();
-  const { ids } = log;
+  using store = severalSegments();
+  const { ids } = store;
   let orders = 0;
   using _ = replaceWorker((Worker) =>
     class extends Worker {
       override postMessage(order: unknown): void {
         if (++orders === 1) {
-          log.write(["key1", "late"]);
-          log.compact();
+          store.write(["key1", "late"]);
+          store.compact();
         }
         super.postMessage(order);
       }
     }
   );
-  await using snapshot = await StoreSnapshot.open(handleOf(log));
-  assert(ids.some((id) => !log.ids.includes(id)));
+  await using snapshot = await StoreSnapshot.open(store.handle);
+  assert(ids.some((id) => !store.ids.includes(id)));
   assertEquals(orders, 2);
-  assertEquals(await entriesOf(snapshot), log.entries());
+  assertEquals(await entriesOf(snapshot), store.entries());
 });
 
 Deno.test("StoreSnapshot is whole at any step of a compaction", () => {
-  using log = severalSegments();
-  for (let i = 0; i < 30; i++) log.write([`key${i}`]);
-  log.write(["key59", "newer"]);
+  using store = severalSegments();
+  for (let i = 0; i < 30; i++) store.write([`key${i}`]);
+  store.write(["key59", "newer"]);
   let steps = 0;
   const check = () => {
-    const list = log.control.segments.list();
-    const held = HeldSegments.tryOpenThese(log.directory, list);
+    const list = store.log.segments.list();
+    const held = HeldSegments.tryOpenThese(store.directory, list);
     assert(held !== undefined);
     using _ = held;
     const { index } = loadLog(
-      log.directory,
+      Log.create(store.directory),
       held.list,
-      Control.create(),
       SMALL.indexBytes,
     );
     const cache = new RecordCache("", 0, held, (key) => index.hashOf(key));
     const found = scanIndex(index, WHOLE, cache);
-    assertEquals(mapOf(found), log.entries(), `Step ${steps}`);
+    assertEquals(mapOf(found), store.entries(), `Step ${steps}`);
     steps++;
   };
-  log.compact("all", check);
-  log.compact("all", check);
+  store.compact("all", check);
+  store.compact("all", check);
   check();
   assert(steps > 60, `Only ${steps} steps`);
 });
 
 Deno.test("StoreSnapshot.close() ends its Worker and lets go of segments", async () => {
-  using log = severalSegments();
-  const snapshot = await StoreSnapshot.open(handleOf(log));
+  using store = severalSegments();
+  const snapshot = await StoreSnapshot.open(store.handle);
   // It has the active segment open, which goes as well.
-  log.writer.close();
-  log.compact();
-  const held = removedAndOpen(log);
+  store.log.detach();
+  store.compact();
+  const held = removedAndOpen(store);
   assert(held.length > 2, `Only ${held.length} are held`);
   const scanning = snapshot.scan(WHOLE);
   const closing = snapshot.close();
   await assertRejects(() => scanning, Error, "Snapshot is closed");
   await closing;
-  while (removedAndOpen(log).length > 0) {
+  while (removedAndOpen(store).length > 0) {
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 });
 
 Deno.test("StoreSnapshot.open() refuses a log that is not what was written", async () => {
   const cases: [
-    damage: (log: TestLog, path: string) => void,
+    damage: (store: TestStore, path: string) => void,
     message: string,
   ][] = [
     [
@@ -186,15 +171,15 @@ Deno.test("StoreSnapshot.open() refuses a log that is not what was written", asy
       "File became shorter while it was read",
     ],
     [
-      (log) => log.index.remove(bytes("key1"), emptyPointer()),
+      (store) => store.index.remove(bytes("key1"), emptyPointer()),
       "Snapshot has 40 keys instead of 39; see 'kvs check'",
     ],
   ];
   for (const [damage, message] of cases) {
-    using log = severalSegments();
-    damage(log, segmentPath(log.directory, 1));
+    using store = severalSegments();
+    damage(store, segmentPath(store.directory, 1));
     await assertRejects(
-      () => StoreSnapshot.open(handleOf(log)),
+      () => StoreSnapshot.open(store.handle),
       Error,
       message,
     );
@@ -202,14 +187,14 @@ Deno.test("StoreSnapshot.open() refuses a log that is not what was written", asy
 });
 
 Deno.test("StoreSnapshot fails with its Worker", async () => {
-  using log = severalSegments();
+  using store = severalSegments();
   // It loads, or fails at once.
   for (const orders of [0, 1]) {
     let left = orders;
     using _ = replaceWorker(() =>
       failingWorker("Uncaught Error: Out of order", () => left-- <= 0)
     );
-    const opening = StoreSnapshot.open(handleOf(log));
+    const opening = StoreSnapshot.open(store.handle);
     const scan = async () => await (await opening).scan({});
     for (let i = 0; i < 2; i++) {
       await assertRejects(

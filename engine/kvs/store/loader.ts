@@ -4,10 +4,11 @@
  * @module
  */
 
-import type { Control } from "../log/log.ts";
-import { emptyPointer } from "./log_pointer.ts";
-import { MAX_KEY_BYTES } from "./skip_list.ts";
-import type { Keydir } from "./keydir.ts";
+import type { HintEntry } from "../log/hint_entries.ts";
+import type { Log } from "../log/log.ts";
+import { emptyPointer } from "../index/log_pointer.ts";
+import { MAX_KEY_BYTES } from "../index/skip_list.ts";
+import type { Keydir } from "../index/keydir.ts";
 
 const latin1 = new TextDecoder("latin1");
 
@@ -41,69 +42,51 @@ export interface UnsoundRecord {
  * with the greater sequence number is the newer.
  */
 export class IndexLoader {
-  readonly #control: Control;
+  readonly #log: Log;
   readonly #index: Keydir;
   /**
    * The newest tombstone of each key that has one. Not in the index, which may
    * have room for the live keys and no more.
    */
   readonly #removed = new Map<string, Removal>();
-  readonly #pointer = emptyPointer();
   readonly #previous = emptyPointer();
 
   /**
-   * @param control Where dead bytes are counted; it knows the segments.
+   * @param log Where dead bytes are counted; it knows the segments.
    * @param index The index to fill.
    */
-  constructor(control: Control, index: Keydir) {
-    this.#control = control;
+  constructor(log: Log, index: Keydir) {
+    this.#log = log;
     this.#index = index;
   }
 
   /**
    * Takes one record into account.
    *
-   * @param key Its key; not kept.
-   * @param segment Its segment's file id.
-   * @param offset Where it begins, in bytes.
-   * @param length Its length in bytes.
-   * @param sequence Its sequence number.
-   * @param tombstone Whether it is one.
-   * @param ascending Whether keys come in ascending order, more or less.
+   * @param entry What is to be known of it; not kept. The keys of a segment come
+   * in ascending order.
    */
-  add(
-    key: Uint8Array,
-    segment: number,
-    offset: number,
-    length: number,
-    sequence: number,
-    tombstone: boolean,
-    ascending = false,
-  ): void {
-    const control = this.#control;
-    if (sequence > control.sequence) control.sequence = sequence;
-    control.segments.lowerMinSequence(segment, sequence);
+  add(entry: HintEntry): void {
+    const { key, segment, length, sequence, tombstone } = entry;
+    const log = this.#log;
+    if (sequence > log.sequence) log.sequence = sequence;
+    log.segments.lowerMinSequence(segment, sequence);
     if (tombstone) {
-      control.segments.addTombstones(segment, length);
+      log.segments.addTombstones(segment, length);
       this.#remove(key, sequence, segment);
       return;
     }
     if (this.#isRemoved(key, sequence)) {
-      control.segments.addDead(segment, length);
+      log.segments.addDead(segment, length);
       return;
     }
-    const pointer = this.#pointer;
     const previous = this.#previous;
-    pointer.segment = segment;
-    pointer.offset = offset;
-    pointer.length = length;
-    pointer.sequence = sequence;
     // Equal numbers: compaction was interrupted after it had copied a record.
-    const outcome = this.#index.load(key, pointer, previous, ascending);
+    const outcome = this.#index.load(key, entry, previous, true);
     if (outcome === "older") {
-      control.segments.addDead(segment, length);
+      log.segments.addDead(segment, length);
     } else if (outcome === "replaced") {
-      control.segments.addDead(previous.segment, previous.length);
+      log.segments.addDead(previous.segment, previous.length);
     }
   }
 
@@ -118,19 +101,19 @@ export class IndexLoader {
     const { key, segment, length, sequence } = record;
     // No store ever took such a key.
     if (key.length > MAX_KEY_BYTES) return;
-    const control = this.#control;
+    const log = this.#log;
     // It may be as old as any, and a tombstone of its key must outlive it.
-    control.segments.lowerMinSequence(segment, 1);
+    log.segments.lowerMinSequence(segment, 1);
     const previous = this.#previous;
     const newest = this.#index.get(key, previous)
       ? previous
       : this.#removed.get(nameOf(key));
     if (newest !== undefined && !mayBeNewer(record, newest)) {
-      control.segments.addDead(segment, length);
+      log.segments.addDead(segment, length);
       return;
     }
     // What is written from here on is newer, and has to be known as such.
-    if (sequence > control.sequence) control.sequence = sequence;
+    if (sequence > log.sequence) log.sequence = sequence;
     this.#index.load(key, record, previous, false);
   }
 
@@ -145,7 +128,7 @@ export class IndexLoader {
     if (this.#index.get(key, previous)) {
       if (previous.sequence > sequence) return;
       this.#index.remove(key, previous);
-      this.#control.segments.addDead(previous.segment, previous.length);
+      this.#log.segments.addDead(previous.segment, previous.length);
     }
     const name = nameOf(key);
     const removedAt = this.#removed.get(name)?.sequence ?? 0;

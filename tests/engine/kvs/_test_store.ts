@@ -5,10 +5,11 @@ import {
   type CompactionScope,
 } from "../../../engine/kvs/store/compaction.ts";
 import type { CompactionContext } from "../../../engine/kvs/store/compaction_output.ts";
-import { Control } from "../../../engine/kvs/log/log.ts";
-import { GroupCommit } from "../../../engine/kvs/log/group_commit.ts";
+import { Log } from "../../../engine/kvs/log/log.ts";
 import { emptyPointer } from "../../../engine/kvs/index/log_pointer.ts";
-import { LogWriter } from "../../../engine/kvs/log/log_writer.ts";
+import { CompactionState } from "../../../engine/kvs/store/compaction_state.ts";
+import type { KvsHandle } from "../../../engine/kvs/store/handle.ts";
+import { Writer } from "../../../engine/kvs/store/writer.ts";
 import { RECORD_HEADER_BYTES } from "../../../engine/kvs/log/record.ts";
 import { recover } from "../../../engine/kvs/store/recovery.ts";
 import {
@@ -20,13 +21,14 @@ import {
   soundRecord,
 } from "../../../engine/kvs/log/segment.ts";
 import { Keydir } from "../../../engine/kvs/index/keydir.ts";
+import { UNKNOWN_HOLDER } from "../../../engine/sync/instance_lock.ts";
 import { bytes, MEMORY, TempDirectory, text } from "./_helpers.ts";
 
 /** A write of a test: a removal has no value. */
 export type KeyValue = readonly [key: string, value?: string];
 
-/** Options of {@linkcode TestLog}. */
-export interface TestLogOptions {
+/** Options of {@linkcode TestStore}. */
+export interface TestStoreOptions {
   readonly segmentBytes?: number;
   readonly indexBytes?: number;
 }
@@ -35,49 +37,56 @@ export interface TestLogOptions {
  * A store without its directory lock, its timers and its Workers: the same
  * parts, where a test can reach each of them.
  */
-export class TestLog implements Disposable {
+export class TestStore implements Disposable {
   readonly directory: string;
-  readonly control = Control.create();
+  readonly log: Log;
   readonly index: Keydir;
   readonly damage: readonly Damage[];
-  readonly writer: LogWriter;
-  readonly #segmentBytes: number;
-  readonly #others: LogWriter[] = [];
+  readonly writer: Writer;
+  readonly compaction = CompactionState.create(UNKNOWN_HOLDER);
+  readonly #others: Log[] = [];
 
   /** @param directory The data directory, empty or with a store in it. */
   constructor(
     directory: string,
-    { segmentBytes = 2 ** 20, indexBytes = 2 ** 20 }: TestLogOptions = {},
+    { segmentBytes = 2 ** 20, indexBytes = 2 ** 20 }: TestStoreOptions = {},
   ) {
     this.directory = directory;
-    this.#segmentBytes = segmentBytes;
-    const { index, damage } = recover(
-      directory,
-      this.control,
-      indexBytes,
-      segmentBytes,
-    );
+    this.log = Log.create(directory, { segmentBytes });
+    const { index, damage } = recover(this.log, indexBytes);
     this.index = index;
     this.damage = damage;
-    this.writer = this.newWriter();
+    this.writer = new Writer(this.log, Keydir.attach(index.buffer));
+  }
+
+  /** Another instance's view of the log. */
+  otherLog(): Log {
+    const log = Log.attach(this.log.share(), { isShared: false });
+    this.#others.push(log);
+    return log;
   }
 
   /** Another instance's writer. */
-  newWriter(): LogWriter {
-    const writer = new LogWriter(
-      this.directory,
-      this.control,
-      Keydir.attach(this.index.buffer),
-      this.#segmentBytes,
-    );
-    this.#others.push(writer);
-    return writer;
+  newWriter(): Writer {
+    return new Writer(this.otherLog(), Keydir.attach(this.index.buffer));
+  }
+
+  /** What another instance of the store attaches to it with. */
+  get handle(): KvsHandle {
+    return {
+      engine: "kvs",
+      ...this.log.share(),
+      sync: "no",
+      cacheBytes: 0,
+      compactAtBytes: Infinity,
+      compaction: this.compaction.memory,
+      index: this.index.buffer,
+    };
   }
 
   /** What compaction works on. */
   get context(): CompactionContext {
-    const { directory, control, index } = this;
-    return { directory, control, index, segmentBytes: this.#segmentBytes };
+    return { log: this.log, index: this.index, state: this.compaction };
   }
 
   /** The segments' file ids. */
@@ -92,9 +101,9 @@ export class TestLog implements Disposable {
 
   /** Makes everything written durable. */
   async sync(): Promise<void> {
-    const commit = new GroupCommit(this.directory, this.control);
+    const { commit } = this.otherLog();
     try {
-      await commit.wait(this.control.appendedTicket);
+      await commit.wait(commit.ticket);
     } finally {
       await commit.close();
     }
@@ -149,8 +158,8 @@ export class TestLog implements Disposable {
 
   /** Checks that files and table agree, and the counts with the records. */
   assertConsistent(): void {
-    const { control, ids } = this;
-    const table = control.segments.list();
+    const { log, ids } = this;
+    const table = log.segments.list();
     assertEquals(table.map(({ id }) => id), ids);
     const pointer = emptyPointer();
     for (const state of table) {
@@ -192,19 +201,19 @@ export class TestLog implements Disposable {
 
   /** Closes its files; everything else is left as a kill would leave it. */
   [Symbol.dispose](): void {
-    this.#others.forEach((writer) => writer.close());
+    for (const log of [this.log, ...this.#others]) log.detach();
     this.index.detach();
   }
 }
 
 /**
- * A {@linkcode TestLog} in a directory of its own, in memory, which goes with
+ * A {@linkcode TestStore} in a directory of its own, in memory, which goes with
  * it.
  */
-export class TempLog extends TestLog {
+export class TempStore extends TestStore {
   readonly #temporary: TempDirectory;
 
-  constructor(options?: TestLogOptions) {
+  constructor(options?: TestStoreOptions) {
     const temporary = new TempDirectory(MEMORY);
     super(temporary.path, options);
     this.#temporary = temporary;

@@ -1,18 +1,16 @@
 /**
- * Appending to the log.
+ * Writing: records go to the log, and then their keys to the index.
  *
  * @module
  */
 
 import { asError } from "../../errors.ts";
 import type { TextWrite, Write, WriteOutcome } from "../../engine.ts";
-import type { Control } from "./log.ts";
 import { emptyPointer, type LogPointer } from "../index/log_pointer.ts";
-import { encodeRecord, MAX_SEQUENCE, recordLength } from "./record.ts";
-import { SEGMENT_HEADER_BYTES } from "./segment.ts";
-import { SegmentAppender } from "./appender.ts";
+import type { Log } from "../log/log.ts";
+import { encodeRecord, MAX_SEQUENCE, recordLength } from "../log/record.ts";
 import type { Keydir } from "../index/keydir.ts";
-import { TextBytes } from "../store/text_bytes.ts";
+import { TextBytes } from "./text_bytes.ts";
 
 /** Records are gathered up to this size, in bytes, before they are written. */
 const GATHER_BYTES = 1 << 20;
@@ -21,18 +19,16 @@ const GATHER_BYTES = 1 << 20;
 const MAX_RECORD_BYTES = 2 ** 31;
 
 /**
- * Appends writes to the active segment and publishes them in the index.
+ * Appends writes to the log and publishes them in the index.
  *
  * Each instance of a store has its own; the write lock makes them take turns.
  * The order of events is what makes an append safe: memory for the index entry
  * is set aside, then the records go to the file in one call, then the entries
  * are published. A failure before the last step is taken back whole.
  */
-export class LogWriter {
-  readonly #control: Control;
+export class Writer {
+  readonly #log: Log;
   readonly #index: Keydir;
-  readonly #segmentBytes: number;
-  readonly #appender: SegmentAppender;
   /** Records gathered for one write call. */
   #buffer = new Uint8Array(64 * 1024);
   #gathered = 0;
@@ -46,22 +42,13 @@ export class LogWriter {
   #ticket: number;
 
   /**
-   * @param directory The data directory.
-   * @param control The store's shared state.
+   * @param log The store's log.
    * @param index The store's index.
-   * @param segmentBytes The size at which a segment is sealed, in bytes.
    */
-  constructor(
-    directory: string,
-    control: Control,
-    index: Keydir,
-    segmentBytes: number,
-  ) {
-    this.#control = control;
+  constructor(log: Log, index: Keydir) {
+    this.#log = log;
     this.#index = index;
-    this.#segmentBytes = segmentBytes;
-    this.#appender = new SegmentAppender(directory, control);
-    this.#ticket = control.appendedTicket;
+    this.#ticket = log.commit.ticket;
   }
 
   /** The ticket of this instance's last append. */
@@ -77,7 +64,7 @@ export class LogWriter {
    */
   write(batch: readonly (Write | TextWrite)[]): WriteOutcome[] {
     const outcomes: WriteOutcome[] = new Array(batch.length);
-    const lock = this.#control.writeLock;
+    const { lock } = this.#log;
     lock.lock();
     try {
       const refused = this.#whyNot();
@@ -106,15 +93,10 @@ export class LogWriter {
   /** Why nothing may be written; each append looks again. */
   #whyNot(): Error | undefined {
     try {
-      this.#control.assertWritable();
+      this.#log.assertWritable();
     } catch (error) {
       return asError(error);
     }
-  }
-
-  /** Closes the file. */
-  close(): void {
-    this.#appender.close();
   }
 
   /** Adds a set to the gathered records. */
@@ -126,8 +108,8 @@ export class LogWriter {
   ): true {
     const length = this.#makeRoom(key, value.length, outcomes);
     const pointer = this.#pointer;
-    pointer.segment = this.#control.activeSegment;
-    pointer.offset = this.#control.activeSize + this.#gathered;
+    pointer.segment = this.#log.segments.active;
+    pointer.offset = this.#log.segments.activeSize + this.#gathered;
     pointer.length = length;
     pointer.sequence = this.#nextSequence();
     this.#prepared.push(this.#index.prepare(key, pointer));
@@ -149,13 +131,12 @@ export class LogWriter {
     const length = this.#makeRoom(key, 0, outcomes);
     const sequence = this.#nextSequence();
     encodeRecord(this.#buffer, 0, sequence, key, undefined);
-    const control = this.#control;
-    this.#writeFile(length);
-    const sizeBytes = control.activeSize + length;
-    this.#ticket = control.appended(sizeBytes, sequence, sequence);
+    const record = this.#buffer.subarray(0, length);
+    this.#ticket = this.#log.append(record, sequence, sequence);
     this.#index.remove(key, this.#previous);
-    control.segments.addDead(this.#previous.segment, this.#previous.length);
-    control.segments.addTombstones(control.activeSegment, length);
+    const { segments } = this.#log;
+    segments.addDead(this.#previous.segment, this.#previous.length);
+    segments.addTombstones(segments.active, length);
     return true;
   }
 
@@ -163,9 +144,11 @@ export class LogWriter {
   #append(outcomes: WriteOutcome[]): void {
     const count = this.#prepared.length;
     if (count === 0) return;
-    const control = this.#control;
+    const log = this.#log;
+    const first = log.sequence + 1;
+    const records = this.#buffer.subarray(0, this.#gathered);
     try {
-      this.#writeFile(this.#gathered);
+      this.#ticket = log.append(records, first, first + count - 1);
     } catch (error) {
       for (let i = 0; i < count; i++) {
         this.#index.discard(this.#prepared[i]);
@@ -174,16 +157,10 @@ export class LogWriter {
       this.#forgetGathered();
       return;
     }
-    const before = control.sequence;
-    this.#ticket = control.appended(
-      control.activeSize + this.#gathered,
-      before + 1,
-      before + count,
-    );
     const previous = this.#previous;
     for (let i = 0; i < count; i++) {
       if (this.#index.publish(this.#prepared[i], previous, i > 0)) {
-        control.segments.addDead(previous.segment, previous.length);
+        log.segments.addDead(previous.segment, previous.length);
       }
     }
     this.#forgetGathered();
@@ -196,7 +173,7 @@ export class LogWriter {
   }
 
   #nextSequence(): number {
-    const sequence = this.#control.sequence + this.#prepared.length + 1;
+    const sequence = this.#log.sequence + this.#prepared.length + 1;
     if (sequence > MAX_SEQUENCE) {
       throw new Error(`Cannot write: sequence number ${sequence} is too large`);
     }
@@ -218,14 +195,9 @@ export class LogWriter {
     if (this.#gathered > 0 && this.#gathered + length > GATHER_BYTES) {
       this.#append(outcomes);
     }
-    const control = this.#control;
-    const size = control.activeSize + this.#gathered;
-    if (
-      control.activeSegment === 0 ||
-      size > SEGMENT_HEADER_BYTES && size + length > this.#segmentBytes
-    ) {
+    if (!this.#log.hasRoom(length, this.#gathered)) {
       this.#append(outcomes);
-      control.activate(this.#appender.begin());
+      this.#log.rotate();
     }
     if (this.#gathered + length > this.#buffer.length) {
       const grown = new Uint8Array(
@@ -238,13 +210,6 @@ export class LogWriter {
       this.#buffer = new Uint8Array(Math.max(GATHER_BYTES, length));
     }
     return length;
-  }
-
-  /** Appends the first bytes of the buffer to the active segment, or none. */
-  #writeFile(length: number): void {
-    const { activeSegment, activeSize } = this.#control;
-    const bytes = this.#buffer.subarray(0, length);
-    this.#appender.append(activeSegment, activeSize, bytes);
   }
 }
 
