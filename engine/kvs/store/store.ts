@@ -19,7 +19,7 @@ import type {
   Write,
   WriteOutcome,
 } from "../../engine.ts";
-import { asError, ClosedError, WritesRefusedError } from "../../errors.ts";
+import { asError, ClosedError } from "../../errors.ts";
 import { removeInstanceLocks } from "../../sync/instance_lock.ts";
 import { checkStoreOptions } from "../../options.ts";
 import { report } from "../../report.ts";
@@ -29,28 +29,13 @@ import { Log } from "../log/log.ts";
 import { Writer } from "./writer.ts";
 import { CompactionState } from "./compaction_state.ts";
 import type { KvsHandle, KvStoreOptions } from "./handle.ts";
+import { type StoreParts, Upkeep } from "./upkeep.ts";
 import { PointReader } from "./point_reader.ts";
 import { recover } from "./recovery.ts";
 import { scanIndex } from "./pages.ts";
 import { SegmentReaders } from "../log/segment_readers.ts";
 import { Keydir } from "../index/keydir.ts";
 import { hasCheckpoint, writeCheckpoint } from "../index/checkpoint.ts";
-
-/** How often the instance that opened the store looks after it, in ms. */
-const UPKEEP_INTERVAL_MS = 1_000;
-
-/** After how long an instance that writes does so instead, in ms. */
-const UPKEEP_OVERDUE_MS = 1_250;
-
-/** What an instance of a store is made of. */
-interface StoreParts {
-  readonly log: Log;
-  readonly index: Keydir;
-  readonly compaction: CompactionState;
-  readonly onFailure: OnFailure;
-  /** Of the instance that opened the store. */
-  readonly owned?: DataDirectory;
-}
 
 /**
  * A durable key-value store in a directory.
@@ -79,9 +64,7 @@ export class KvStore implements KvsEngine {
   readonly #compactor: Compactor;
   /** Only of the instance that opened the store. */
   readonly #owned: DataDirectory | undefined;
-  readonly #onFailure: OnFailure;
-  #upkeep: ReturnType<typeof setInterval> | undefined;
-  #refusalReported = false;
+  readonly #upkeep: Upkeep;
   #closed: Promise<void> | undefined;
   /** Bytes of the log that the checkpoint on disk covers. */
   #checkpointBytes = 0;
@@ -89,19 +72,21 @@ export class KvStore implements KvsEngine {
 
   private constructor(
     handle: KvsHandle,
-    { log, index, compaction, onFailure, owned }: StoreParts,
+    parts: StoreParts,
+    owned?: DataDirectory,
   ) {
+    const { log, index, compaction } = parts;
     this.#handle = handle;
     this.#log = log;
     this.#index = index;
     this.#compaction = compaction;
-    this.#onFailure = onFailure;
     this.#owned = owned;
     const { directory, cacheBytes } = handle;
     const files = new SegmentReaders(directory);
     this.#reader = new PointReader(directory, index, cacheBytes, files);
     this.#writer = new Writer(log, index);
     this.#compactor = new Compactor(handle, log, compaction);
+    this.#upkeep = new Upkeep(handle, parts, this.#compactor);
   }
 
   /**
@@ -168,10 +153,10 @@ export class KvStore implements KvsEngine {
         compaction: compaction.memory,
         index: index.buffer,
       };
-      const parts = { log, index, compaction, onFailure, owned };
-      const store = new KvStore(handle, parts);
+      const parts = { log, index, compaction, onFailure };
+      const store = new KvStore(handle, parts, owned);
       store.#checkpointBytes = recovery.checkpointBytes;
-      store.#keepUp();
+      store.#upkeep.start();
       return store;
     } catch (error) {
       log.detach();
@@ -314,15 +299,10 @@ export class KvStore implements KvsEngine {
   write(batch: readonly (Write | TextWrite)[]): WriteOutcome[] {
     this.#assertOpen();
     const outcomes = this.#writer.write(batch);
-    // The timer of the instance that opened the store fires only if its event
-    // loop goes round, which it does not below a writer that never waits.
-    if (this.#compaction.takeUpkeep(UPKEEP_OVERDUE_MS)) {
-      try {
-        if (this.#handle.sync === "everysec") this.#log.commit.syncNow();
-      } catch (error) {
-        return outcomes.map(() => asError(error));
-      }
-      this.#compactIfWorthwhile();
+    try {
+      this.#upkeep.catchUp();
+    } catch (error) {
+      return outcomes.map(() => asError(error));
     }
     return outcomes;
   }
@@ -391,7 +371,7 @@ export class KvStore implements KvsEngine {
   }
 
   async #close(): Promise<void> {
-    clearInterval(this.#upkeep);
+    this.#upkeep.stop();
     await this.#compactor.close();
     try {
       if (this.#owned) await this.#closeStore();
@@ -434,7 +414,7 @@ export class KvStore implements KvsEngine {
       writeCheckpoint(this.#log, this.#index);
     } catch (error) {
       // For instance on a full disk. The log has everything.
-      this.#report(error);
+      this.#upkeep.report(error);
     }
   }
 
@@ -454,48 +434,6 @@ export class KvStore implements KvsEngine {
     if (this.#closed !== undefined || this.#log.isClosed) {
       throw new ClosedError("Store");
     }
-  }
-
-  #report(error: unknown): void {
-    // That writes are refused is told once, and then to each that writes.
-    if (error instanceof WritesRefusedError || this.#log.refusal.isSet) {
-      return this.#reportRefusal();
-    }
-    // A compaction that was under way as the store was closed.
-    if (error instanceof ClosedError) return;
-    this.#onFailure(asError(error));
-  }
-
-  #reportRefusal(): void {
-    const { reason } = this.#log.refusal;
-    if (reason === undefined || this.#refusalReported) return;
-    this.#refusalReported = true;
-    this.#onFailure(new WritesRefusedError(reason));
-  }
-
-  #compactIfWorthwhile(): void {
-    this.#compactor.compactIfWorthwhile(this.#handle.compactAtBytes)
-      ?.catch((error) => this.#report(error));
-  }
-
-  /** Looks after the store, for all instances. */
-  #keepUp(): void {
-    const { sync } = this.#handle;
-    const { commit, holder } = this.#log;
-    this.#compaction.takeUpkeep(0);
-    const upkeep = setInterval(() => {
-      this.#compaction.takeUpkeep(0);
-      // What a dead reader stood on would never be used again.
-      this.#index.releaseDeadReaders((id) => holder.isAlive(id));
-      this.#reportRefusal();
-      const { ticket } = commit;
-      if (sync === "everysec" && !commit.isSynced(ticket)) {
-        commit.wait(ticket).catch((error) => this.#report(error));
-      }
-      this.#compactIfWorthwhile();
-    }, UPKEEP_INTERVAL_MS);
-    Deno.unrefTimer(upkeep);
-    this.#upkeep = upkeep;
   }
 }
 
