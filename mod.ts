@@ -40,8 +40,12 @@ export {
 export { type DataDirectoryOptions, ENGINE_NAMES } from "./engine/directory.ts";
 export {
   ClosedError,
+  CorruptionError,
+  IndexFullError,
   LockedError,
+  NotFoundError,
   WritesRefusedError,
+  WrongEngineError,
 } from "./engine/errors.ts";
 export { scanEntries } from "./engine/scan.ts";
 export { KvStore } from "./engine/kvs/store/store.ts";
@@ -50,8 +54,7 @@ export {
   ReadOnlyStore,
   type ReadOnlyStoreOptions,
 } from "./engine/kvs/store/read_only_store.ts";
-export { CorruptionError, type Damage } from "./engine/kvs/log/segment.ts";
-export { IndexFullError } from "./engine/kvs/index/arena.ts";
+export type { Damage } from "./engine/kvs/log/segment.ts";
 
 // The server, and the pools over which it spreads its work.
 export * from "./server.ts";

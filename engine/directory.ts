@@ -5,6 +5,7 @@
  */
 
 import { hasLiveInstances } from "./sync/instance_lock.ts";
+import { NotFoundError, WrongEngineError } from "./errors.ts";
 import { cannotOpen, DirectoryLock, LOCK_FILE } from "./directory_lock.ts";
 import type { EngineName } from "./engine.ts";
 import { parentDirectory, syncDirectory, writeFileAtomic } from "./files.ts";
@@ -98,7 +99,7 @@ export class DataDirectory implements Disposable {
   ): DataDirectory {
     return inHouseStyle(path, () => {
       if (!isDirectory(path)) {
-        if (!create) throw cannotOpen(path, "it does not exist");
+        if (!create) throw new NotFoundError(path, "it does not exist");
         makeDirectory(path, 0o700);
       }
       // Before the lock is made, so that a stranger's directory stays as it is.
@@ -166,9 +167,9 @@ export function findStore(
   engine?: EngineName,
 ): Pick<DataDirectory, "path" | "engine"> {
   return inHouseStyle(path, () => {
-    if (!isDirectory(path)) throw cannotOpen(path, "it does not exist");
+    if (!isDirectory(path)) throw new NotFoundError(path, "it does not exist");
     const note = readEngineFile(path);
-    if (note === undefined) throw cannotOpen(path, "it holds no store");
+    if (note === undefined) throw new NotFoundError(path, "it holds no store");
     checkNote(path, note, engine ?? note.engine);
     return { path: Deno.realPathSync(path), engine: note.engine };
   });
@@ -243,7 +244,7 @@ function checkEmpty(path: string, create: boolean): void {
       `it holds other files, such as "${name}", and no store`,
     );
   }
-  if (!create) throw cannotOpen(path, "it holds no store");
+  if (!create) throw new NotFoundError(path, "it holds no store");
 }
 
 function readEngineFile(path: string): EngineNote | undefined {
@@ -280,9 +281,7 @@ function writeEngineFile(path: string, note: EngineNote): void {
 
 function checkNote(path: string, note: EngineNote, engine: EngineName): void {
   if (note.engine !== engine) {
-    throw new Error(
-      `Data directory "${path}" belongs to engine ${note.engine}; it cannot be opened with ${engine}`,
-    );
+    throw new WrongEngineError(path, note.engine, engine);
   }
   const known = FORMAT_VERSIONS[engine];
   if (note.formatVersion > known) {

@@ -1,5 +1,6 @@
 /**
- * Errors that are told apart by their class.
+ * The errors of a store, told apart by their class, or by their `code` where
+ * the class does not come along, as from a Worker.
  *
  * @module
  */
@@ -19,7 +20,9 @@
  */
 export class ClosedError extends Error {
   /** The class's name. */
-  override name = "ClosedError";
+  override readonly name = "ClosedError";
+  /** Tells it apart. */
+  readonly code = "CLOSED";
 
   /**
    * Makes the error.
@@ -37,7 +40,9 @@ export class ClosedError extends Error {
  */
 export class WritesRefusedError extends Error {
   /** The class's name. */
-  override name = "WritesRefusedError";
+  override readonly name = "WritesRefusedError";
+  /** Tells it apart. */
+  readonly code = "WRITES_REFUSED";
 
   /**
    * Makes the error.
@@ -65,7 +70,9 @@ export class WritesRefusedError extends Error {
  */
 export class LockedError extends Error {
   /** The class's name. */
-  override name = "LockedError";
+  override readonly name = "LockedError";
+  /** Tells it apart. */
+  readonly code = "LOCKED";
   /** The process that has it locked; `undefined` where it is not known. */
   readonly pid: number | undefined;
   /** Where that process serves it, as `host:port`; `undefined` if nowhere. */
@@ -86,6 +93,93 @@ export class LockedError extends Error {
     super(`Cannot open data directory "${path}": locked by ${owner}${where}`);
     this.pid = pid;
     this.addr = addr;
+  }
+}
+
+/**
+ * There is no store in a directory.
+ *
+ * @example
+ * ```ts
+ * import { NotFoundError, openEngine } from "@kvs/kvs";
+ * import { assertRejects } from "@std/assert";
+ *
+ * await assertRejects(() => openEngine("/not/there"), NotFoundError);
+ * ```
+ */
+export class NotFoundError extends Error {
+  /** The class's name. */
+  override readonly name = "NotFoundError";
+  /** Tells it apart. */
+  readonly code = "NOT_FOUND";
+
+  /**
+   * Makes the error.
+   *
+   * @param path The directory.
+   * @param reason What is missing.
+   */
+  constructor(path: string, reason: string) {
+    super(`Cannot open data directory "${path}": ${reason}`);
+  }
+}
+
+/** A data directory belongs to another engine than the one asked for. */
+export class WrongEngineError extends Error {
+  /** The class's name. */
+  override readonly name = "WrongEngineError";
+  /** Tells it apart. */
+  readonly code = "WRONG_ENGINE";
+
+  /**
+   * Makes the error.
+   *
+   * @param path The directory.
+   * @param found The engine that it belongs to.
+   * @param wanted The engine that was asked for.
+   */
+  constructor(path: string, found: string, wanted: string) {
+    super(
+      `Data directory "${path}" belongs to engine ${found}; it cannot be opened with ${wanted}`,
+    );
+  }
+}
+
+/** A record can't be read as what was written. */
+export class CorruptionError extends Error {
+  /** The class's name. */
+  override readonly name = "CorruptionError";
+  /** Tells it apart. */
+  readonly code = "CORRUPT";
+
+  /**
+   * Makes the error.
+   *
+   * @param path The file.
+   * @param offset Where in the file the trouble begins, in bytes.
+   * @param reason What is wrong.
+   */
+  constructor(path: string, offset: number, reason: string) {
+    super(`Corrupt data in ${path} at offset ${offset}: ${reason}`);
+  }
+}
+
+/** The index has no room for another key. */
+export class IndexFullError extends Error {
+  /** The class's name. */
+  override readonly name = "IndexFullError";
+  /** Tells it apart. */
+  readonly code = "INDEX_FULL";
+
+  /**
+   * Makes the error.
+   *
+   * @param limitBytes The size of the index, in bytes.
+   */
+  constructor(limitBytes: number) {
+    super(
+      `Index is full at ${limitBytes} bytes; remove keys, or open the store with a larger index (--index-size)`,
+    );
   }
 }
 

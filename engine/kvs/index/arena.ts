@@ -5,25 +5,9 @@
  * @module
  */
 
+import { IndexFullError } from "../../errors.ts";
 import { Epochs, NO_HOLDER, READER_WORDS } from "./epochs.ts";
 import { CLASSES, classOf, classWords, EXACT_CLASSES } from "./size_classes.ts";
-
-/** The index has no room for another key. */
-export class IndexFullError extends Error {
-  /** The class's name. */
-  override name = "IndexFullError";
-
-  /**
-   * Makes the error.
-   *
-   * @param limitBytes The size of the index, in bytes.
-   */
-  constructor(limitBytes: number) {
-    super(
-      `Index is full at ${limitBytes} bytes; remove keys, or open the store with a larger index (--index-size)`,
-    );
-  }
-}
 
 // The first words of the buffer. `docs/design.md` has the whole map.
 /** The epoch in which a wait for readers timed out, plus one; or zero. */

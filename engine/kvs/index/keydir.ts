@@ -5,7 +5,8 @@
  * @module
  */
 
-import { Arena, IndexFullError, RECORD } from "./arena.ts";
+import { IndexFullError } from "../../errors.ts";
+import { Arena, RECORD } from "./arena.ts";
 import { HashIndex } from "./hash_index.ts";
 import { KeyVersions } from "./versions.ts";
 import { emptyPointer, type LogPointer } from "./log_pointer.ts";

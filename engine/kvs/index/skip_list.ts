@@ -5,7 +5,8 @@
  * @module
  */
 
-import { type Arena, IndexFullError, NODE, USER_WORDS } from "./arena.ts";
+import { IndexFullError } from "../../errors.ts";
+import { type Arena, NODE, USER_WORDS } from "./arena.ts";
 import { halfSipHash } from "./half_sip_hash.ts";
 
 // Words of the arena's header that belong to the list.

@@ -9,6 +9,7 @@
  */
 
 import { crc32 } from "node:zlib";
+import { CorruptionError } from "../../errors.ts";
 import { writeAll } from "../../files.ts";
 import { FileWindow } from "./file_window.ts";
 import type { LogPointer } from "../index/log_pointer.ts";
@@ -250,23 +251,6 @@ export function scanFile(
     offset = at;
   }
   return result(sizeBytes);
-}
-
-/** A record that can't be read as what was written. */
-export class CorruptionError extends Error {
-  /** The class's name. */
-  override name = "CorruptionError";
-
-  /**
-   * Makes the error.
-   *
-   * @param path The file.
-   * @param offset Where in the file the trouble begins, in bytes.
-   * @param reason What is wrong.
-   */
-  constructor(path: string, offset: number, reason: string) {
-    super(`Corrupt data in ${path} at offset ${offset}: ${reason}`);
-  }
 }
 
 /**

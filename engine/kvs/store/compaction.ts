@@ -14,12 +14,8 @@ import type { Log } from "../log/log.ts";
 import { writeHint } from "../log/hint.ts";
 import { emptyPointer } from "../index/log_pointer.ts";
 import { RECORD_HEADER_BYTES, type RecordHeader } from "../log/record.ts";
-import {
-  CorruptionError,
-  isRecordAt,
-  scanSegment,
-  segmentPath,
-} from "../log/segment.ts";
+import { CorruptionError } from "../../errors.ts";
+import { isRecordAt, scanSegment, segmentPath } from "../log/segment.ts";
 import {
   DAMAGED,
   HELD,

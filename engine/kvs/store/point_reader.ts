@@ -7,7 +7,8 @@
 import { emptyPointer } from "../index/log_pointer.ts";
 import { RECORD_HEADER_BYTES } from "../log/record.ts";
 import { RecordCache } from "./record_cache.ts";
-import { CorruptionError, segmentPath } from "../log/segment.ts";
+import { CorruptionError } from "../../errors.ts";
+import { segmentPath } from "../log/segment.ts";
 import type { SegmentSource } from "../log/segment_readers.ts";
 import type { Keydir } from "../index/keydir.ts";
 import { decodeText, TextBytes } from "./text_bytes.ts";

@@ -13,11 +13,8 @@ import { type PackedPage, packPage } from "../index/packed_page.ts";
 import { RecordCache } from "./record_cache.ts";
 import { loadLog } from "./recovery.ts";
 import { scanIndex } from "./pages.ts";
-import {
-  CorruptionError,
-  type ScanResult,
-  segmentPath,
-} from "../log/segment.ts";
+import { CorruptionError } from "../../errors.ts";
+import { type ScanResult, segmentPath } from "../log/segment.ts";
 
 /** What the log of a store is at one moment. */
 export interface LogMoment {

@@ -5,10 +5,8 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import {
-  CorruptionError,
-  segmentPath,
-} from "../../../engine/kvs/log/segment.ts";
+import { CorruptionError } from "../../../engine/errors.ts";
+import { segmentPath } from "../../../engine/kvs/log/segment.ts";
 import { PointReader } from "../../../engine/kvs/store/point_reader.ts";
 import { SegmentReaders } from "../../../engine/kvs/log/segment_readers.ts";
 import { FaultyDisk } from "./_fault_injection.ts";

@@ -8,11 +8,8 @@ import { assert, assertEquals } from "@std/assert";
 import { checkStore, repairStore } from "../../../engine/kvs/store/check.ts";
 import { hintName } from "../../../engine/kvs/log/hint.ts";
 import { encodeRecord, recordLength } from "../../../engine/kvs/log/record.ts";
-import {
-  CorruptionError,
-  scanSegment,
-  segmentPath,
-} from "../../../engine/kvs/log/segment.ts";
+import { CorruptionError } from "../../../engine/errors.ts";
+import { scanSegment, segmentPath } from "../../../engine/kvs/log/segment.ts";
 import { writeCheckpoint } from "../../../engine/kvs/index/checkpoint.ts";
 import { assertNoLies, type History, look, lookBytes } from "./_corruption.ts";
 import { FaultyDisk } from "./_fault_injection.ts";

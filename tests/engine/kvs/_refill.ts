@@ -6,7 +6,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { IndexFullError } from "../../../engine/kvs/index/arena.ts";
+import { IndexFullError } from "../../../engine/errors.ts";
 import {
   emptyPointer,
   type LogPointer,

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { IndexFullError } from "../../../../engine/errors.ts";
 import {
   Arena,
-  IndexFullError,
   NODE,
   RECORD,
   TABLE,

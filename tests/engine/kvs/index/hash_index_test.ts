@@ -1,10 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import {
-  Arena,
-  IndexFullError,
-  TABLE,
-} from "../../../../engine/kvs/index/arena.ts";
+import { IndexFullError } from "../../../../engine/errors.ts";
+import { Arena, TABLE } from "../../../../engine/kvs/index/arena.ts";
 import { HashIndex } from "../../../../engine/kvs/index/hash_index.ts";
 import { SkipList } from "../../../../engine/kvs/index/skip_list.ts";
 import { bytes, text } from "../_helpers.ts";

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { IndexFullError } from "../../../../engine/kvs/index/arena.ts";
+import { IndexFullError } from "../../../../engine/errors.ts";
 import {
   emptyPointer,
   type LogPointer,

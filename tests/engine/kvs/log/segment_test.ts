@@ -5,8 +5,8 @@ import {
   putUint32,
   recordLength,
 } from "../../../../engine/kvs/log/record.ts";
+import { CorruptionError } from "../../../../engine/errors.ts";
 import {
-  CorruptionError,
   createSegment,
   listSegments,
   readBytes,

@@ -4,10 +4,8 @@ import {
   encodeRecord,
   recordLength,
 } from "../../../../engine/kvs/log/record.ts";
-import {
-  CorruptionError,
-  segmentPath,
-} from "../../../../engine/kvs/log/segment.ts";
+import { CorruptionError } from "../../../../engine/errors.ts";
+import { segmentPath } from "../../../../engine/kvs/log/segment.ts";
 import { SegmentReaders } from "../../../../engine/kvs/log/segment_readers.ts";
 import type { Entry } from "../../../../engine/kvs/index/keydir.ts";
 import { bytes, Random, TempDirectory } from "../_helpers.ts";

@@ -5,11 +5,13 @@ import {
   assertThrows,
 } from "@std/assert";
 import fc from "fast-check";
-import { IndexFullError } from "../../../../engine/kvs/index/arena.ts";
-import { candidates } from "../../../../engine/kvs/store/compaction.ts";
-import { WritesRefusedError } from "../../../../engine/errors.ts";
 import {
   CorruptionError,
+  IndexFullError,
+  WritesRefusedError,
+} from "../../../../engine/errors.ts";
+import { candidates } from "../../../../engine/kvs/store/compaction.ts";
+import {
   SEGMENT_HEADER_BYTES,
   segmentPath,
 } from "../../../../engine/kvs/log/segment.ts";

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
+import { CorruptionError } from "../../../../engine/errors.ts";
 import {
-  CorruptionError,
   SEGMENT_HEADER_BYTES,
   segmentPath,
 } from "../../../../engine/kvs/log/segment.ts";

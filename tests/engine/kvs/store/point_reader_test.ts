@@ -1,9 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { PointReader } from "../../../../engine/kvs/store/point_reader.ts";
-import {
-  CorruptionError,
-  segmentPath,
-} from "../../../../engine/kvs/log/segment.ts";
+import { CorruptionError } from "../../../../engine/errors.ts";
+import { segmentPath } from "../../../../engine/kvs/log/segment.ts";
 import { SegmentReaders } from "../../../../engine/kvs/log/segment_readers.ts";
 import { Keydir } from "../../../../engine/kvs/index/keydir.ts";
 import { withSteps } from "../_steps.ts";

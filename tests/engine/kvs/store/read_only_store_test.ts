@@ -3,8 +3,8 @@ import {
   ReadOnlyStore,
   type ReadOnlyStoreOptions,
 } from "../../../../engine/kvs/store/read_only_store.ts";
+import { CorruptionError } from "../../../../engine/errors.ts";
 import {
-  CorruptionError,
   type Damage,
   segmentPath,
 } from "../../../../engine/kvs/log/segment.ts";

@@ -10,10 +10,8 @@ import {
   recordLength,
 } from "../../../../engine/kvs/log/record.ts";
 import { RecordCache } from "../../../../engine/kvs/store/record_cache.ts";
-import {
-  CorruptionError,
-  segmentPath,
-} from "../../../../engine/kvs/log/segment.ts";
+import { CorruptionError } from "../../../../engine/errors.ts";
+import { segmentPath } from "../../../../engine/kvs/log/segment.ts";
 import { SegmentReaders } from "../../../../engine/kvs/log/segment_readers.ts";
 import {
   emptyPointer,

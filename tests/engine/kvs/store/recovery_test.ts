@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertFalse, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { writeAll } from "../../../../engine/files.ts";
-import { IndexFullError } from "../../../../engine/kvs/index/arena.ts";
+import { CorruptionError, IndexFullError } from "../../../../engine/errors.ts";
 import { checkStore, repairStore } from "../../../../engine/kvs/store/check.ts";
 import { candidates } from "../../../../engine/kvs/store/compaction.ts";
 import { hintPath, writeHint } from "../../../../engine/kvs/log/hint.ts";
@@ -11,7 +11,6 @@ import {
   recordLength,
 } from "../../../../engine/kvs/log/record.ts";
 import {
-  CorruptionError,
   createSegment,
   segmentPath,
 } from "../../../../engine/kvs/log/segment.ts";

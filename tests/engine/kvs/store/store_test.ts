@@ -7,11 +7,13 @@ import {
 } from "@std/assert";
 import { until } from "../../../_deadline.ts";
 import type { SyncMode } from "../../../../engine/engine.ts";
-import { IndexFullError } from "../../../../engine/kvs/index/arena.ts";
-import { WritesRefusedError } from "../../../../engine/errors.ts";
-import { READER_SLOTS } from "../../../../engine/kvs/index/epochs.ts";
 import {
   CorruptionError,
+  IndexFullError,
+  WritesRefusedError,
+} from "../../../../engine/errors.ts";
+import { READER_SLOTS } from "../../../../engine/kvs/index/epochs.ts";
+import {
   type Damage,
   listSegments,
   segmentPath,

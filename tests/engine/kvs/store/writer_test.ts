@@ -4,8 +4,10 @@ import {
   assertInstanceOf,
   assertThrows,
 } from "@std/assert";
-import { IndexFullError } from "../../../../engine/kvs/index/arena.ts";
-import { WritesRefusedError } from "../../../../engine/errors.ts";
+import {
+  IndexFullError,
+  WritesRefusedError,
+} from "../../../../engine/errors.ts";
 import { RECORD_HEADER_BYTES } from "../../../../engine/kvs/log/record.ts";
 import {
   SEGMENT_HEADER_BYTES,
