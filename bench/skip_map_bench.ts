@@ -80,7 +80,7 @@ Deno.bench(
   `Keydir.page() of ${PAGE} entries from any key`,
   { group: "page" },
   () => {
-    map.page(nextKey(), true, PAGE);
+    map.page(PAGE, { start: nextKey() });
   },
 );
 
@@ -88,10 +88,10 @@ Deno.bench(
   `Keydir.page() over all ${KEYS} entries`,
   { group: "scan", n: 3, warmup: 1 },
   () => {
-    let page = map.page(undefined, true, PAGE);
+    let page = map.page(PAGE);
     let count = page.length;
     while (page.length === PAGE) {
-      page = map.page(page[PAGE - 1].key, false, PAGE);
+      page = map.page(PAGE, { after: page[PAGE - 1].key });
       count += page.length;
     }
     if (count !== KEYS) throw new Error(`Scanned ${count} keys`);

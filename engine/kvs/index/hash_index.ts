@@ -1,17 +1,38 @@
 /**
- * The shortcut to a key's node: a hash index beside the skip list.
+ * The hash tables of the index: from a key to its node in one or two steps
+ * instead of a descent of the list, for one writer at a time and readers that
+ * take no lock.
+ *
+ * **Tables.** Up to 1,024 small ones, chosen by the first bits of the hash, so
+ * that one that grows never holds the write lock for long. Each has open
+ * addressing with linear probing, and slots that hold the offsets of nodes.
+ *
+ * **Order of changes.** A key comes into its table before its node is linked into
+ * the list, and goes out before the node is unlinked. So look-ups of a key agree
+ * with each other, and a key that a run of entries has shown is found.
+ *
+ * **Growing.** A new table is filled before one atomic store puts it in the place
+ * of the old one, which goes back through the epochs.
+ *
+ * **Removing.** A slot is emptied where nothing lies after it; else it is marked,
+ * for a search must go on after it.
+ *
+ * **Without memory.** Where there is none for a larger table, nodes stay outside,
+ * and what is not found in a table with nodes outside is looked for in the list.
+ * So it is never for want of a table that a key does not fit. A reader loads the
+ * count of these nodes before the slots: if it is zero, each node that was linked
+ * as the table was loaded is in it, and stays there as long as it is linked.
+ *
+ * **Loading.** While a store is opened the tables are deferred: all are made at
+ * the end, each as small as can be.
  *
  * @module
  */
 
-import { type Arena, TABLE, USER_WORDS } from "./arena.ts";
+import type { Arena } from "./arena.ts";
+import { DIRECTORY, TABLE, TABLE_SHIFT } from "./layout.ts";
+import type { PackedKey } from "./packed_key.ts";
 import type { SkipList } from "./skip_list.ts";
-
-// Words of the arena's header that belong to the hash index.
-/** A table for each value of the first bits of the hash. */
-const DIRECTORY = USER_WORDS + 4;
-/** How many bits of the hash to leave out for them. */
-const TABLE_SHIFT = USER_WORDS + 6;
 
 /** The most tables, and how much index memory there is for each, in words. */
 const MAX_TABLES = 1_024;
@@ -19,7 +40,7 @@ const WORDS_PER_TABLE = 4_096;
 
 // A table: its number of slots less one, how many of its nodes are not in it,
 // how many slots are not empty, how many of them hold a node, how many keys are
-// about to come, the slots. Readers want the first two, from one cache line.
+// about to come, the slots. Readers need the first two, from one cache line.
 const MASK = 0;
 const OUTSIDE = 1;
 const FILLED = 2;
@@ -30,7 +51,7 @@ const TABLE_HEADER = 5;
 const MIN_SLOTS = 8;
 
 const EMPTY = 0;
-/** A slot whose node was removed: looking goes on behind it. No node is 1. */
+/** A slot whose node was removed: a search goes on after it. No node is 1. */
 const REMOVED = 1;
 
 /** Eighths of the slots that are filled before a table is replaced. */
@@ -38,20 +59,7 @@ const GROW_AT = 6;
 /** Eighths of the slots that are filled at most. */
 const FULL_AT = 7;
 
-/**
- * Finds the node of a key in one or two steps instead of a descent: hash
- * tables of node offsets in the same arena, open addressing with linear
- * probing, for one writer and lock-free readers like the list.
- *
- * A key comes into it before the node is linked into the list, and goes out
- * before it is unlinked. There are many small tables rather than a large one, so
- * that growing never holds the write lock for long. A table that has grown is
- * replaced as a whole, and the old one goes back through the arena's epochs.
- *
- * Where there is no memory for a larger table, nodes stay outside: then what is
- * not found in their table is looked for in the list. So it is never for want of
- * a table that a key does not fit.
- */
+/** Tables in an {@linkcode Arena} that lead to the nodes of a list. */
 export class HashIndex {
   readonly #arena: Arena;
   readonly #words: Uint32Array;
@@ -59,10 +67,7 @@ export class HashIndex {
   /** While the tables are deferred: how many keys each will have. */
   #deferred: Uint32Array | undefined;
 
-  /**
-   * @param arena Where the tables are; {@linkcode format} has been called.
-   * @param list The list of the nodes. Look-ups are for its probe.
-   */
+  /** @param arena Where the tables are; {@linkcode format} has been called. */
   constructor(arena: Arena, list: SkipList) {
     this.#arena = arena;
     this.#words = arena.words;
@@ -102,48 +107,36 @@ export class HashIndex {
       while (count * 8 > slots * GROW_AT) slots *= 2;
       if (slots > MIN_SLOTS) this.#replace(words[DIRECTORY] + i, slots, true);
     });
-    const head = this.#list.head;
-    for (let node = words[head - 1]; node !== 0; node = words[node - 1]) {
-      const hash = this.#list.hashOf(node);
+    const list = this.#list;
+    for (let node = list.next(list.head); node !== 0; node = list.next(node)) {
+      const hash = list.hashOf(node);
       this.#put(words[this.#entry(hash)], hash, node);
     }
     this.#deferred = undefined;
   }
 
-  /**
-   * The probe's node, or 0. For readers, who take no lock.
-   *
-   * @param hash The probe's hash.
-   */
-  find(hash: number): number {
-    if (this.#deferred !== undefined) return this.#findInList();
+  /** The node with a key, or 0. */
+  find(key: PackedKey): number {
+    if (this.#deferred !== undefined) return this.#list.find(key);
     const words = this.#words;
+    const { hash } = key;
     // Acquires the table: it was filled before this store of it.
     const table = Atomics.load(words, this.#entry(hash));
-    // Before the slots: if it is zero here, then each node that was linked when
-    // the table was loaded is in it, and stays there as long as it is linked.
+    // Before the slots, or a node could come to be outside in between.
     const outside = Atomics.load(words, table + OUTSIDE);
     const mask = words[table + MASK];
     // Ends: an eighth of the slots at least is empty.
     for (let i = hash & mask;; i = (i + 1) & mask) {
       // Acquires the node: its words were written before this store of it.
       const node = Atomics.load(words, table + TABLE_HEADER + i);
-      if (node === EMPTY) return outside === 0 ? 0 : this.#findInList();
-      if (node !== REMOVED && this.#list.equalsProbe(node)) return node;
+      if (node === EMPTY) return outside === 0 ? 0 : this.#list.find(key);
+      if (node !== REMOVED && this.#list.equals(node, key)) return node;
     }
   }
 
-  #findInList(): number {
-    const node = this.#list.findAtLeast();
-    return node !== 0 && this.#list.equalsProbe(node) ? node : 0;
-  }
-
   /**
-   * Notes that one more key is about to come, until it is inserted or
-   * released, and makes room for it if there is memory. Writer only.
-   *
-   * @param hash The key's hash.
-   * @param useReserve See {@linkcode Arena.allocate}.
+   * Notes that one more key is about to come, until it is inserted or released,
+   * and makes room for it if there is memory. Writer only.
    */
   reserve(hash: number, useReserve: boolean): void {
     if (this.#deferred !== undefined) return;
@@ -198,7 +191,7 @@ export class HashIndex {
       Atomics.store(words, slots + i, REMOVED);
       return;
     }
-    // Nothing lies behind it, so looking may end here as well, and at the
+    // Nothing lies after it, so a search may end here as well, and at the
     // removed ones before it.
     do {
       Atomics.store(words, slots + i, EMPTY);
@@ -237,7 +230,7 @@ export class HashIndex {
       const node = words[slot];
       if (node > REMOVED) this.#put(table, this.#list.hashOf(node), node);
     }
-    // Releases the table to whoever loads it.
+    // Releases the table's words to a reader that loads it.
     Atomics.store(words, entry, table);
     this.#arena.retire(old, end - old, TABLE);
     return true;
@@ -259,7 +252,7 @@ export class HashIndex {
       words[table + FILLED] = filled;
     }
     words[table + LIVE]++;
-    // Releases the node's words to whoever loads the slot.
+    // Releases the node's words to a reader that loads the slot.
     Atomics.store(words, slot, node);
   }
 

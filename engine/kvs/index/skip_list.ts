@@ -1,36 +1,57 @@
 /**
- * The skip list under the index: its nodes in shared memory, and the ways to
- * find one.
+ * The ordered list of the index: a skip list (Pugh 1990) in shared memory, for
+ * one writer at a time and readers that take no lock.
+ *
+ * **Nodes.** A key has one node, named by the offset of its middle: links lie
+ * before it and the rest after it, so that neither half needs to know the
+ * other's length.
+ *
+ * ```text
+ * … next at level 1 │ next at level 0 │ pointer │ meta │ key …
+ *                                     ▲
+ *                                   node
+ * ```
+ *
+ * `pointer` is the offset of a stored {@linkcode LogPointer}. `meta` is the
+ * key's length times 16 plus the node's height. While a node is not linked yet,
+ * its link at level 0 holds the hash of its key.
+ *
+ * **Searching.** {@linkcode SkipList.seek} goes down from the highest level and
+ * notes in a {@linkcode Position} the last node before the key at each level.
+ * Readers and the writer use the same search: a reader takes the node that it
+ * returns, the writer gives the position to the change that comes next.
+ *
+ * **Linking** goes from the bottom up, after the node is whole, and
+ * **unlinking** from the top down. So a reader that finds a node at some level
+ * finds it complete, with links at every level below. A node that was unlinked
+ * keeps its own links: a reader on it still gets to the nodes after it, and the
+ * epochs keep its memory until that reader is done.
+ *
+ * **Going on.** A position stays good while all changes of the list are made
+ * with it. Then keys that come in order need no search from the head (a finger
+ * search). {@linkcode Position.reset} forgets it where another may have changed
+ * the list.
  *
  * @module
  */
 
 import { IndexFullError } from "../../errors.ts";
-import { type Arena, NODE, USER_WORDS } from "./arena.ts";
-import { halfSipHash } from "./half_sip_hash.ts";
-
-// Words of the arena's header that belong to the list.
-const HEAD = USER_WORDS;
-/** The number of keys. */
-export const SIZE = USER_WORDS + 1;
-/** The number of levels in use. */
-export const HEIGHT = USER_WORDS + 2;
-/** The state of the generator of heights, never zero. */
-export const RANDOM = USER_WORDS + 3;
-/** The key of this list's hashes, in two words. */
-export const HASH_KEY_0 = USER_WORDS + 5;
-export const HASH_KEY_1 = USER_WORDS + 7;
+import type { Arena } from "./arena.ts";
+import {
+  HASH_KEY_0,
+  HASH_KEY_1,
+  HEAD,
+  HEIGHT,
+  NODE,
+  RANDOM,
+  SIZE,
+} from "./layout.ts";
+import { hashPacked, type PackedKey } from "./packed_key.ts";
 
 /** With one node in four reaching the next level, enough for 4^14 keys. */
-const MAX_HEIGHT = 14;
+export const MAX_HEIGHT = 14;
 
-// A node is named by its middle: links lie before it, the rest after it, so
-// that neither needs the other's length to be found.
-//   node - 1 - level   the next node at that level
-//   node + 0           the pointer record
-//   node + 1           key length in bytes * 16 + height
-//   node + 2 ...       the key, packed big-endian, padded with zeros
-/** From a node to the offset of its pointer record. */
+/** From a node to the offset of its pointer. */
 export const POINTER = 0;
 const META = 1;
 const KEY = 2;
@@ -39,26 +60,30 @@ const HEIGHT_BITS = 4;
 /** The longest key a node's meta word has room for, in bytes. */
 export const MAX_KEY_BYTES = 2 ** 24;
 
-/**
- * Nodes in an {@linkcode Arena}, each with a key, linked in key order (Pugh
- * 1990). Offset zero is no node.
- *
- * A look-up goes for the probe: the key given to {@linkcode probe} last.
- */
-export class SkipList {
-  readonly words: Uint32Array;
-  /** The last node before the probe at each level, as the writer found it. */
+/** Where a search has ended; the caller's, used again and again. */
+export class Position {
+  /** The last node before the key at each level; the lowest is 0 for nowhere. */
   readonly before = new Uint32Array(MAX_HEIGHT);
+  /** How many nodes in a row were each linked after the one before. */
+  ascents = 0;
+
+  /** Forgets it: another may have changed the list since. */
+  reset(): void {
+    this.before[0] = 0;
+  }
+}
+
+/** Nodes in an {@linkcode Arena}, linked in key order; 0 is no node. */
+export class SkipList {
+  readonly #words: Uint32Array;
   readonly #arena: Arena;
-  /** The probe, packed like a node's key. */
-  #probe = new Uint32Array(64);
-  #probeBytes = 0;
+  /** For {@linkcode find}, which keeps no position. */
+  readonly #position = new Position();
 
   /** @param arena Where the nodes are; {@linkcode format} has been called. */
   constructor(arena: Arena) {
     this.#arena = arena;
-    this.words = arena.words;
-    this.before.fill(this.words[HEAD]);
+    this.#words = arena.words;
   }
 
   /** Makes an empty list in an empty arena. */
@@ -76,26 +101,33 @@ export class SkipList {
     words[HASH_KEY_1] = secrets[2];
   }
 
-  /** The node before all others, which has no key. */
-  get head(): number {
-    return this.words[HEAD];
+  /** The number of nodes that are linked. */
+  get size(): number {
+    return Atomics.load(this.#words, SIZE);
   }
 
-  /** The number of levels that a node is linked at. */
-  heightOf(node: number): number {
-    return this.words[node + META] & (1 << HEIGHT_BITS) - 1;
+  /** The node before all others, which has no key. */
+  get head(): number {
+    return this.#words[HEAD];
+  }
+
+  /** The node after a node, or 0. */
+  next(node: number): number {
+    // Acquires the next node: its words were written before this link to it.
+    return Atomics.load(this.#words, node - 1);
   }
 
   /**
-   * Makes a node for the probe that is not linked yet, with a random height.
+   * Makes a node that is not linked yet, with a random height.
    *
-   * @param record Its pointer record.
+   * @param key Its key.
+   * @param pointer The offset of its pointer.
    * @param useReserve See {@linkcode Arena.allocate}.
    * @throws {IndexFullError} If there is no room.
    */
-  make(record: number, useReserve: boolean): number {
-    const words = this.words;
-    const keyWords = (this.#probeBytes + 3) >>> 2;
+  make(key: PackedKey, pointer: number, useReserve: boolean): number {
+    const words = this.#words;
+    const keyWords = (key.lengthBytes + 3) >>> 2;
     const wanted = this.#randomHeight();
     let height = wanted;
     let block = 0;
@@ -109,110 +141,69 @@ export class SkipList {
       height = tries < wanted ? wanted - tries : tries + 1;
     }
     const node = block + height;
-    words[node + POINTER] = record;
-    words[node + META] = this.#probeBytes << HEIGHT_BITS | height;
-    for (let i = 0; i < keyWords; i++) words[node + KEY + i] = this.#probe[i];
+    words[node - 1] = key.hash;
+    words[node + POINTER] = pointer;
+    words[node + META] = key.lengthBytes << HEIGHT_BITS | height;
+    for (let i = 0; i < keyWords; i++) {
+      words[node + KEY + i] = key.words[key.at + i];
+    }
     return node;
   }
 
-  /** Makes sure of a free block for the probe: see {@linkcode Arena.makeFree}. */
-  makeFree(): boolean {
-    return this.#arena.makeFree(1 + KEY + (this.#probeBytes + 3 >>> 2), NODE);
+  /** Makes sure of a free block for a key: see {@linkcode Arena.makeFree}. */
+  makeFree(key: PackedKey): boolean {
+    return this.#arena.makeFree(1 + KEY + (key.lengthBytes + 3 >>> 2), NODE);
   }
 
   /** Frees a node that was never linked. */
   free(node: number): void {
-    this.#arena.free(node - this.heightOf(node), this.#sizeOf(node));
+    this.#arena.free(node - this.#heightOf(node), this.#sizeOf(node));
   }
 
-  /** Frees a node that has been unlinked, once no reader can stand on it. */
-  retire(node: number): void {
-    this.#arena.retire(node - this.heightOf(node), this.#sizeOf(node));
+  /** The first node with a key or a greater one, or 0; `undefined` is the end. */
+  seek(key: PackedKey | undefined, position: Position): number {
+    const words = this.#words;
+    const top = Atomics.load(words, HEIGHT) - 1;
+    return this.#descend(key, position, top, words[HEAD]);
   }
 
-  /** The first node with the probe's key or a greater one, or 0. For readers. */
-  findAtLeast(): number {
-    const words = this.words;
-    let node = words[HEAD];
-    let beyond = 0;
-    for (let level = Atomics.load(words, HEIGHT) - 1; level >= 0; level--) {
-      for (;;) {
-        // Acquires the next node: its words were written before this link.
-        const next = Atomics.load(words, node - 1 - level);
-        // The node that ended the level above ends this one too, unless it has
-        // been removed meanwhile: then there may be none behind it.
-        if (next === beyond || next === 0) break;
-        if (this.compare(next) >= 0) {
-          beyond = next;
-          break;
-        }
-        node = next;
-      }
-    }
-    return beyond;
-  }
-
-  /**
-   * The last node linked at a level that comes before the probe, or the head.
-   * For readers.
-   *
-   * @param level From 0; one node in four is linked at the next level.
-   * @param isLast Whether every node counts as one before the probe.
-   */
-  findLess(level: number, isLast: boolean): number {
-    const words = this.words;
-    let node = words[HEAD];
-    for (let at = Atomics.load(words, HEIGHT) - 1; at >= level; at--) {
-      for (;;) {
-        const next = Atomics.load(words, node - 1 - at);
-        if (next === 0 || !isLast && this.compare(next) >= 0) break;
-        node = next;
-      }
-    }
-    return node;
-  }
-
-  /** The probe's node, or 0; notes the way in `before`. Writer only. */
-  findBefore(): number {
-    return this.#descend(this.words[HEIGHT] - 1, this.words[HEAD]);
-  }
-
-  /**
-   * Like {@linkcode findBefore}, and cheap where the probe lies soon after the
-   * last one: it begins there (a finger search, Pugh 1990). Only while nobody
-   * else changes the list.
-   */
-  findBeforeOnwards(): number {
-    const words = this.words;
-    const before = this.before;
+  /** Like {@linkcode seek}, and cheap for a key soon after the position. */
+  seekOnwards(key: PackedKey, position: Position): number {
+    const words = this.#words;
+    const { before } = position;
     const last = before[0];
-    if (last !== words[HEAD] && this.compare(last) >= 0) {
-      return this.findBefore();
+    if (last === 0 || last !== words[HEAD] && this.compare(last, key) >= 0) {
+      return this.seek(key, position);
     }
     // Up to the first level that need not move on; those above need not either.
     let level = 0;
     const height = words[HEIGHT];
     while (level < height) {
       const next = words[before[level] - 1 - level];
-      if (next === 0 || this.compare(next) >= 0) break;
+      if (next === 0 || this.compare(next, key) >= 0) break;
       level++;
     }
-    if (level > 0) return this.#descend(level - 1, before[level - 1]);
-    const next = words[before[0] - 1];
-    return next !== 0 && this.compare(next) === 0 ? next : 0;
+    if (level === 0) return words[last - 1];
+    return this.#descend(key, position, level - 1, before[level - 1]);
   }
 
-  #descend(fromLevel: number, fromNode: number): number {
-    const words = this.words;
-    const before = this.before;
-    let node = fromNode;
+  #descend(
+    key: PackedKey | undefined,
+    position: Position,
+    level: number,
+    node: number,
+  ): number {
+    const words = this.#words;
+    const { before } = position;
     let beyond = 0;
-    for (let level = fromLevel; level >= 0; level--) {
+    for (; level >= 0; level--) {
       for (;;) {
-        // The only writer reads its own stores: no ordering is needed.
-        const next = words[node - 1 - level];
+        // Acquires the next node: its words were written before this link.
+        const next = Atomics.load(words, node - 1 - level);
+        // The node that ended the level above ends this one too, unless it has
+        // been removed meanwhile: then there may be none after it.
         if (next === beyond || next === 0) break;
-        if (this.compare(next) >= 0) {
+        if (key !== undefined && this.compare(next, key) >= 0) {
           beyond = next;
           break;
         }
@@ -220,96 +211,108 @@ export class SkipList {
       }
       before[level] = node;
     }
-    const next = words[node - 1];
-    return next !== 0 && this.compare(next) === 0 ? next : 0;
+    return beyond;
   }
 
-  /** Compares a node's key with the probe: negative where it comes before. */
-  compare(node: number): number {
-    const words = this.words;
-    const probe = this.#probe;
+  /** The node with a key, or 0. */
+  find(key: PackedKey): number {
+    const node = this.seek(key, this.#position);
+    return node !== 0 && this.equals(node, key) ? node : 0;
+  }
+
+  /** Whether a position is that of a node whose key comes before this one. */
+  isAfter(position: Position, key: PackedKey): boolean {
+    const last = position.before[0];
+    return last !== 0 && last !== this.#words[HEAD] &&
+      this.compare(last, key) < 0;
+  }
+
+  /** Links a new node in at a position, which moves on to it. Writer only. */
+  link(node: number, { before }: Position): void {
+    const words = this.#words;
+    const height = this.#heightOf(node);
+    for (let level = words[HEIGHT]; level < height; level++) {
+      before[level] = words[HEAD];
+    }
+    for (let level = 0; level < height; level++) {
+      words[node - 1 - level] = words[before[level] - 1 - level];
+    }
+    if (height > words[HEIGHT]) Atomics.store(words, HEIGHT, height);
+    for (let level = 0; level < height; level++) {
+      // Releases the node's words to a reader that loads the link.
+      Atomics.store(words, before[level] - 1 - level, node);
+      before[level] = node;
+    }
+    Atomics.store(words, SIZE, words[SIZE] + 1);
+  }
+
+  /** Unlinks the node after a position, and retires it. Writer only. */
+  unlink(node: number, { before }: Position): void {
+    const words = this.#words;
+    for (let level = this.#heightOf(node) - 1; level >= 0; level--) {
+      const link = before[level] - 1 - level;
+      Atomics.store(words, link, words[node - 1 - level]);
+    }
+    Atomics.store(words, SIZE, words[SIZE] - 1);
+    this.#arena.retire(node - this.#heightOf(node), this.#sizeOf(node));
+  }
+
+  /** Compares a node's key with another: negative where it comes before. */
+  compare(node: number, key: PackedKey): number {
+    const words = this.#words;
+    const other = key.words;
+    const otherAt = key.at;
     const nodeBytes = words[node + META] >>> HEIGHT_BITS;
-    const probeBytes = this.#probeBytes;
-    const common = nodeBytes < probeBytes ? nodeBytes : probeBytes;
+    const otherBytes = key.lengthBytes;
+    const common = nodeBytes < otherBytes ? nodeBytes : otherBytes;
     const commonWords = (common + 3) >>> 2;
-    const key = node + KEY;
+    const nodeAt = node + KEY;
     for (let i = 0; i < commonWords; i++) {
-      const a = words[key + i];
-      const b = probe[i];
+      const a = words[nodeAt + i];
+      const b = other[otherAt + i];
       if (a !== b) return a < b ? -1 : 1;
     }
     // Where the packed words agree, zero padding included, the shorter key is
     // a prefix of the longer, so the lengths decide.
-    return nodeBytes - probeBytes;
+    return nodeBytes - otherBytes;
   }
 
-  /** Whether a node's key is the probe. */
-  equalsProbe(node: number): boolean {
-    const words = this.words;
-    const probe = this.#probe;
-    if (words[node + META] >>> HEIGHT_BITS !== this.#probeBytes) return false;
-    const keyWords = (this.#probeBytes + 3) >>> 2;
-    const key = node + KEY;
+  /** Whether a node has a key. */
+  equals(node: number, key: PackedKey): boolean {
+    const words = this.#words;
+    const other = key.words;
+    const otherAt = key.at;
+    const lengthBytes = key.lengthBytes;
+    if (words[node + META] >>> HEIGHT_BITS !== lengthBytes) return false;
+    const keyWords = (lengthBytes + 3) >>> 2;
+    const nodeAt = node + KEY;
     for (let i = 0; i < keyWords; i++) {
-      if (words[key + i] !== probe[i]) return false;
+      if (words[nodeAt + i] !== other[otherAt + i]) return false;
     }
     return true;
   }
 
-  /** The probe's hash, 32 bits with a sign. */
-  hashProbe(): number {
-    return this.#hash(this.#probe, 0, this.#probeBytes);
+  /** A node's key, to search for. */
+  keyOf(node: number, into: PackedKey, hash?: number): PackedKey {
+    const lengthBytes = this.#words[node + META] >>> HEIGHT_BITS;
+    return into.refer(node + KEY, lengthBytes, hash);
   }
 
   /** The hash of a node's key. */
   hashOf(node: number): number {
-    const length = this.words[node + META] >>> HEIGHT_BITS;
-    return this.#hash(this.words, node + KEY, length);
+    const words = this.#words;
+    const lengthBytes = words[node + META] >>> HEIGHT_BITS;
+    return hashPacked(words, words, node + KEY, lengthBytes);
   }
 
-  #hash(from: Uint32Array, at: number, lengthBytes: number): number {
-    const words = this.words;
-    return halfSipHash(
-      from,
-      at,
-      lengthBytes,
-      words[HASH_KEY_0] | 0,
-      words[HASH_KEY_1] | 0,
-    );
-  }
-
-  /** Makes a key the probe. */
-  probe(key: Uint8Array): void {
-    const length = key.length;
-    const probe = this.#probeFor(length);
-    const whole = length >>> 2;
-    let at = 0;
-    for (let i = 0; i < whole; i++, at += 4) {
-      probe[i] = key[at] << 24 | key[at + 1] << 16 | key[at + 2] << 8 |
-        key[at + 3];
-    }
-    if (at < length) {
-      let last = 0;
-      for (let shift = 24; at < length; at++, shift -= 8) {
-        last |= key[at] << shift;
-      }
-      probe[whole] = last;
-    }
-  }
-
-  /** Makes a node's key the probe. */
-  probeNode(node: number): void {
-    const words = this.words;
-    const length = words[node + META] >>> HEIGHT_BITS;
-    const probe = this.#probeFor(length);
-    for (let i = 0; i < (length + 3) >>> 2; i++) {
-      probe[i] = words[node + KEY + i];
-    }
+  /** The hash of the key of a node that is not linked yet. */
+  hashOfUnlinked(node: number): number {
+    return this.#words[node - 1] | 0;
   }
 
   /** The keys of nodes, which share memory: that of each would cost more. */
   keysOf(nodes: readonly number[]): Uint8Array[] {
-    const words = this.words;
+    const words = this.#words;
     let totalBytes = 0;
     for (const node of nodes) totalBytes += words[node + META] >>> HEIGHT_BITS;
     const bytes = new Uint8Array(totalBytes);
@@ -329,24 +332,19 @@ export class SkipList {
     });
   }
 
-  #probeFor(length: number): Uint32Array {
-    const keyWords = (length + 3) >>> 2;
-    if (keyWords > this.#probe.length) {
-      this.#probe = new Uint32Array(keyWords * 2);
-    }
-    this.#probeBytes = length;
-    return this.#probe;
+  #heightOf(node: number): number {
+    return this.#words[node + META] & (1 << HEIGHT_BITS) - 1;
   }
 
   /** The words of a node, links included. */
   #sizeOf(node: number): number {
-    const keyBytes = this.words[node + META] >>> HEIGHT_BITS;
-    return this.heightOf(node) + KEY + ((keyBytes + 3) >>> 2);
+    const keyBytes = this.#words[node + META] >>> HEIGHT_BITS;
+    return this.#heightOf(node) + KEY + ((keyBytes + 3) >>> 2);
   }
 
   /** A height from 1, each further level with one chance in four. */
   #randomHeight(): number {
-    const words = this.words;
+    const words = this.#words;
     // Xorshift32 (Marsaglia 2003).
     let random = words[RANDOM];
     random ^= random << 13;

@@ -11,7 +11,7 @@ import {
 } from "../log/record.ts";
 import { readBytes, recordOf, segmentPath } from "../log/segment.ts";
 import type { SegmentSource } from "../log/segment_readers.ts";
-import type { Entry } from "../index/keydir.ts";
+import type { Entry } from "../index/entries.ts";
 
 /**
  * What lies between two records is read too if it is no more than this, in

@@ -7,7 +7,7 @@
 import type { HintEntry } from "../log/hint_entries.ts";
 import type { Log } from "../log/log.ts";
 import { emptyPointer } from "../index/log_pointer.ts";
-import { MAX_KEY_BYTES } from "../index/skip_list.ts";
+import { MAX_KEY_BYTES, Position } from "../index/skip_list.ts";
 import type { Keydir } from "../index/keydir.ts";
 
 const latin1 = new TextDecoder("latin1");
@@ -49,6 +49,7 @@ export class IndexLoader {
    * have room for the live keys and no more.
    */
   readonly #removed = new Map<string, Removal>();
+  readonly #position = new Position();
   readonly #previous = emptyPointer();
 
   /**
@@ -82,7 +83,7 @@ export class IndexLoader {
     }
     const previous = this.#previous;
     // Equal numbers: compaction was interrupted after it had copied a record.
-    const outcome = this.#index.load(key, entry, previous, true);
+    const outcome = this.#index.load(key, entry, previous, this.#position);
     if (outcome === "older") {
       log.segments.addDead(segment, length);
     } else if (outcome === "replaced") {
@@ -114,7 +115,7 @@ export class IndexLoader {
     }
     // What is written from here on is newer, and has to be known as such.
     if (sequence > log.sequence) log.sequence = sequence;
-    this.#index.load(key, record, previous, false);
+    this.#index.load(key, record, previous, this.#position);
   }
 
   #isRemoved(key: Uint8Array, sequence: number): boolean {
@@ -127,7 +128,7 @@ export class IndexLoader {
     const previous = this.#previous;
     if (this.#index.get(key, previous)) {
       if (previous.sequence > sequence) return;
-      this.#index.remove(key, previous);
+      this.#index.remove(key, previous, this.#position);
       this.#log.segments.addDead(previous.segment, previous.length);
     }
     const name = nameOf(key);

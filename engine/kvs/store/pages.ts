@@ -8,7 +8,8 @@ import type { ScanEntry, ScanPage, ScanRange } from "../../engine.ts";
 import { boundsOf, type ScanBounds } from "../../scan.ts";
 import { RECORD_HEADER_BYTES } from "../log/record.ts";
 import type { RecordCache } from "./record_cache.ts";
-import type { Entry, Keydir } from "../index/keydir.ts";
+import type { Entry } from "../index/entries.ts";
+import type { Keydir } from "../index/keydir.ts";
 
 /** Index entries taken at a time: it bounds how long memory is held up. */
 const INDEX_PAGE = 256;
@@ -70,8 +71,8 @@ function findEntries(
   for (;;) {
     const wanted = Math.min(INDEX_PAGE, limit - found.length);
     const entries = reverse
-      ? index.pageBackwards(last ?? end, wanted, start)
-      : index.page(last ?? start, last === undefined, wanted, end);
+      ? index.pageBackwards(wanted, { start, end: last ?? end })
+      : index.page(wanted, { start, after: last, end });
     for (const entry of entries) {
       const { key, pointer } = entry;
       bytes += keysOnly ? key.length : pointer.length - RECORD_HEADER_BYTES;

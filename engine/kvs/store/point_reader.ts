@@ -11,6 +11,7 @@ import { CorruptionError } from "../../errors.ts";
 import { segmentPath } from "../log/segment.ts";
 import type { SegmentSource } from "../log/segment_readers.ts";
 import type { Keydir } from "../index/keydir.ts";
+import type { PackedKey } from "../index/packed_key.ts";
 import { decodeText, TextBytes } from "./text_bytes.ts";
 
 /** Look-ups of one key that may be overtaken by compaction in a row. */
@@ -23,6 +24,7 @@ export class PointReader {
   readonly #directory: string;
   readonly #index: Keydir;
   readonly #pointer = emptyPointer();
+  readonly #key: PackedKey;
   readonly #keyBytes = new TextBytes();
 
   /**
@@ -39,63 +41,46 @@ export class PointReader {
   ) {
     this.#directory = directory;
     this.#index = index;
+    this.#key = index.newKey();
     const hashOf = (key: Uint8Array) => index.hashOf(key);
     this.cache = new RecordCache(directory, cacheBytes, files, hashOf);
   }
 
-  /**
-   * Looks a key up.
-   *
-   * @param key The key, as UTF-8 text.
-   * @returns The value, or `undefined` where the key is not there.
-   * @throws {CorruptionError} If the value on disk is not what was written.
-   */
+  /** The value of a key, as text, or `undefined`. */
   get(key: string): string | undefined {
-    const index = this.#index;
     const keyBytes = this.#keyBytes.encode(key);
-    const hash = index.hashOf(keyBytes);
-    const version = index.versions.of(hash);
+    const { hash } = this.#key.pack(keyBytes);
+    const version = this.#index.versions.of(hash);
     const current = this.cache.readCurrentText(keyBytes, hash, version);
     if (current !== undefined) return current;
-    const value = this.#lookUp(keyBytes, hash, version);
+    const value = this.#lookUp(keyBytes, version);
     return value && decodeText(value);
   }
 
-  /**
-   * Looks a key up by its bytes, without a copy.
-   *
-   * @param key The key.
-   * @returns The value's bytes, not to be changed, valid until the next call,
-   * or `undefined`.
-   * @throws {CorruptionError} If the value on disk is not what was written.
-   */
+  /** The value of a key, not to be changed, valid until the next call. */
   view(key: Uint8Array): Uint8Array | undefined {
-    const index = this.#index;
-    const hash = index.hashOf(key);
-    const version = index.versions.of(hash);
+    const { hash } = this.#key.pack(key);
+    const version = this.#index.versions.of(hash);
     return this.cache.readCurrent(key, hash, version) ??
-      this.#lookUp(key, hash, version);
+      this.#lookUp(key, version);
   }
 
-  /** Looks a key up in the index; its version was loaded before. */
-  #lookUp(
-    key: Uint8Array,
-    hash: number,
-    version: number,
-  ): Uint8Array | undefined {
+  /** Looks the packed key up in the index; its version was loaded before. */
+  #lookUp(key: Uint8Array, version: number): Uint8Array | undefined {
     const index = this.#index;
+    const packed = this.#key;
     const pointer = this.#pointer;
     const valueAt = RECORD_HEADER_BYTES + key.length;
     for (let lookup = 0; lookup < MAX_LOOKUPS; lookup++) {
-      if (!index.getHashed(key, hash, pointer)) return undefined;
+      if (!index.find(packed, pointer)) return undefined;
       try {
-        return this.cache.read(pointer, key, hash, version, valueAt);
+        return this.cache.read(pointer, key, packed.hash, version, valueAt);
       } catch (error) {
         // Compacted between the look-up and the opening: the index knows
         // where the record is now.
         if (!(error instanceof Deno.errors.NotFound)) throw error;
       }
-      version = index.versions.of(hash);
+      version = index.versions.of(packed.hash);
     }
     throw new CorruptionError(
       segmentPath(this.#directory, pointer.segment),

@@ -11,7 +11,7 @@ import { RECORD_HEADER_BYTES } from "../log/record.ts";
 import { RecordRing } from "./record_ring.ts";
 import { readBytes, recordOf, segmentPath } from "../log/segment.ts";
 import type { SegmentSource } from "../log/segment_readers.ts";
-import type { Entry } from "../index/keydir.ts";
+import type { Entry } from "../index/entries.ts";
 
 /** What is kept to read records into, in bytes: at first, and at most. */
 const SCRATCH_BYTES = 8 * 1024;

@@ -10,6 +10,7 @@ import { emptyPointer, type LogPointer } from "../index/log_pointer.ts";
 import type { Log } from "../log/log.ts";
 import { encodeRecord, MAX_SEQUENCE, recordLength } from "../log/record.ts";
 import type { Keydir } from "../index/keydir.ts";
+import { Position } from "../index/skip_list.ts";
 import { TextBytes } from "./text_bytes.ts";
 
 /** Records are gathered up to this size, in bytes, before they are written. */
@@ -37,6 +38,7 @@ export class Writer {
   readonly #prepared: number[] = [];
   readonly #pointer: LogPointer = emptyPointer();
   readonly #previous: LogPointer = emptyPointer();
+  readonly #position = new Position();
   readonly #keyText = new TextBytes();
   readonly #valueText = new TextBytes();
   #ticket: number;
@@ -158,8 +160,11 @@ export class Writer {
       return;
     }
     const previous = this.#previous;
+    const position = this.#position;
+    // Another instance may have written since.
+    position.reset();
     for (let i = 0; i < count; i++) {
-      if (this.#index.publish(this.#prepared[i], previous, i > 0)) {
+      if (this.#index.publish(this.#prepared[i], previous, position)) {
         log.segments.addDead(previous.segment, previous.length);
       }
     }

@@ -128,7 +128,7 @@ interface Live {
 
 function liveRecords({ store, path }: Life): Map<string, Live> {
   const live = new Map<string, Live>();
-  for (const { key, pointer } of store.index.page(undefined, true, 2 ** 10)) {
+  for (const { key, pointer } of store.index.page(2 ** 10)) {
     const { segment, offset, length } = pointer;
     const content = Deno.readFileSync(segmentPath(path, segment));
     const record = content.slice(offset, offset + length);
@@ -257,7 +257,7 @@ function assertHolds(
   what: string,
 ): void {
   const { store, history, path } = life;
-  for (const { key } of store.index.page(undefined, true, 2 ** 10)) {
+  for (const { key } of store.index.page(2 ** 10)) {
     if (history.has(text(key))) continue;
     const found = lookBytes(store, key);
     assert(found instanceof CorruptionError, `${what}: ${text(key)} is there`);

@@ -138,7 +138,10 @@ function read(map: Keydir, task: IndexTask): IndexReport {
     const from = random.below(keys);
     const inclusive = random.below(2) === 0;
     const whole = random.below(10) === 0;
-    const page = map.page(whole ? undefined : keyOf(from), inclusive, limit);
+    const page = map.page(
+      limit,
+      whole ? {} : { [inclusive ? "start" : "after"]: keyOf(from) },
+    );
     let last = whole ? -1 : inclusive ? from - 1 : from;
     for (const { key, pointer } of page) {
       const n = parseInt(text(key));
@@ -173,7 +176,7 @@ function checkBackwards(
 ): void {
   const whole = random.below(10) === 0;
   const before = whole ? keys : random.below(keys);
-  const page = map.pageBackwards(whole ? undefined : keyOf(before), limit);
+  const page = map.pageBackwards(limit, whole ? {} : { end: keyOf(before) });
   let last = before;
   for (const { key, pointer } of page) {
     const n = parseInt(text(key));

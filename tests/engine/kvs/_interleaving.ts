@@ -6,12 +6,13 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { NODE, RECORD } from "../../../engine/kvs/index/arena.ts";
+import { NODE, RECORD } from "../../../engine/kvs/index/layout.ts";
 import {
   emptyPointer,
   type LogPointer,
 } from "../../../engine/kvs/index/log_pointer.ts";
-import { type Entry, Keydir } from "../../../engine/kvs/index/keydir.ts";
+import type { Entry } from "../../../engine/kvs/index/entries.ts";
+import { Keydir } from "../../../engine/kvs/index/keydir.ts";
 import { bytes, text } from "./_helpers.ts";
 import { withSteps } from "./_steps.ts";
 
@@ -208,7 +209,10 @@ export function testInterruptedReaders(every: number): void {
           for (const [inclusive, limit] of [[true, 4], [false, 50]] as const) {
             atSteps(every, burst, kind, (reader, step) => {
               const start = from === undefined ? undefined : keyOf(from);
-              const page = reader.page(start, inclusive, limit);
+              const page = reader.page(
+                limit,
+                inclusive ? { start } : { after: start },
+              );
               assertPage(page, from ?? -1, inclusive, limit, step);
             });
           }
@@ -233,8 +237,8 @@ export function testInterruptedWriters(): void {
           if (reader.get(keyOf(n), found)) assertWhole(n, found);
           else assert(n % 2 === 1, `key ${n} was missed at step ${steps}`);
         }
-        assertPage(reader.page(undefined, true, 9), -1, true, 9, steps);
-        assertPage(reader.page(keyOf(3), false, 50), 3, false, 50, steps);
+        assertPage(reader.page(9), -1, true, 9, steps);
+        assertPage(reader.page(50, { after: keyOf(3) }), 3, false, 50, steps);
       }, () => burst(writer));
       assert(steps > 0);
     });

@@ -22,7 +22,7 @@ self.onmessage = ({ data }: MessageEvent<MortalTask>) => {
   }
   if (hold === "place") KvStore.attach(handle);
   if (hold === "reading") {
-    Keydir.attach(handle.index, log.holder.id).arena.pin();
+    Keydir.attach(handle.index, log.holder.id).arena.epochs.pin();
   }
   self.postMessage("held");
 };

@@ -15,8 +15,10 @@ import {
   HASH_KEY_0,
   HASH_KEY_1,
   RANDOM,
-} from "../../../engine/kvs/index/skip_list.ts";
+  TOP,
+} from "../../../engine/kvs/index/layout.ts";
 import { Keydir } from "../../../engine/kvs/index/keydir.ts";
+import { Position } from "../../../engine/kvs/index/skip_list.ts";
 import { latin1, Random } from "./_helpers.ts";
 
 /** A run over one index. */
@@ -32,8 +34,6 @@ export interface RefillRun {
   /** How many words of the index are left; all by default. */
   readonly leftWords?: number;
 }
-
-const TOP = 3;
 
 /** Makes all that is random in an index follow from a seed. */
 export function seedMap(map: Keydir, random: Random): void {
@@ -124,11 +124,12 @@ class Refill {
   }
 
   #load(): void {
+    const position = new Position();
     for (;;) {
       const n = this.#next++;
       const pointer = this.#pointer(n);
       try {
-        this.#map.load(this.#keyOf(n), pointer, this.#previous, false);
+        this.#map.load(this.#keyOf(n), pointer, this.#previous, position);
       } catch (error) {
         if (!(error instanceof IndexFullError)) throw error;
         return;
@@ -167,7 +168,7 @@ class Refill {
       assert(!this.#map.get(this.#keyOf(this.#next + i), found));
     }
     assertEquals(this.#map.size, this.#keys.size);
-    const page = this.#map.page(undefined, true, this.#keys.size + 1);
+    const page = this.#map.page(this.#keys.size + 1);
     assertEquals(new Set(page.map(({ key }) => latin1(key))).size, page.length);
     assertEquals(page.length, this.#keys.size);
   }

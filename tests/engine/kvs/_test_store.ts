@@ -133,7 +133,7 @@ export class TestStore implements Disposable {
   /** Every key and its value. */
   entries(): Map<string, string> {
     return new Map(
-      this.index.page(undefined, true, 2 ** 20)
+      this.index.page(2 ** 20)
         .map(({ key }) => [text(key), this.get(text(key))!]),
     );
   }

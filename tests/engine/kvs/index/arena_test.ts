@@ -1,11 +1,12 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { IndexFullError } from "../../../../engine/errors.ts";
+import { Arena } from "../../../../engine/kvs/index/arena.ts";
 import {
-  Arena,
   NODE,
   RECORD,
   TABLE,
-} from "../../../../engine/kvs/index/arena.ts";
+  TOP,
+} from "../../../../engine/kvs/index/layout.ts";
 import { READER_SLOTS } from "../../../../engine/kvs/index/epochs.ts";
 import { MAX_THREADS } from "../../../../pool/pool.ts";
 import { Random } from "../_helpers.ts";
@@ -49,8 +50,8 @@ Deno.test("Arena.allocate() never gives a word to two blocks at once", () => {
   const random = new Random(1);
   const live: { block: number; size: number; stamp: number }[] = [];
   for (let stamp = 1; stamp <= 30_000; stamp++) {
-    if (random.below(50) === 0) reader.pin();
-    if (random.below(50) === 0) reader.unpin();
+    if (random.below(50) === 0) reader.epochs.pin();
+    if (random.below(50) === 0) reader.epochs.unpin();
     if (live.length > 0 && random.below(100) < 50) {
       const [one] = live.splice(random.below(live.length), 1);
       for (let i = 0; i < one.size; i++) {
@@ -133,12 +134,12 @@ Deno.test("Arena.retire() keeps blocks from reuse while a reader reads", () => {
   const arena = Arena.create(MIN_BYTES);
   const reader = Arena.attach(arena.buffer);
   churn(arena);
-  reader.pin();
+  reader.epochs.pin();
   const block = arena.allocate(5);
   arena.retire(block, 5);
   churn(arena);
   for (let i = 0; i < 1_000; i++) assert(arena.allocate(5) !== block);
-  reader.unpin();
+  reader.epochs.unpin();
   churn(arena);
   assertEquals(arena.allocate(5), block);
 });
@@ -147,27 +148,27 @@ Deno.test("Arena.retire() waits for the reader that began first, not the last", 
   const arena = Arena.create(MIN_BYTES);
   const first = Arena.attach(arena.buffer);
   const second = Arena.attach(arena.buffer);
-  first.pin();
+  first.epochs.pin();
   const block = arena.allocate(5);
   arena.retire(block, 5);
-  second.pin();
-  second.unpin();
+  second.epochs.pin();
+  second.epochs.unpin();
   churn(arena);
-  second.pin();
+  second.epochs.pin();
   churn(arena);
   assert(arena.allocate(5) !== block);
-  first.unpin();
+  first.epochs.unpin();
   churn(arena);
   // The second began after the block was out of reach: at most the blocks
   // retired since then wait for it.
   assertEquals(arena.allocate(5), block);
-  second.unpin();
+  second.epochs.unpin();
 });
 
 Deno.test("Arena.retire() goes on when a reader died while it read", () => {
   const arena = Arena.create(2 ** 20);
   const dead = Arena.attach(arena.buffer);
-  dead.pin();
+  dead.epochs.pin();
   const seen = arena.allocate(3);
   arena.retire(seen, 3);
   const later = churn(arena, 20_000);
@@ -263,51 +264,51 @@ Deno.test("Arena.attach() has slots for the threads of a server several times ov
     Error,
     "Cannot attach to the index: 1024 readers are attached already",
   );
-  readers[100].detach();
+  readers[100].epochs.detach();
   Arena.attach(arena.buffer);
   assertThrows(() => Arena.attach(arena.buffer), Error, "1024 readers");
 });
 
-Deno.test("Arena.releaseReaders() frees all slots of a dead holder, and no other", () => {
+Deno.test("Epochs.release() frees all slots of a dead holder, and no other", () => {
   const arena = Arena.create(MIN_BYTES, 1);
   const attach = (holder?: number) => Arena.attach(arena.buffer, holder);
   for (let i = 0; i < 500; i++) attach(7), attach(3);
   for (let i = 1_001; i < READER_SLOTS; i++) attach();
   assertThrows(() => attach(4), Error, "1024 readers");
-  assertEquals(arena.releaseReaders(5), 0);
-  assertEquals(arena.releaseReaders(7), 500);
-  assertEquals(arena.releaseReaders(7), 0);
+  assertEquals(arena.epochs.release(5), 0);
+  assertEquals(arena.epochs.release(7), 500);
+  assertEquals(arena.epochs.release(7), 0);
   for (let i = 0; i < 500; i++) attach(8);
   assertThrows(() => attach(4), Error, "1024 readers");
 });
 
-Deno.test("Arena.releaseReaders() ends the reading of a dead holder, at once", () => {
+Deno.test("Epochs.release() ends the reading of a dead holder, at once", () => {
   const arena = Arena.create(2 ** 20);
   const dead = Arena.attach(arena.buffer, 7);
   const alive = Arena.attach(arena.buffer, 8);
-  dead.pin();
+  dead.epochs.pin();
   const block = arena.allocate(5);
   arena.retire(block, 5);
   churn(arena);
   assert(arena.allocate(5) !== block);
-  arena.releaseReaders(7);
+  arena.epochs.release(7);
   // The one that lives still counts.
-  alive.pin();
+  alive.epochs.pin();
   const seen = arena.allocate(6);
   arena.retire(seen, 6);
   churn(arena);
   assertEquals(arena.allocate(5), block);
   assert(arena.allocate(6) !== seen);
-  alive.unpin();
+  alive.epochs.unpin();
   churn(arena);
   assertEquals(arena.allocate(6), seen);
 });
 
-Deno.test("Arena.releaseReaders() refuses ids that no holder can have", () => {
+Deno.test("Epochs.release() refuses ids that no holder can have", () => {
   const arena = Arena.create(MIN_BYTES);
   for (const holder of [0, -1, 1.5, NaN, 2 ** 32 - 2, 2 ** 32 - 1, 2 ** 32]) {
     const message = `Holder must be from 1 to 4294967293, found ${holder}`;
-    assertThrows(() => arena.releaseReaders(holder), RangeError, message);
+    assertThrows(() => arena.epochs.release(holder), RangeError, message);
     if (holder === 2 ** 32 - 1) continue;
     assertThrows(() => Arena.create(MIN_BYTES, holder), RangeError, message);
   }
@@ -324,7 +325,6 @@ Deno.test({
     const header = words.slice(0, 4_096);
     assert(words.length < 2 ** 32);
     // As if all before it were in use.
-    const TOP = 3;
     for (const size of [1, 5, 16, 64, 65, 1_000]) {
       words[TOP] = words.length - 2_000;
       const blocks = fill(arena, size, true);
@@ -347,31 +347,31 @@ Deno.test({
   },
 });
 
-Deno.test("Arena.detach() ends a read that was going on", () => {
+Deno.test("Epochs.detach() ends a read that was going on", () => {
   const arena = Arena.create(MIN_BYTES);
   const reader = Arena.attach(arena.buffer);
-  reader.pin();
-  reader.detach();
+  reader.epochs.pin();
+  reader.epochs.detach();
   const block = arena.allocate(5);
   arena.retire(block, 5);
   churn(arena);
   assertEquals(arena.allocate(5), block);
 });
 
-Deno.test("Arena.adoptContent() frees what was retired and forgets readers", () => {
+Deno.test("Epochs.freeAll() frees what was retired and forgets readers", () => {
   const old = Arena.create(MIN_BYTES);
   const kept = old.allocate(8);
   old.words.fill(77, kept, kept + 8);
   const used = old.usedWords;
   const reader = Arena.attach(old.buffer);
-  reader.pin();
+  reader.epochs.pin();
   const retired = old.allocate(30);
   old.retire(retired, 30);
   const content = old.words.slice(0, old.topWords);
 
   const arena = Arena.create(MIN_BYTES);
   arena.words.set(content);
-  arena.adoptContent();
+  arena.epochs.freeAll();
   assertEquals(arena.usedWords, used);
   assertEquals(arena.allocate(30), retired);
   assertEquals([...arena.words.subarray(kept, kept + 8)], Array(8).fill(77));

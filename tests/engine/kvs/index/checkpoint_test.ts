@@ -42,8 +42,8 @@ Deno.test("loadCheckpoint() restores index, segments and sequence", () => {
   const log = Log.create(store.directory);
   const index = load(store, log, 2 ** 20)!;
   assertEquals(
-    index.page(undefined, true, 1000),
-    store.index.page(undefined, true, 1000),
+    index.page(1000),
+    store.index.page(1000),
   );
   assertEquals(log.sequence, store.log.sequence);
   assertEquals(

@@ -1,9 +1,11 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { IndexFullError } from "../../../../engine/errors.ts";
-import { Arena, TABLE } from "../../../../engine/kvs/index/arena.ts";
+import { Arena } from "../../../../engine/kvs/index/arena.ts";
 import { HashIndex } from "../../../../engine/kvs/index/hash_index.ts";
-import { SkipList } from "../../../../engine/kvs/index/skip_list.ts";
+import { TABLE } from "../../../../engine/kvs/index/layout.ts";
+import { PackedKey } from "../../../../engine/kvs/index/packed_key.ts";
+import { Position, SkipList } from "../../../../engine/kvs/index/skip_list.ts";
 import { bytes, text } from "../_helpers.ts";
 
 /**
@@ -34,36 +36,41 @@ class TestIndex {
     this.hash = new HashIndex(this.arena, this.list);
   }
 
+  pack(key: string): PackedKey {
+    return new PackedKey(this.arena.words).pack(bytes(key));
+  }
+
   find(key: string): number {
-    this.list.probe(bytes(key));
-    return this.hash.find(this.list.hashProbe());
+    return this.hash.find(this.pack(key));
   }
 
   insert(key: string): void {
-    this.list.probe(bytes(key));
-    const hash = this.list.hashProbe();
-    this.hash.reserve(hash, false);
-    const node = this.list.make(1, false);
-    this.hash.insert(hash, node);
-    this.link(node);
+    const packed = this.pack(key);
+    this.hash.reserve(packed.hash, false);
+    const node = this.list.make(packed, 1, false);
+    this.hash.insert(packed.hash, node);
+    this.link(packed, node);
     this.nodes.set(key, node);
   }
 
-  /** Links the probe's node, at the lowest level alone: it is all they ask. */
-  link(node: number): void {
-    const { words, before } = this.list;
-    this.list.findBefore();
-    words[node - 1] = words[before[0] - 1];
-    words[before[0] - 1] = node;
+  link(key: PackedKey, node: number): void {
+    const position = new Position();
+    this.list.seek(key, position);
+    this.list.link(node, position);
   }
 
+  /** Keeps the node's memory, which the caller may free. */
   remove(key: string): void {
-    const { words, before } = this.list;
+    const packed = this.pack(key);
     const node = this.nodes.get(key)!;
-    this.hash.remove(this.list.hashOf(node), node);
-    this.list.probe(bytes(key));
-    assertEquals(this.list.findBefore(), node);
-    words[before[0] - 1] = words[node - 1];
+    this.hash.remove(packed.hash, node);
+    const position = new Position();
+    assertEquals(this.list.seek(packed, position), node);
+    // What unlink() does besides, retiring it, would free it twice.
+    const { words } = this.arena;
+    for (let level = 0; level < (words[node + 1] & 15); level++) {
+      words[position.before[level] - 1 - level] = words[node - 1 - level];
+    }
     this.nodes.delete(key);
   }
 
@@ -119,8 +126,7 @@ Deno.test("HashIndex.remove() leaves no trace of keys that come and go", () => {
 Deno.test("HashIndex.release() gives a place back", () => {
   const index = new TestIndex();
   index.insert("k");
-  index.list.probe(bytes("k"));
-  const hash = index.list.hashProbe();
+  const { hash } = index.pack("k");
   const top = index.arena.topWords;
   for (let n = 0; n < 10_000; n++) {
     index.hash.reserve(hash, false);
@@ -131,12 +137,11 @@ Deno.test("HashIndex.release() gives a place back", () => {
 
 Deno.test("HashIndex.reserve() keeps room for all that was reserved", () => {
   const index = new TestIndex();
-  index.list.probe(bytes("k"));
-  const hash = index.list.hashProbe();
+  const { hash } = index.pack("k");
   for (let n = 0; n < 1_000; n++) index.hash.reserve(hash, false);
   const top = index.arena.topWords;
   for (let n = 0; n < 1_000; n++) {
-    index.hash.insert(hash, index.list.make(1, false));
+    index.hash.insert(hash, index.list.make(index.pack("k"), 1, false));
   }
   // Nodes were made, and no table.
   const nodeWords = 14 + 2 + 1;
@@ -157,10 +162,10 @@ Deno.test("HashIndex.build() makes the tables for all nodes of the list", () => 
   const { list, hash } = index;
   hash.defer();
   for (let n = 0; n < 3_000; n++) {
-    list.probe(bytes(`key ${n}`));
-    const node = list.make(1, false);
-    index.link(node);
-    hash.insert(list.hashProbe(), node);
+    const key = index.pack(`key ${n}`);
+    const node = list.make(key, 1, false);
+    index.link(key, node);
+    hash.insert(key.hash, node);
     index.nodes.set(`key ${n}`, node);
   }
   // Until then look-ups go to the list.
@@ -195,10 +200,10 @@ Deno.test("HashIndex.find() finds nodes that their tables have no memory for", (
         };
         keys.slice(0, before).forEach(put);
         // Any of the 401 keys may come yet.
-        const spare = Array.from({ length: 401 }, () => {
-          list.probe(bytes("key 000"));
-          return list.make(1, false);
-        });
+        const spare = Array.from(
+          { length: 401 },
+          () => list.make(index.pack("key 000"), 1, false),
+        );
         starve(index);
         spare.forEach((node) => list.free(node));
         keys.slice(before).forEach(put);
@@ -218,10 +223,10 @@ Deno.test("HashIndex.build() leaves nodes outside that there is no memory for", 
   const { list, hash } = index;
   hash.defer();
   for (let n = 0; n < 500; n++) {
-    list.probe(bytes(`key ${n}`));
-    const node = list.make(1, false);
-    index.link(node);
-    hash.insert(list.hashProbe(), node);
+    const key = index.pack(`key ${n}`);
+    const node = list.make(key, 1, false);
+    index.link(key, node);
+    hash.insert(key.hash, node);
     index.nodes.set(`key ${n}`, node);
   }
   starve(index);

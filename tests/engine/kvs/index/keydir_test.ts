@@ -5,7 +5,9 @@ import {
   emptyPointer,
   type LogPointer,
 } from "../../../../engine/kvs/index/log_pointer.ts";
-import { type Entry, Keydir } from "../../../../engine/kvs/index/keydir.ts";
+import type { Entry } from "../../../../engine/kvs/index/entries.ts";
+import { Keydir } from "../../../../engine/kvs/index/keydir.ts";
+import { Position } from "../../../../engine/kvs/index/skip_list.ts";
 import { bytes, latin1, Random, text } from "../_helpers.ts";
 import { refillLargest, refillSmall } from "../_refill.ts";
 
@@ -19,22 +21,22 @@ function pointerOf(n: number): LogPointer {
 /** All entries, a page at a time. */
 function entriesOf(map: Keydir, pageSize = 7): Entry[] {
   const all: Entry[] = [];
-  let page = map.page(undefined, true, pageSize);
+  let page = map.page(pageSize);
   for (;;) {
     all.push(...page);
     if (page.length < pageSize) return all;
-    page = map.page(page[page.length - 1].key, false, pageSize);
+    page = map.page(pageSize, { after: page[page.length - 1].key });
   }
 }
 
 /** All entries from the last, a page at a time. */
 function entriesBackwards(map: Keydir, pageSize: number): Entry[] {
   const all: Entry[] = [];
-  let page = map.pageBackwards(undefined, pageSize);
+  let page = map.pageBackwards(pageSize);
   for (;;) {
     all.push(...page);
     if (page.length < pageSize) return all;
-    page = map.pageBackwards(page[page.length - 1].key, pageSize);
+    page = map.pageBackwards(pageSize, { end: page[page.length - 1].key });
   }
 }
 
@@ -139,11 +141,15 @@ Deno.test("Keydir agrees with a sorted Map under any commands", () => {
         if (command.do === "page" && "limit" in command) {
           const { key, inclusive, limit, other } = command;
           assertEquals(
-            reader.page(key, inclusive, limit, other),
+            reader.page(limit, {
+              start: inclusive ? key : undefined,
+              after: inclusive ? undefined : key,
+              end: other,
+            }),
             model.page(key, inclusive, limit, other),
           );
           assertEquals(
-            reader.pageBackwards(key, limit, other),
+            reader.pageBackwards(limit, { start: other, end: key }),
             model.pageBackwards(key, limit, other),
           );
           continue;
@@ -204,12 +210,14 @@ Deno.test("Keydir.load() agrees with a Map of the newest, in any order of keys",
     fc.property(runs, (runs) => {
       const map = Keydir.create(2 ** 20);
       const model = new Model();
+      const position = new Position();
       let segment = 0;
       for (const { key, sequence, ascending } of runs.flat()) {
         const pointer = { segment: ++segment, offset: 1, length: 2, sequence };
         const previous = emptyPointer();
         const known = model.get(key);
-        const outcome = map.load(key, pointer, previous, ascending);
+        if (!ascending) position.reset();
+        const outcome = map.load(key, pointer, previous, position);
         if (known === undefined) assertEquals(outcome, "inserted");
         else {
           assertEquals(previous, known);
@@ -274,7 +282,7 @@ Deno.test("Keydir.prepare() refuses a key of more than 16 MiB", () => {
   const found = emptyPointer();
   assert(map.get(longest, found));
   assertEquals(found, pointerOf(1));
-  assertEquals(map.page(longest, true, 5)[0].key, longest);
+  assertEquals(map.page(5, { start: longest })[0].key, longest);
 });
 
 Deno.test("Keydir.publish() makes visible what prepare() had hidden", () => {
@@ -284,21 +292,24 @@ Deno.test("Keydir.publish() makes visible what prepare() had hidden", () => {
   const first = map.prepare(bytes("k"), pointerOf(1));
   const second = map.prepare(bytes("k"), pointerOf(2));
   assertEquals(reader.get(bytes("k"), previous), false);
-  assertEquals(reader.page(undefined, true, 5), []);
-  assertEquals(map.publish(first, previous), false);
-  assertEquals(map.publish(second, previous), true);
+  assertEquals(reader.page(5), []);
+  const position = new Position();
+  assertEquals(map.publish(first, previous, position), false);
+  position.reset();
+  assertEquals(map.publish(second, previous, position), true);
   assertEquals(previous, pointerOf(1));
-  assertEquals(reader.page(undefined, true, 5), [
+  assertEquals(reader.page(5), [
     { key: bytes("k"), pointer: pointerOf(2) },
   ]);
   assertEquals(map.size, 1);
 });
 
-Deno.test("Keydir.publish() finds the place of keys in any order, one behind the other", () => {
+Deno.test("Keydir.publish() finds the place of keys in any order, one after the other", () => {
   const random = new Random(11);
   const map = Keydir.create(2 ** 22);
   const model = new Model();
   const previous = emptyPointer();
+  const position = new Position();
   let n = 0;
   for (let run = 0; run < 60; run++) {
     const first = random.below(2 ** 16);
@@ -307,7 +318,8 @@ Deno.test("Keydir.publish() finds the place of keys in any order, one behind the
       const key = bytes(String(2 ** 20 + first + i * step));
       const pointer = pointerOf(++n);
       const known = model.get(key);
-      const found = map.publish(map.prepare(key, pointer), previous, i > 0);
+      if (i === 0) position.reset();
+      const found = map.publish(map.prepare(key, pointer), previous, position);
       assertEquals(found, known !== undefined);
       if (known !== undefined) assertEquals(previous, known);
       model.set(key, pointer);
@@ -324,9 +336,12 @@ Deno.test("Keydir.publish() goes on from no place that another instance has chan
   const other = Keydir.attach(map.buffer);
   const previous = emptyPointer();
   const keyOf = (n: number) => bytes(`key ${String(n).padStart(6, "0")}`);
-  const batch = (numbers: number[]) =>
+  const position = new Position();
+  const batch = (numbers: number[]) => {
+    position.reset();
     numbers.map((n) => map.prepare(keyOf(n), pointerOf(n)))
-      .forEach((node, i) => map.publish(node, previous, i > 0));
+      .forEach((node) => map.publish(node, previous, position));
+  };
   batch([1]);
   for (let round = 1; round <= 20; round++) {
     const first = round * 100;

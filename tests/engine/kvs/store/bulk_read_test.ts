@@ -7,7 +7,7 @@ import {
 import { CorruptionError } from "../../../../engine/errors.ts";
 import { segmentPath } from "../../../../engine/kvs/log/segment.ts";
 import { SegmentReaders } from "../../../../engine/kvs/log/segment_readers.ts";
-import type { Entry } from "../../../../engine/kvs/index/keydir.ts";
+import type { Entry } from "../../../../engine/kvs/index/entries.ts";
 import { bytes, Random, TempDirectory } from "../_helpers.ts";
 
 /** A value of its own for each place. */

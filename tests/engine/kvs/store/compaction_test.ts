@@ -287,7 +287,7 @@ Deno.test("compact() goes on with the keys that it could not move", () => {
     Array.from({ length: 50 }, (_, n) => [`key ${n * 9}`, "new"]),
   );
   const before = store.entries();
-  reader.pin();
+  reader.epochs.pin();
   let failed = 0;
   for (let turn = 0; turn < 3; turn++) {
     try {
@@ -302,7 +302,7 @@ Deno.test("compact() goes on with the keys that it could not move", () => {
     }
   }
   assert(failed > 0, "the index never got full");
-  reader.unpin();
+  reader.epochs.unpin();
   store.assertConsistent();
   assertEquals(store.entries().size, before.size);
   store.compact();

@@ -75,8 +75,11 @@ Deno.test("KvStore waits for no reader of the index that has died", async () => 
   await using store = openStore(directory.path, { sync: "no" });
   const { arena } = Keydir.attach(store.share().index);
   await dieWith("reading", store.share());
-  assertEquals(arena.holders().size, 1);
-  await until("the dead reader to be found", () => arena.holders().size === 0);
+  assertEquals(arena.epochs.holders().size, 1);
+  await until(
+    "the dead reader to be found",
+    () => arena.epochs.holders().size === 0,
+  );
   await store.set("k", "v");
   assertEquals(store.get("k"), "v");
 });

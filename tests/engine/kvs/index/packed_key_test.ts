@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { halfSipHash } from "../../../../engine/kvs/index/half_sip_hash.ts";
+import { halfSipHash } from "../../../../engine/kvs/index/packed_key.ts";
 
 /**
  * Of the bytes 0, 1, 2 and so on with the key 0 to 7, as `lib/siphash_kunit.c`
