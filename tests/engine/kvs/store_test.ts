@@ -110,8 +110,10 @@ Deno.test("KvStore.set() is durable as the sync mode promises", async () => {
     await store.set("k", "v");
     assertEquals(await found(), sync === "always" ? "v" : undefined);
     if (sync === "everysec") {
-      await new Promise((resolve) => setTimeout(resolve, 1_500));
-      assertEquals(await found(), "v");
+      await until(
+        "the sync of the second",
+        async () => await found() === "v",
+      );
     }
     await store.set("k", "w");
     await store.close();
@@ -446,10 +448,7 @@ Deno.test("KvStore compacts by itself once there is enough to give back", async 
   const size = () =>
     listSegments(directory.path).map(sizeOf).reduce((a, b) => a + b, 0);
   assert(size() > 100_000);
-  for (let turn = 0; size() > 20_000; turn++) {
-    assert(turn < 200, `still ${size()} bytes`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+  await until("20,000 bytes at most", () => size() <= 20_000);
   for (let n = 0; n < 5; n++) assertEquals(store.get(`k${n}`)?.length, 500);
   await store.close();
 });
