@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { until } from "../../_deadline.ts";
 import { Control } from "../../../engine/kvs/control.ts";
 import { HeldSegments } from "../../../engine/kvs/held_segments.ts";
 import { emptyPointer } from "../../../engine/kvs/log_pointer.ts";
@@ -154,9 +155,10 @@ Deno.test("StoreSnapshot.close() ends its Worker and lets go of segments", async
   const closing = snapshot.close();
   await assertRejects(() => scanning, Error, "Snapshot is closed");
   await closing;
-  while (removedAndOpen(log).length > 0) {
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
+  await until(
+    "the snapshot to let go of its segments",
+    () => removedAndOpen(log).length === 0,
+  );
 });
 
 Deno.test("StoreSnapshot.open() refuses a log that is not what was written", async () => {
