@@ -55,6 +55,9 @@ const REFUSES = 2;
 const APPENDED = 0;
 const SYNCED = 1;
 
+/** Leaves 27 bits, half of the ids that an instance can have. */
+const FIRST_INSTANCE_SHIFT = 5;
+
 /** Asking for it takes as long as asking for the time. */
 const TIME_ORIGIN_MS = performance.timeOrigin;
 
@@ -109,10 +112,12 @@ export class Control {
    * @param directory The data directory, where other instances are to attach.
    */
   static create(directory?: string): Control {
-    return new Control(
-      new SharedArrayBuffer((TABLE + SEGMENT_TABLE_WORDS) * 4),
-      directory,
-    );
+    const buffer = new SharedArrayBuffer((TABLE + SEGMENT_TABLE_WORDS) * 4);
+    // An instance of a store that was closed gives back the file of its id when
+    // it closes itself, and that must not be the file of one of this store.
+    const [random] = crypto.getRandomValues(new Uint32Array(1));
+    new Uint32Array(buffer)[INSTANCES] = random >>> FIRST_INSTANCE_SHIFT;
+    return new Control(buffer, directory);
   }
 
   /**

@@ -118,6 +118,30 @@ Deno.test("KvStore.open() refuses a directory that Workers still write to after 
   assertEquals(filesOf(directory.path, ".log").length, 1);
 });
 
+Deno.test("KvStore.close() of an instance that its store has left behind takes no other one for dead", async () => {
+  using directory = new TempDirectory();
+  const before = openStore(directory.path);
+  const left = KvStore.attach(before.share());
+  await before.close();
+  let clone: KvStore;
+  {
+    using opener = new TestWorker("_opening_worker.ts");
+    clone = KvStore.attach(await opener.run(directory.path));
+  }
+  const files = lockFiles(directory.path);
+  await left.close();
+  assertEquals(lockFiles(directory.path), files);
+  await clone.set("k", "v");
+  assertThrows(
+    () => openStore(directory.path),
+    Error,
+    "Workers that have outlived the opener of the store still have it open",
+  );
+  await clone.close();
+  await using store = openStore(directory.path);
+  assertEquals(store.get("k"), "v");
+});
+
 Deno.test("KvStore can do nothing more once it is closed", async () => {
   using directory = new TempDirectory();
   const closed = openStore(directory.path);
