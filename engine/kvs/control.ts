@@ -58,6 +58,9 @@ const SYNCED = 1;
 /** Leaves 27 bits, half of the ids that an instance can have. */
 const FIRST_INSTANCE_SHIFT = 5;
 
+/** The greatest file id: the segment table has a use for the number after it. */
+const LAST_FILE_ID = 0xffff_fffe;
+
 /** Asking for it takes as long as asking for the time. */
 const TIME_ORIGIN_MS = performance.timeOrigin;
 
@@ -146,9 +149,21 @@ export class Control {
     }
   }
 
-  /** Takes a file id that was never given out before. */
+  /**
+   * Takes a file id that was never given out before.
+   *
+   * @throws {Error} If there is none left: they must not begin anew.
+   */
   nextFileId(): number {
-    return Atomics.add(this.#words, FILE_ID, 1) + 1;
+    const words = this.#words;
+    for (;;) {
+      const last = Atomics.load(words, FILE_ID);
+      if (last >= LAST_FILE_ID) {
+        throw new Error(`Cannot add a segment: file id ${last} was the last`);
+      }
+      const found = Atomics.compareExchange(words, FILE_ID, last, last + 1);
+      if (found === last) return last + 1;
+    }
   }
 
   /** Makes sure that no id up to this one is given out. */

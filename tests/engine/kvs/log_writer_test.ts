@@ -67,6 +67,23 @@ Deno.test("LogWriter.write() takes empty keys and values, and an empty batch", (
   log.assertConsistent();
 });
 
+Deno.test("LogWriter.write() begins no segment after the last file id", () => {
+  using log = new TempLog({ segmentBytes: 100 });
+  log.control.reserveFileIds(2 ** 32 - 3);
+  assertEquals(log.write(["k", "1"]), [true]);
+  assertEquals(log.control.activeSegment, 2 ** 32 - 2);
+  const large = "v".repeat(100);
+  for (let tries = 0; tries < 3; tries++) {
+    const [outcome] = log.write(["k", large]);
+    assertInstanceOf(outcome, Error);
+    assertEquals(
+      outcome.message,
+      "Cannot add a segment: file id 4294967294 was the last",
+    );
+  }
+  assertEquals(log.get("k"), "1");
+});
+
 Deno.test("LogWriter.write() counts what it has made worthless", () => {
   using log = new TempLog();
   log.write(["k", "123"], ["other", "x"], ["k", "4"], ["k"]);
