@@ -5,9 +5,12 @@
  */
 
 import { openDirectory, openIfExists, writeAll } from "../files.ts";
-import { asError } from "../errors.ts";
+import { asError, WritesRefusedError } from "../errors.ts";
 import type { Control } from "./control.ts";
 import { createSegment, SEGMENT_HEADER_BYTES, segmentPath } from "./segment.ts";
+
+/** How long another instance's sync is waited for, in ms. */
+const MAX_ROUND_MS = 30_000;
 
 /** How often an instance looks whether it still needs its file, in ms. */
 const LOOK_MS = 1_000;
@@ -145,12 +148,22 @@ export function syncAppends(directory: string, control: Control): void {
  *
  * @param directory The data directory.
  * @param control The store's shared state.
+ * @throws {WritesRefusedError} If a sync failed, this one or the one that was
+ * under way beside it.
  * @throws {Error} If the disk fails; then writes are refused.
  */
 export function syncLog(directory: string, control: Control): void {
   const copies = control.unsyncedCopies();
   for (const id of copies) syncSegment(directory, control, id);
   syncAppends(directory, control);
+  // The kernel tells one of two syncs of a failure: it may have been the other,
+  // whose thread has not heard of it yet.
+  if (!control.syncRounds.waitOver(MAX_ROUND_MS)) {
+    throw new Error(
+      `Cannot tell what is on disk: another sync has taken ${MAX_ROUND_MS} ms`,
+    );
+  }
+  if (control.hasFailedSync) throw new WritesRefusedError(control.refusal!);
   control.markCopiesSynced(copies);
 }
 

@@ -10,9 +10,22 @@ export interface MortalTask {
   readonly hold: "write lock" | "sync" | "compaction" | "place" | "reading";
 }
 
-self.onmessage = ({ data }: MessageEvent<MortalTask>) => {
+/** Lets the sync fail that the Worker leads. */
+export interface FailingSync {
+  readonly fails: string;
+}
+
+let control: Control;
+
+self.onmessage = ({ data }: MessageEvent<MortalTask | FailingSync>) => {
+  if ("fails" in data) {
+    control.syncFailed(data.fails, new Error("Input/output error"));
+    control.syncRounds.end();
+    self.postMessage("failed");
+    return;
+  }
   const { handle, hold } = data;
-  const control = Control.attach(handle.control, handle.directory);
+  control = Control.attach(handle.control, handle.directory);
   if (hold === "write lock") control.writeLock.lock();
   if (hold === "sync") control.syncRounds.tryLead();
   if (hold === "compaction") control.compactionRounds.tryLead();
