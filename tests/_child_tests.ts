@@ -6,8 +6,8 @@
  * @module
  */
 
+import { packageFlags } from "../bench/support/deno_flags.ts";
 import { within } from "./_deadline.ts";
-import { importMap } from "./e2e/_kvs.ts";
 
 /** Longer than the waits of single tests, whose errors say more. */
 const CHILD_DEADLINE_MS = 300_000;
@@ -58,7 +58,7 @@ export async function runTests(
   { deadlineMs = CHILD_DEADLINE_MS }: Omit<ChildTestsOptions, "ignore"> = {},
 ): Promise<void> {
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["test", "-A", "--no-check", ...importMap(), module.href],
+    args: ["test", "-A", "--no-check", ...packageFlags(), module.href],
     cwd: new URL("../", import.meta.url),
     env: { NO_COLOR: "1" },
     stdin: "null",

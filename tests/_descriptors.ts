@@ -4,6 +4,8 @@
  * @module
  */
 
+import { packageFlags } from "../bench/support/deno_flags.ts";
+
 /**
  * Has a module run in a process with few descriptors.
  *
@@ -21,7 +23,7 @@ export function underLimit(
       "-c",
       `ulimit -n ${limit}; exec "$0" run -A --quiet --no-check "$@"`,
       Deno.execPath(),
-      ...importMap(),
+      ...packageFlags(),
       module.href,
       ...args,
     ],
@@ -30,12 +32,4 @@ export function underLimit(
     stdout: "piped",
     stderr: "piped",
   });
-}
-
-/** What this process imports, the other imports from the same place. */
-function importMap(): string[] {
-  const offline = new URL("../offline/", import.meta.url).href;
-  return import.meta.resolve("@std/assert").startsWith(offline)
-    ? [`--import-map=${offline}import_map.json`]
-    : [];
 }

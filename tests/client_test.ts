@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { within } from "./_deadline.ts";
 import { ConnectionError, KvsClient, KvsError } from "../client.ts";
 import { AnswerBuffer } from "../protocol/json/answer_buffer.ts";
 import { execute } from "../net/execute.ts";
@@ -224,11 +225,14 @@ Deno.test("KvsClient rejects all requests when the connection is lost", async ()
 });
 
 Deno.test("KvsClient passes on why the server hung up", async () => {
+  const closed = Promise.withResolvers<void>();
   await using server = script(0, async (conn) => {
     await send(conn, encoder.encode('{"Err":"Too many connections"}\n'));
+    assertEquals(await conn.read(new Uint8Array(1)), null);
+    closed.resolve();
   });
   using client = await KvsClient.connect(server.addr);
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  await within("the client to close its end", closed.promise);
   await assertRejects(
     () => client.get("k"),
     ConnectionError,

@@ -11,10 +11,6 @@ import { POOL_STRATEGIES } from "../pool/pool.ts";
 import { withEngine } from "./_server.ts";
 import { parseExposition } from "./monitor/_exposition_parser.ts";
 
-// Deno 2.7 may lose a timer in a process that has loaded LevelDB, unless
-// another is pending.
-Deno.unrefTimer(setInterval(() => {}, 1_000));
-
 const ANY_PORT = "127.0.0.1:0";
 
 for (const pool of POOL_STRATEGIES) {

@@ -1,30 +1,24 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { within } from "./_deadline.ts";
+import { until, within } from "./_deadline.ts";
 import { KvsClient } from "../client.ts";
 import { ENGINE_NAMES } from "../engine/directory.ts";
 import type { PoolStrategy } from "../pool/pool.ts";
-import { turn } from "../net/turn.ts";
 import { removedAndRead } from "./_removed_and_read.ts";
 import { withEngine } from "./_server.ts";
 
 const TOO_MANY = "Too many snapshots are open, the limit is 2";
 
-/** Waits without a timer, which Deno 2.7 may not fire beside LevelDB. */
-async function pause(ms: number): Promise<void> {
-  const endMs = performance.now() + ms;
-  do await turn(); while (performance.now() < endMs);
-}
-
 /** Takes a snapshot as soon as another connection's has gone. */
 async function takeWhenFree(client: KvsClient): Promise<void> {
-  for (;;) {
+  await until("a snapshot to be free", async () => {
     try {
-      return await client.snapshot();
+      await client.snapshot();
+      return true;
     } catch (error) {
       assert(error instanceof Error && error.message === TOO_MANY, `${error}`);
-      await pause(5);
+      return false;
     }
-  }
+  });
 }
 
 /** To snapshots all job pools are alike: the main thread has them. */
@@ -93,7 +87,7 @@ for (const pool of POOLS) {
           two.close();
           three.close();
           // Nothing tells when a Worker has ended.
-          while (isHeld()) await pause(20);
+          await until("the segments to be let go of", () => !isHeld());
         });
 
         await t.step("or the server", async () => {

@@ -1,14 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
+import { until } from "./_deadline.ts";
 import { KvsClient } from "../client.ts";
 import { ENGINE_NAMES } from "../engine/directory.ts";
 import { POOL_STRATEGIES } from "../pool/pool.ts";
 import { withEngine } from "./_server.ts";
 import { VERSION } from "../version.ts";
 import { oneShot } from "./e2e/_tcp.ts";
-
-// Deno 2.7 may lose a timer in a process that has loaded LevelDB, unless
-// another is pending.
-Deno.unrefTimer(setInterval(() => {}, 1_000));
 
 for (const pool of POOL_STRATEGIES) {
   for (const engineName of ENGINE_NAMES) {
@@ -102,9 +99,10 @@ Deno.test("KvsServer.stats() counts connections that are one too many, and those
       refused: 1,
     });
     client.close();
-    while ((await server.stats()).connections.open > 0) {
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
+    await until(
+      "the connection to be gone",
+      async () => (await server.stats()).connections.open === 0,
+    );
   }));
 
 for (const pool of ["reuse-port", "work-stealing"] as const) {

@@ -8,7 +8,7 @@ import project from "../../deno.json" with { type: "json" };
 import { findUnused } from "../../compile/exclude.ts";
 import { ChildServer } from "../support/child_server.ts";
 import type { DataDirs } from "../support/data_dirs.ts";
-import { importMap } from "../support/deno_flags.ts";
+import { packageFlags } from "../support/deno_flags.ts";
 import { type Spread, spreadOf } from "../support/spread.ts";
 
 /** Wall time from start to end, in milliseconds. */
@@ -61,7 +61,7 @@ export async function measureCli(
     ...COMPILE_FLAGS,
     ...unused.map((path) => `--exclude=${path}`),
     `--output=${kvs}`,
-    ...importMap(),
+    ...packageFlags(),
     "main.ts",
   ]);
   const stored = dirs.empty();

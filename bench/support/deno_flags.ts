@@ -24,6 +24,13 @@ export function importMap(): string[] {
     : [];
 }
 
+/** The same, and no lock file that is committed is changed for it. */
+export function packageFlags(): string[] {
+  const flags = importMap();
+  const lock = new URL(".deno.lock", ROOT).pathname;
+  return flags.length > 0 ? flags : [`--lock=${lock}`];
+}
+
 /**
  * Tells how to run kvs as a user does, with the permissions of the tasks.
  *
@@ -33,7 +40,7 @@ export function importMap(): string[] {
 export function kvsArgs(args: readonly string[]): string[] {
   const main = new URL("main.ts", ROOT).href;
   return [
-    ...["run", "--quiet", "--no-prompt", ...importMap(), ...PERMISSIONS],
+    ...["run", "--quiet", "--no-prompt", ...packageFlags(), ...PERMISSIONS],
     ...[main, ...args],
   ];
 }

@@ -45,7 +45,8 @@ export class InstanceLock implements Holder {
    * descriptors, the instance counts as alive for good.
    *
    * @param directory The data directory.
-   * @param id An id that no instance of this store had before.
+   * @param id An id from 1 that no instance in this directory has or had, of
+   * this store or of one that was closed: it may close later.
    */
   constructor(directory: string, id: number) {
     this.#directory = directory;

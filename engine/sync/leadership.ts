@@ -108,6 +108,25 @@ export class Leadership {
     }
   }
 
+  /**
+   * Blocks this thread until the round that another instance leads is over.
+   *
+   * @param timeoutMs How long to wait at most, in milliseconds.
+   * @returns Whether it is over; where this instance leads there is none.
+   */
+  waitOver(timeoutMs: number): boolean {
+    const round = this.current;
+    const deadlineMs = performance.now() + timeoutMs;
+    for (;;) {
+      if (this.#leader === this.#holder.id || !this.underWay) return true;
+      if (this.current !== round) return true;
+      const leftMs = deadlineMs - performance.now();
+      if (leftMs <= 0) return false;
+      const waitMs = Math.min(leftMs, LOOK_MS);
+      Atomics.wait(this.#words, this.#at + ROUND, round, waitMs);
+    }
+  }
+
   get #leader(): number {
     return Atomics.load(this.#words, this.#at + LEADER);
   }

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { packageFlags } from "../../bench/support/deno_flags.ts";
+import { within } from "../_deadline.ts";
 import project from "../../deno.json" with { type: "json" };
 
 const ROOT = new URL("../../", import.meta.url);
@@ -14,9 +16,6 @@ export const PERMISSIONS = Array.from(
   project.tasks.serve.command.matchAll(/--allow-[^\s=]+(=('[^']*'|\S+))?/g),
   ([flag]) => flag.replaceAll("'", ""),
 );
-
-/** How long a process may take for anything, in milliseconds. */
-const TIMEOUT_MS = 60_000;
 
 /** The binary under test, if it is one. */
 export const BINARY = Deno.env.get("KVS_BIN");
@@ -97,7 +96,11 @@ export async function kvs(
     : stdin;
   writer.write(input).catch(() => {});
   writer.close().catch(() => {});
-  const { code } = await inTime(child.status, child);
+  const { code } = await inTime(
+    `the end of kvs ${args.join(" ")}`,
+    child.status,
+    child,
+  );
   return { code, stdout: await stdout, stderr: await stderr };
 }
 
@@ -194,7 +197,8 @@ export class ServerProcess implements AsyncDisposable {
       this.#awaited.set(text, resolve);
     });
     this.#announce();
-    await inTime(Promise.race([found, this.#logged]), this.#child);
+    const said = Promise.race([found, this.#logged]);
+    await inTime(`the server to log ${text}`, said, this.#child);
   }
 
   /** Sends it a signal. */
@@ -204,7 +208,7 @@ export class ServerProcess implements AsyncDisposable {
 
   /** Waits for its end, and for all that it logs until then. */
   async end(): Promise<Deno.CommandStatus> {
-    const status = await inTime(this.#ended, this.#child);
+    const status = await inTime("the server's end", this.#ended, this.#child);
     await this.#logged;
     return status;
   }
@@ -278,7 +282,7 @@ export function commandLine(
     "run",
     "--quiet",
     "--no-prompt",
-    ...importMap(),
+    ...packageFlags(),
     ...permissions,
     new URL("main.ts", ROOT).href,
     ...args,
@@ -287,21 +291,14 @@ export function commandLine(
 
 /** Waits for something, and kills the process if it takes too long. */
 export async function inTime<T>(
+  what: string,
   promise: Promise<T>,
   child: Deno.ChildProcess,
 ): Promise<T> {
-  const timer = setTimeout(() => child.kill("SIGKILL"), TIMEOUT_MS);
+  let isOver = false;
   try {
-    return await promise;
+    return await within(what, promise.finally(() => isOver = true));
   } finally {
-    clearTimeout(timer);
+    if (!isOver) child.kill("SIGKILL");
   }
-}
-
-/** What this process imports, the program imports from the same place. */
-export function importMap(): string[] {
-  const offline = new URL("offline/", ROOT).href;
-  return import.meta.resolve("@std/assert").startsWith(offline)
-    ? [`--import-map=${offline}import_map.json`]
-    : [];
 }

@@ -5,6 +5,7 @@
  */
 
 import { parseAddr } from "../../client/addr.ts";
+import { within } from "../_deadline.ts";
 
 const encoder = new TextEncoder();
 
@@ -36,6 +37,7 @@ export async function send(conn: Deno.TcpConn, text: string): Promise<void> {
  * @param conn The connection.
  * @param lines After how many lines to stop.
  * @returns The lines, fewer if the connection ends, with their newlines.
+ * @throws {Error} If nothing comes for too long.
  */
 export async function receive(
   conn: Deno.TcpConn,
@@ -46,7 +48,7 @@ export async function receive(
   let text = "";
   let found = 0;
   while (found < lines) {
-    const count = await conn.read(chunk);
+    const count = await within("an answer", conn.read(chunk));
     if (count === null) break;
     const bytes = chunk.subarray(0, count);
     for (const byte of bytes) if (byte === 10) found++;

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { importMap } from "./_kvs.ts";
+import { packageFlags } from "../../bench/support/deno_flags.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 
@@ -12,7 +12,7 @@ Deno.test("README.md shows a program that runs as it says", async () => {
   const [, program, flags, output] = found;
   const child = new Deno.Command(Deno.execPath(), {
     args: [
-      ...["run", "--quiet", "--no-prompt", ...importMap()],
+      ...["run", "--quiet", "--no-prompt", ...packageFlags()],
       ...[...flags.split(" "), "-"],
     ],
     cwd: ROOT,

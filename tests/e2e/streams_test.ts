@@ -51,7 +51,11 @@ async function run(
       child.kill("SIGINT");
     }
   })();
-  const { code } = await inTime(child.status, child);
+  const { code } = await inTime(
+    `the end of kvs ${args.join(" ")} ${redirect}`,
+    child.status,
+    child,
+  );
   await reading;
   return { code, stdout: await stdout, stderr };
 }

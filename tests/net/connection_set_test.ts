@@ -1,5 +1,5 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
-import { within } from "../_deadline.ts";
+import { assert, assertEquals } from "@std/assert";
+import { retryIfSlow, until, within } from "../_deadline.ts";
 import { ConnectionSet } from "../../net/connection_set.ts";
 import { DenoListener } from "../../net/deno_sockets.ts";
 import { Limiter } from "../../net/limiter.ts";
@@ -104,11 +104,8 @@ function test(
   }
 }
 
-async function serve(
-  listen: Kind["listen"],
-  makeSession: () => Session,
-  body: Body,
-): Promise<void> {
+/** Connections without limits, and what is logged of them. */
+function makeSet(makeSession: () => Session) {
   const log: string[] = [];
   const set = new ConnectionSet(
     makeSession,
@@ -119,6 +116,15 @@ async function serve(
       aloneMonitor().counters,
     ),
   );
+  return { set, log };
+}
+
+async function serve(
+  listen: Kind["listen"],
+  makeSession: () => Session,
+  body: Body,
+): Promise<void> {
+  const { set, log } = makeSet(makeSession);
   const { listener, port, end } = listen();
   const accepting = set.acceptFrom(listener);
   const conns: Deno.TcpConn[] = [];
@@ -153,7 +159,7 @@ async function echo(conn: Deno.TcpConn, text: string): Promise<string | null> {
 
 async function read(conn: Deno.TcpConn): Promise<string | null> {
   const chunk = new Uint8Array(1024);
-  const count = await conn.read(chunk);
+  const count = await within("an answer", conn.read(chunk));
   return count === null
     ? null
     : new TextDecoder().decode(chunk.subarray(0, count));
@@ -207,6 +213,18 @@ test("ConnectionSet.close() closes idle connections at once", (withConnections) 
     await within("idle connections to be closed", set.close(600_000));
     for (const conn of conns) assertEquals(await read(conn), null);
   }));
+
+Deno.test("ConnectionSet.close() closes at once what is not open yet", async () => {
+  const transport = new QuietTransport();
+  const listener = new ScriptedListener([transport]);
+  const { set } = makeSet(() => new FakeSession());
+  const accepting = set.acceptFrom(listener);
+  await listener.drained.promise;
+  await within("it to be closed", set.close(600_000));
+  assertEquals(transport.closings, 1);
+  listener.close();
+  await accepting;
+});
 
 test("ConnectionSet.close() lets a batch that is running end", (withConnections) => {
   const { promise, resolve } = Promise.withResolvers<void>();
@@ -270,95 +288,75 @@ test("ConnectionSet closes a session once, however its connection ends", (withCo
   });
 });
 
-async function closed(session: FakeSession): Promise<void> {
-  while (session.closings === 0) {
-    await new Promise((resolve) => setTimeout(resolve, 1));
-  }
+function closed(session: FakeSession): Promise<void> {
+  return until("the session to be closed", () => session.closings > 0);
 }
 
+/** How long a client is listened to that is told nothing more, in ms. */
+const LINGER_MS = 500;
+
 /** A session that gives back the first read, and understands no more. */
-function makeBroken(): Session {
+function makeBroken(onRun = () => {}): Session {
   const session: FakeSession = new FakeSession(() => {
     session.isBroken = true;
+    onRun();
   });
   return session;
 }
 
-/**
- * Makes timers that are longer than a moment last for a minute, so that a slow
- * machine does not let them fire, until it is disposed of.
- */
-class PatientTimers implements Disposable {
-  readonly #setTimeout = globalThis.setTimeout;
-
-  constructor() {
-    globalThis.setTimeout = ((run: () => void, ms = 0) =>
-      this.#setTimeout.call(
-        globalThis,
-        run,
-        ms < 100 ? ms : 60_000,
-      )) as typeof setTimeout;
-  }
-
-  [Symbol.dispose](): void {
-    globalThis.setTimeout = this.#setTimeout;
-  }
-}
-
 test("ConnectionSet lets a client that still sends read the last answer", (withConnections) => {
-  const understood = Promise.withResolvers<void>();
-  const makeSession = () => {
-    const session: FakeSession = new FakeSession(() => {
-      session.isBroken = true;
-      understood.resolve();
-    });
-    return session;
-  };
+  let hasRun = Promise.withResolvers<void>();
+  const makeSession = () => makeBroken(() => hasRun.resolve());
   return withConnections(makeSession, async (_set, connect, log) => {
-    using _ = new PatientTimers();
-    const conn = await connect();
-    await conn.write(new TextEncoder().encode("nonsense"));
-    await within("the server to read", understood.promise);
-    // Arrives when the server has nothing more to say.
-    for (let i = 0; i < 10; i++) {
-      await new Promise((resolve) => setTimeout(resolve, 5));
-      await conn.write(new Uint8Array(50_000));
-    }
-    assertEquals(await read(conn), "nonsense");
-    assertEquals(await read(conn), null);
+    await retryIfSlow(LINGER_MS, async () => {
+      hasRun = Promise.withResolvers();
+      const conn = await connect();
+      await conn.write(new TextEncoder().encode("nonsense"));
+      await within("the session to run", hasRun.promise);
+      // Arrives when the server has nothing more to say.
+      for (let i = 0; i < 10; i++) {
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        await conn.write(new Uint8Array(50_000));
+      }
+      assertEquals(await read(conn), "nonsense");
+      assertEquals(await read(conn), null);
+    });
     assertEquals(log, []);
   });
 });
 
 test("ConnectionSet listens no longer than a while to a client that does not end", (withConnections) =>
-  withConnections(makeBroken, async (_set, connect, log) => {
+  withConnections(() => makeBroken(), async (_set, connect, log) => {
     const quiet = await connect();
     assertEquals(await echo(quiet, "a"), "a");
     assertEquals(await read(quiet), null);
+    const startMs = performance.now();
     const loud = await connect();
     assertEquals(await echo(loud, "b"), "b");
     let sentBytes = 0;
-    const untilReset = (send: () => Promise<unknown>) =>
-      assertRejects(async () => {
-        for (;;) await send();
-      });
-    await within(
-      "the loud connection to be reset",
-      untilReset(async () => {
-        sentBytes += await loud.write(new Uint8Array(64 * 1024));
-      }),
+    await untilReset("the loud connection", async () => {
+      sentBytes += await loud.write(new Uint8Array(64 * 1024));
+    });
+    const lingeredMs = performance.now() - startMs;
+    assert(
+      sentBytes >= 1024 * 1024 || lingeredMs >= LINGER_MS,
+      `${sentBytes} bytes in ${lingeredMs} ms`,
     );
-    assert(sentBytes >= 1024 * 1024, `${sentBytes} bytes`);
     // The quiet one is reset as well, though it sent nothing until now.
-    await within(
-      "the quiet connection to be reset",
-      untilReset(async () => {
-        await quiet.write(new Uint8Array(1));
-        await new Promise((resolve) => setTimeout(resolve, 20));
-      }),
+    await untilReset(
+      "the quiet connection",
+      () => quiet.write(new Uint8Array(1)),
     );
     assertEquals(log, []);
   }));
+
+/** Waits until sending fails. */
+function untilReset(what: string, send: () => Promise<unknown>): Promise<void> {
+  return until(
+    `${what} to be reset`,
+    () => send().then(() => false, () => true),
+  );
+}
 
 test("ConnectionSet serves others beside a connection without a pause", (withConnections) =>
   withConnections(() => new FakeSession(), async (_set, connect) => {

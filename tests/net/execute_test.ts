@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { cpuMs } from "../_cpu_time.ts";
 import { totalsOf } from "../../monitor/counters.ts";
 import { Monitor, shareMonitor } from "../../monitor/monitor.ts";
 import { AnswerBuffer } from "../../protocol/json/answer_buffer.ts";
@@ -311,7 +312,7 @@ Deno.test("execute() keeps the order of an engine that is asynchronous now and t
   );
 });
 
-Deno.test("execute() takes 64 MiB of pipelined requests in bounded memory", () => {
+Deno.test("execute() takes 64 MiB of pipelined requests in bounded time and memory", () => {
   const engine = new MemoryEngine();
   const lines = [
     ...Array.from({ length: 64 }, (_, i) => set(`${i}`, "v".repeat(100))),
@@ -320,6 +321,7 @@ Deno.test("execute() takes 64 MiB of pipelined requests in bounded memory", () =
   const chunk = encoder.encode(lines);
   const requests = new RequestBuffer();
   const answers = new AnswerBuffer();
+  const startMs = cpuMs();
   let answersBytes = 0;
   const chunkCount = Math.ceil(64 * MIB / chunk.length);
   for (let i = 0; i < chunkCount; i++) {
@@ -333,6 +335,7 @@ Deno.test("execute() takes 64 MiB of pipelined requests in bounded memory", () =
     });
   }
   assertEquals(answersBytes, chunkCount * 64 * (12 + 110));
+  assert(cpuMs() - startMs < 20_000);
 });
 
 testBoth(

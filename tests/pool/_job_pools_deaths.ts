@@ -65,7 +65,7 @@ for (const strategy of ["shared-queue", "work-stealing"] as const) {
       assert(waits.length >= 2, log.join("\n"));
       // The first that is there serves all.
       await until(
-        "the condition of the test",
+        "a Worker to be there again",
         async () => await run(get("k")) === '{"Ok":"v"}\n',
       );
     }));

@@ -16,3 +16,6 @@ export const TOKENS = TAKEN + EVENT_COUNT_WORDS;
 export const DONE = TOKENS + 1;
 /** How many words all that takes. */
 export const WORDS = DONE + 1;
+
+/** Longer than the test waits: a wake-up that is lost is never made up for. */
+export const SLEEP_MS = 600_000;

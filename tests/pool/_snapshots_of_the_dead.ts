@@ -8,10 +8,9 @@
 
 import { KvsClient } from "../../client.ts";
 import { Usage } from "../../net/usage.ts";
+import { until } from "../_deadline.ts";
 import { removedAndRead } from "../_removed_and_read.ts";
 import { withObedientPool } from "./_obedient.ts";
-
-const DEADLINE_MS = 30_000;
 
 await withObedientPool(1, async ({ pool, address, dir, usage, order }) => {
   order(0, "start");
@@ -31,10 +30,7 @@ await withObedientPool(1, async ({ pool, address, dir, usage, order }) => {
   order(0, "die");
   await client.get("k").catch(() => {});
   client.close();
-  const endMs = performance.now() + DEADLINE_MS;
   const isOver = () => Object.values(reading()).every((count) => count === 0);
-  while (!isOver() && performance.now() < endMs) {
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
+  await until("everything to be let go of", isOver);
   console.log(JSON.stringify({ before, after: reading() }));
 });

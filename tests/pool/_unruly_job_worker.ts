@@ -31,7 +31,7 @@ import {
 Error.stackTraceLimit = 0;
 
 /** For how long a Worker waits for the others or for the test. */
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 60_000;
 
 const decoder = new TextDecoder();
 

@@ -13,7 +13,7 @@ Deno.test("WorkerSet replaces a Worker that has died", async () => {
     number === 1 && birth < 2 ? "dying" : "well"
   );
   await set.start(2);
-  await until("the condition of the test", () => log.includes("1 well"));
+  await until("the last replacement to be well", () => log.includes("1 well"));
   assertEquals(deaths, [1, 1]);
   const reports = log.filter((line) => line.startsWith("Worker died"));
   assertEquals(reports.length, 2);
@@ -36,7 +36,7 @@ Deno.test("WorkerSet waits longer and longer where Workers die often", async () 
     birth,
   ) => number === 1 && birth < WAITS.length ? "dying" : "well");
   await set.start(2);
-  await until("the condition of the test", () => log.includes("1 well"));
+  await until("the last replacement to be well", () => log.includes("1 well"));
   assertEquals(deaths.length, WAITS.length);
   assertEquals(
     log.filter((line) => line.startsWith("Worker died"))
@@ -56,7 +56,7 @@ Deno.test("WorkerSet replaces a Worker until one can begin", async () => {
     birth === 0 ? "dying" : birth < 8 ? "failing" : "well"
   );
   await set.start(1);
-  await until("the condition of the test", () => log.includes("0 well"));
+  await until("a replacement to begin", () => log.includes("0 well"));
   assertEquals(
     log.filter((line) => line.startsWith("Number 0 failed")),
     WAITS.slice(1, 8).map((wait) => `Number 0 failed; starting another${wait}`),
@@ -70,7 +70,7 @@ Deno.test("WorkerSet.stop() starts none that was waited for", async () => {
   const { set, births, states, stop } = makeMoodySet(() => "dying");
   await set.start(1);
   await until(
-    "the condition of the test",
+    "a death that is waited after",
     () => states.some(({ waiting }) => waiting === 1),
   );
   await stop();

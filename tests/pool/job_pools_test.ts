@@ -104,7 +104,7 @@ for (const strategy of JOB_STRATEGIES) {
     withRunner({ strategy, threads: 1 }, async ({ run, runner, words }) => {
       run({ Compact: {} });
       await until(
-        "the condition of the test",
+        "the compaction to begin",
         () => Atomics.load(words, COMPACTING) === 1,
       );
       await within("the stop of the runner", runner.stop(600_000));
@@ -134,7 +134,7 @@ for (const strategy of ["shared-queue", "work-stealing"] as const) {
       // While it has nothing to do…
       assertEquals(await run(get("timer 0")), OK);
       await until(
-        "the condition of the test",
+        "the timer of an idle Worker",
         () => Atomics.load(words, 0) === 1,
       );
       // …and while it has no pause.
@@ -144,7 +144,7 @@ for (const strategy of ["shared-queue", "work-stealing"] as const) {
       });
       assertEquals(await run(get("timer 1")), OK);
       await until(
-        "the condition of the test",
+        "the timer of a busy Worker",
         () => Atomics.load(words, 1) === 1,
       );
       isOver = true;
@@ -155,7 +155,7 @@ for (const strategy of ["shared-queue", "work-stealing"] as const) {
     withRunner({ strategy, threads: 1 }, async ({ run, words }) => {
       const compacted = run({ Compact: {} });
       await until(
-        "the condition of the test",
+        "the compaction to begin",
         () => Atomics.load(words, COMPACTING) === 1,
       );
       for (let i = 0; i < 50; i++) {
@@ -172,7 +172,7 @@ for (const strategy of ["shared-queue", "work-stealing"] as const) {
     }));
 
   Deno.test(`JobRunner shares the syncs of many jobs (${strategy})`, () => {
-    const setup = { strategy, sync: "always", syncDelayMs: 5 } as const;
+    const setup = { strategy, sync: "always", syncDelayMs: 40 } as const;
     return withRunner(setup, async ({ run, words }) => {
       const WRITES = 1_000;
       const writes = times(WRITES, (i) => run(set(`k${i}`, "v")));
@@ -196,7 +196,7 @@ for (const strategy of ["shared-queue", "work-stealing"] as const) {
           const request = i % 3 === 0 ? set(`k${number}`, "v") : get("missing");
           const answer = within(`job ${i} of client ${number}`, run(request));
           assertEquals(await answer, OK);
-          const pauseMs = Math.random() * 3 - 1;
+          const pauseMs = (i + number) % 3;
           if (pauseMs > 0) {
             await new Promise((resolve) => setTimeout(resolve, pauseMs));
           }

@@ -1,25 +1,20 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { DEADLINE_MS, until } from "../_deadline.ts";
 import { get, lines, receive, send, set } from "../e2e/_tcp.ts";
-import { importMap } from "../e2e/_kvs.ts";
+import { packageFlags } from "../../bench/support/deno_flags.ts";
 import { withObedientPool } from "./_obedient.ts";
-
-const DEADLINE_MS = 30_000;
 
 /** Connects as soon as the first Worker listens. */
 async function connectEarly(
   address: Deno.ConnectOptions,
 ): Promise<Deno.TcpConn> {
-  const endMs = performance.now() + DEADLINE_MS;
-  for (;;) {
-    try {
-      const conn = await Deno.connect(address);
-      conn.setNoDelay(true);
-      return conn;
-    } catch (error) {
-      assert(performance.now() < endMs, `Nobody listens: ${error}`);
-      await new Promise((resolve) => setTimeout(resolve, 2));
-    }
-  }
+  let conn: Deno.TcpConn | undefined;
+  await until("somebody to listen", async () => {
+    conn = await Deno.connect(address).catch(() => undefined);
+    return conn !== undefined;
+  });
+  conn!.setNoDelay(true);
+  return conn!;
 }
 
 /** Long enough for an answer that must not come. */
@@ -82,7 +77,7 @@ Deno.test("ReusePortPool forgets the snapshots of a Worker that has died", async
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [
       ..."run -A --quiet --no-check --unstable-net".split(" "),
-      ...importMap(),
+      ...packageFlags(),
       script.href,
     ],
   }).output();

@@ -8,7 +8,7 @@ testsInChild(new URL("./_worker_set_deaths.ts", import.meta.url));
 Deno.test("WorkerSet.start() resolves once all Workers are ready", async () => {
   const { set, log, stop } = makeMoodySet(() => "well");
   await set.start(3);
-  await until("the condition of the test", () => log.length === 3);
+  await until("all Workers to say so", () => log.length === 3);
   assertEquals(log.toSorted(), ["0 well", "1 well", "2 well"]);
   await stop();
 });

@@ -28,6 +28,9 @@ const LEADER = TICKETS_WORDS;
 /** Words of shared memory that a {@linkcode GroupCommit} takes. */
 export const GROUP_COMMIT_WORDS = TICKETS_WORDS + LEADERSHIP_WORDS;
 
+/** How long another instance's sync is waited for, in ms. */
+const MAX_ROUND_MS = 30_000;
+
 /** What a {@linkcode GroupCommit} works on. */
 export interface GroupCommitOptions {
   /** The data directory. */
@@ -108,9 +111,7 @@ export class GroupCommit {
   async wait(ticket: number): Promise<void> {
     while (!this.isSynced(ticket)) {
       // Another sync would not tell what became of the pages.
-      if (this.#refusal.hasFailedSync) {
-        throw new WritesRefusedError(this.#refusal.reason ?? "a sync failed");
-      }
+      this.#assertNoFailedSync();
       this.#round ??= this.#takePart().finally(() => this.#round = undefined);
       await this.#round;
     }
@@ -135,12 +136,22 @@ export class GroupCommit {
    * compaction made. Not while another thread compacts. It is not for those
    * that wait for a sync, and tells them nothing.
    *
+   * @throws {WritesRefusedError} If a sync failed, this one or the one that was
+   * under way beside it.
    * @throws {Error} If the disk fails; then writes are refused.
    */
   syncAll(): void {
     const copies = this.unsyncedCopies();
     for (const id of copies) this.#syncSegment(id);
     this.#syncAppends();
+    // The kernel tells one of two syncs of a failure: it may have been the
+    // other, whose thread has not heard of it yet.
+    if (!this.leadership.waitOver(MAX_ROUND_MS)) {
+      throw new Error(
+        `Cannot tell what is on disk: another sync has taken ${MAX_ROUND_MS} ms`,
+      );
+    }
+    this.#assertNoFailedSync();
     this.#locked(() => {
       for (const id of copies) {
         if (this.#segments.has(id)) this.#segments.setFlags(id, 0, COPIED);
@@ -159,6 +170,11 @@ export class GroupCommit {
   async close(): Promise<void> {
     await this.#round?.catch(() => {});
     this.#closeFile();
+  }
+
+  #assertNoFailedSync(): void {
+    if (!this.#refusal.hasFailedSync) return;
+    throw new WritesRefusedError(this.#refusal.reason ?? "a sync failed");
   }
 
   async #takePart(): Promise<void> {

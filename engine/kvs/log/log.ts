@@ -38,6 +38,12 @@ const REFUSAL = COMMIT + GROUP_COMMIT_WORDS;
 const TABLE = REFUSAL + REFUSAL_WORDS;
 const LOG_WORDS = TABLE + SEGMENT_TABLE_WORDS;
 
+/** Leaves 27 bits, half of the ids that an instance can have. */
+const FIRST_INSTANCE_SHIFT = 5;
+
+/** The greatest file id: the segment table has a use for the number after it. */
+const LAST_FILE_ID = 0xffff_fffe;
+
 /** What another instance needs to attach to a log. */
 export interface LogHandle {
   /** The data directory, as an absolute path. */
@@ -131,6 +137,10 @@ export class Log {
     { segmentBytes = Infinity, isShared = false }: LogOptions = {},
   ): Log {
     const log = new SharedArrayBuffer(LOG_WORDS * 4);
+    // An instance of a store that was closed gives back the file of its id when
+    // it closes itself, and that must not be the file of one of this store.
+    const [random] = crypto.getRandomValues(new Uint32Array(1));
+    new Uint32Array(log)[INSTANCES] = random >>> FIRST_INSTANCE_SHIFT;
     return new Log({ directory, segmentBytes, log }, isShared);
   }
 
@@ -338,15 +348,29 @@ export class Log {
 
   #begin({ spare = false }: { readonly spare?: boolean }): number {
     this.assertWritable();
-    const id = Atomics.add(this.#words, FILE_ID, 1) + 1;
-    this.#appender.begin(id);
+    const id = this.#nextFileId();
+    // Before there is a file: a directory with more of them could not be opened.
+    this.segments.add(id, SEGMENT_HEADER_BYTES, { spare });
     try {
-      this.segments.add(id, SEGMENT_HEADER_BYTES, { spare });
+      this.#appender.begin(id);
     } catch (error) {
-      this.#removeFile(id);
+      this.segments.drop(id);
       throw error;
     }
     return id;
+  }
+
+  /** Takes a file id that was never given out before; they never begin anew. */
+  #nextFileId(): number {
+    const words = this.#words;
+    for (;;) {
+      const last = Atomics.load(words, FILE_ID);
+      if (last >= LAST_FILE_ID) {
+        throw new Error(`Cannot add a segment: file id ${last} was the last`);
+      }
+      const found = Atomics.compareExchange(words, FILE_ID, last, last + 1);
+      if (found === last) return last + 1;
+    }
   }
 
   #appendTo(id: number, sizeBytes: number, records: Uint8Array): void {

@@ -1,4 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
+import { until } from "../../_deadline.ts";
 import { lineBlocks } from "../../../cli/pairs/line_blocks.ts";
 
 const encoder = new TextEncoder();
@@ -85,7 +86,7 @@ Deno.test("lineBlocks() keeps no line back while the source has nothing more", a
   reads.shift()!("f\n");
   await null;
   // What came before a failure comes before its error.
-  while (reads.length === 0) await new Promise((go) => setTimeout(go));
+  await until("the next read", () => reads.length > 0);
   reads.shift()!(new Error("no pipe"));
   assertEquals(await block, "f\n");
   await assertRejects(() => blocks.next(), Error, "no pipe");

@@ -235,10 +235,15 @@ function harm({ path, store, random, embedded }: Life): Harm {
     longer.set(content.subarray(at, at + length), content.length);
     content = longer;
   }
-  // A file that ends exactly with one of these can't be told from one that was
-  // written so.
-  if (embedded.some((record) => latin1(content).endsWith(record))) {
-    content = content.slice(0, -1);
+  // One that has come to where a record begins, or to the end of one, can't be
+  // told from one that was written there.
+  const whole = latin1(content);
+  const isEnd = (at: number) => at === content.length || ends.has(at);
+  for (const record of embedded) {
+    let at = whole.indexOf(record);
+    for (; at >= 0; at = whole.indexOf(record, at + 1)) {
+      if (isEnd(at) || isEnd(at + record.length)) content[at] ^= 1;
+    }
   }
   Deno.writeFileSync(file, content);
   // Without a hint a file that is cut between two records looks as if it had

@@ -12,6 +12,7 @@ import {
   type LogPointer,
 } from "../../../engine/kvs/index/log_pointer.ts";
 import { Keydir } from "../../../engine/kvs/index/keydir.ts";
+import { DEADLINE_MS } from "../../_deadline.ts";
 import { bytes, Random, text } from "./_helpers.ts";
 
 /** What a Worker is to do. */
@@ -74,12 +75,25 @@ function check(n: number, found: LogPointer): void {
   }
 }
 
+/** Waits until each reader has read something, or one of them has failed. */
+function awaitReaders({ flags, readers }: IndexTask): void {
+  const endMs = performance.now() + DEADLINE_MS;
+  for (let begun = 0; begun < readers; begun = Atomics.load(flags, 1)) {
+    if (Atomics.load(flags, 0) === 1) return;
+    if (performance.now() > endMs) {
+      throw new Error(`Waited for ${readers - begun} readers to read`);
+    }
+    Atomics.wait(flags, 1, begun, 100);
+  }
+}
+
 function write(map: Keydir, task: IndexTask): IndexReport {
   const random = new Random(task.seed);
   const previous = emptyPointer();
   let maxUsedBytes = 0;
   let earlyTopWords = 0;
   const half = task.keys >>> 1;
+  awaitReaders(task);
   for (let change = 1; change <= task.changes; change++) {
     const n = task.role === "write"
       ? random.below(task.keys)

@@ -12,9 +12,22 @@ export interface MortalTask {
   readonly hold: "write lock" | "sync" | "compaction" | "place" | "reading";
 }
 
-self.onmessage = ({ data }: MessageEvent<MortalTask>) => {
+/** Lets the sync fail that the Worker leads. */
+export interface FailingSync {
+  readonly fails: string;
+}
+
+let log: Log;
+
+self.onmessage = ({ data }: MessageEvent<MortalTask | FailingSync>) => {
+  if ("fails" in data) {
+    log.refusal.syncFailed(data.fails, new Error("Input/output error"));
+    log.commit.leadership.end();
+    self.postMessage("failed");
+    return;
+  }
   const { handle, hold } = data;
-  const log = Log.attach(handle);
+  log = Log.attach(handle);
   if (hold === "write lock") log.lock.lock();
   if (hold === "sync") log.commit.leadership.tryLead();
   if (hold === "compaction") {

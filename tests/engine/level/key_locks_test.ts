@@ -1,4 +1,5 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
+import { until } from "../../_deadline.ts";
 import { KeyLocks } from "../../../engine/level/key_locks.ts";
 
 const keys = (...names: string[]) =>
@@ -100,12 +101,7 @@ Deno.test("KeyLocks.hold() shows that a slow holder is alive, so that others wai
   const words = () => new Int32Array(locks.buffer).slice(0, 256).join();
   const seen = new Set<string>();
   const held = locks.hold(keys("a", "b", "c"), async () => {
-    const deadlineMs = performance.now() + 30_000;
-    while (seen.size < 3) {
-      assert(performance.now() < deadlineMs, "waited for locks to be renewed");
-      seen.add(words());
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
+    await until("the locks to be renewed", () => seen.add(words()).size >= 3);
     return "done";
   });
   assertEquals(await held, "done");

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { until } from "../../_deadline.ts";
 import { ClassicLevel } from "classic-level";
 import type { KvsEngine, SyncMode } from "../../../engine/engine.ts";
 import { ClosedError } from "../../../engine/errors.ts";
@@ -93,15 +94,7 @@ Deno.test(
     const engine = await open(path, "everysec");
     await engine.set("k", "v");
     assertEquals(hasSyncMark(path), false);
-    const deadlineMs = performance.now() + 5_000;
-    await new Promise<void>((resolve) => {
-      const timer = setInterval(() => {
-        if (!hasSyncMark(path) && performance.now() < deadlineMs) return;
-        clearInterval(timer);
-        resolve();
-      }, 20);
-    });
-    assert(hasSyncMark(path));
+    await until("the sync of the second", () => hasSyncMark(path));
     await engine.close();
   }),
 );
@@ -387,7 +380,7 @@ Deno.test(
       Promise.reject(new Error("Disk is gone"));
     try {
       await attached.set("k", "v");
-      await new Promise((resolve) => setTimeout(resolve, 1_200));
+      await until("the failure to be told", () => failures.length > 0);
     } finally {
       ClassicLevel.prototype.del = del;
     }

@@ -4,7 +4,14 @@ import {
   EVENT_COUNT_WORDS,
   EventCount,
 } from "../../../engine/sync/event_count.ts";
-import { DONE, OFFERED, TAKEN, TOKENS, WORDS } from "../../pool/_ping.ts";
+import {
+  DONE,
+  OFFERED,
+  SLEEP_MS,
+  TAKEN,
+  TOKENS,
+  WORDS,
+} from "../../pool/_ping.ts";
 
 function makeEventCount(): EventCount {
   const words = new Int32Array(new SharedArrayBuffer(EVENT_COUNT_WORDS * 4));
@@ -21,8 +28,8 @@ Deno.test("EventCount.sleep() returns at once after an event", () => {
   const events = makeEventCount();
   const count = events.current;
   events.announce();
-  // It would not end otherwise.
-  events.sleep(count, Infinity);
+  // Or this would end in ten minutes.
+  events.sleep(count, SLEEP_MS);
   events.sleep(events.current, 1);
 });
 
@@ -33,7 +40,7 @@ Deno.test("EventCount.sleepAsync() says whether it has waited", async () => {
   events.announce();
   assertEquals(await events.sleepAsync(count, 10_000), false);
   assertEquals(await events.sleepAsync(events.current, 1), true);
-  const slept = events.sleepAsync(events.current, Infinity);
+  const slept = events.sleepAsync(events.current, SLEEP_MS);
   events.announce();
   assertEquals(await within("the sleeper to wake", slept), true);
 });
@@ -44,14 +51,14 @@ Deno.test("EventCount.announce() wakes as many as it is told", async () => {
   let awakened = 0;
   const sleepers = Array.from(
     { length: 3 },
-    () => events.sleepAsync(events.current, Infinity).then(() => awakened++),
+    () => events.sleepAsync(events.current, SLEEP_MS).then(() => awakened++),
   );
   events.announce(1);
-  await Promise.race(sleepers);
+  await within("one to wake", Promise.race(sleepers));
   await new Promise((resolve) => setTimeout(resolve, 20));
   assertEquals(awakened, 1);
   events.announce();
-  await Promise.all(sleepers);
+  await within("all to wake", Promise.all(sleepers));
   assertEquals(awakened, 3);
 });
 
@@ -81,15 +88,15 @@ Deno.test("EventCount loses no wake-up between threads", async () => {
     for (;;) {
       const count = taken.current;
       if (Atomics.load(words, DONE) === sent) break;
-      const slept = taken.sleepAsync(count, Infinity);
+      const slept = taken.sleepAsync(count, SLEEP_MS);
       await within(`token ${sent} to be taken`, slept);
     }
     // So that the next event comes while the Worker goes to sleep.
-    for (let turn = Math.random() * 3_000; turn > 0; turn--) {
+    for (let turn = sent * 769 % 3_000; turn > 0; turn--) {
       if (taken.current < 0) break;
     }
   }
   Atomics.store(words, TOKENS, -1);
   offered.announce();
-  assertEquals(await done, "done");
+  assertEquals(await within("the Worker to end", done), "done");
 });

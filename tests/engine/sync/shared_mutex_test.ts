@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { until } from "../../_deadline.ts";
 import { SharedMutex } from "../../../engine/sync/shared_mutex.ts";
 import { TestWorker } from "../kvs/_helpers.ts";
 import type { MutexTask } from "../kvs/_mutex_worker.ts";
@@ -38,12 +39,8 @@ Deno.test("SharedMutex.unlock() wakes a Worker that sleeps in lock()", async () 
   const mutex = new SharedMutex(words, 0);
   mutex.lock();
   const done = worker.run({ words, turns: 1 } satisfies MutexTask);
-  // The word says that somebody sleeps; the wait for it is bounded by lock()'s
-  // own time-out, which fails the Worker.
-  for (let turn = 0; (Atomics.load(words, 0) & 1) === 0; turn++) {
-    assert(turn < 2_000, "the Worker never went to sleep");
-    await new Promise((resolve) => setTimeout(resolve, 1));
-  }
+  // The word says that somebody sleeps.
+  await until("the Worker to sleep", () => (Atomics.load(words, 0) & 1) === 1);
   mutex.unlock();
   await done;
   assertEquals(words[1], 2);

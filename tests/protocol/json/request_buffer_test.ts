@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { cpuMs } from "../../_cpu_time.ts";
 import { RequestBuffer } from "../../../protocol/json/request_buffer.ts";
 import { feed, received, takeAll } from "../_feed.ts";
 
@@ -179,6 +180,7 @@ class ParsedText implements Disposable {
 
 Deno.test("RequestBuffer refuses deep nesting without parsing it", () => {
   using parsed = new ParsedText();
+  const startMs = cpuMs();
   for (const open of ["[", '{"a":']) {
     for (const depth of [33, 100_000]) {
       assertEquals(
@@ -198,6 +200,7 @@ Deno.test("RequestBuffer refuses deep nesting without parsing it", () => {
   );
   // The parser would take half a minute for the last one.
   assertEquals(parsed.longest < 1_000, true, `${parsed.longest} characters`);
+  assert(cpuMs() - startMs < 5_000);
 });
 
 Deno.test("RequestBuffer breaks at a request beyond the limit, before it holds it", () => {
@@ -335,7 +338,7 @@ Deno.test("RequestBuffer.takeWhole() takes the bytes of what next() would take",
   }
 });
 
-Deno.test("RequestBuffer takes 64 MiB of pipelined requests, however they are cut", () => {
+Deno.test("RequestBuffer takes 64 MiB of pipelined requests in bounded time", () => {
   const line = encoder.encode(
     `{"Set":{"key":"key-0000001","value":"${"v".repeat(100)}"}}\n`,
   );
@@ -346,16 +349,18 @@ Deno.test("RequestBuffer takes 64 MiB of pipelined requests, however they are cu
   for (const readBytes of [65_521, 1_021]) {
     const requests = new RequestBuffer();
     let taken = 0;
+    const startMs = cpuMs();
     feed(requests, bytes, () => {
       for (let next = requests.next(); next; next = requests.next()) {
         if (next.kind === "set") taken++;
       }
     }, readBytes);
     assertEquals(taken, count);
+    assert(cpuMs() - startMs < 10_000);
   }
 });
 
-Deno.test("RequestBuffer takes a huge request, however small the reads", () => {
+Deno.test("RequestBuffer takes a huge request in linear time, however small the reads", () => {
   const padded = (mib: number, head: string, byte: number, tail: string) => {
     const bytes = new Uint8Array(mib * MIB).fill(byte);
     bytes.set(encoder.encode(head));
@@ -390,8 +395,11 @@ Deno.test("RequestBuffer takes a huge request, however small the reads", () => {
     },
   ];
   for (const { input, readBytes, expected } of cases) {
+    const startMs = cpuMs();
     const taken = receivedLater(input, readBytes);
+    const tookMs = cpuMs() - startMs;
     assertEquals(taken.length, 1);
     assert(taken[0].startsWith(expected), taken[0]);
+    assert(tookMs < 10_000, `${expected} took ${tookMs} ms`);
   }
 });

@@ -39,12 +39,21 @@ Deno.test("SegmentReaders.open() has few files open at a time", () => {
   files.close();
 });
 
-Deno.test("SegmentReaders closes files after a second", async () => {
+Deno.test("SegmentReaders closes files after a second", () => {
   using directory = new TempDirectory();
   makeSegments(directory.path, 1);
   const files = new SegmentReaders(directory.path);
+  const { setTimeout } = globalThis;
+  let isDue = () => {};
+  globalThis.setTimeout = ((run: () => void, ms: number) => {
+    assertEquals(ms, 1_000);
+    isDue = run;
+    return setTimeout(run, ms);
+  }) as typeof setTimeout;
   const file = files.open(1);
-  await new Promise((resolve) => setTimeout(resolve, 1_500));
+  globalThis.setTimeout = setTimeout;
+  assertEquals(readByte(file), 1);
+  isDue();
   assertThrows(() => readByte(file), Deno.errors.BadResource);
   assertEquals(readByte(files.open(1)), 1);
   files.close();

@@ -13,7 +13,7 @@ import type { KvsHandle } from "../../../../engine/kvs/store/handle.ts";
 import { KvStore } from "../../../../engine/kvs/store/store.ts";
 import { until } from "../../../_deadline.ts";
 import { filesOf, openStore, TempDirectory, TestWorker } from "../_helpers.ts";
-import type { MortalTask } from "../_mortal_worker.ts";
+import type { FailingSync, MortalTask } from "../_mortal_worker.ts";
 
 /** Has a Worker take something, and terminates it. */
 async function dieWith(
@@ -46,6 +46,34 @@ Deno.test("KvStore goes on compacting when the Worker that led a compaction has 
   await dieWith("compaction", store.share());
   const { bytesBefore, bytesAfter } = await store.compact();
   assertEquals(bytesAfter < bytesBefore, true);
+});
+
+Deno.test("KvStore.compact() removes nothing before it knows how a sync beside it ended", async () => {
+  using directory = new TempDirectory();
+  const store = openStore(directory.path, { sync: "no", onFailure: () => {} });
+  for (let n = 0; n < 3; n++) await store.set("k", `${n}`);
+  const [original] = filesOf(directory.path, ".log");
+  using leader = new TestWorker("_mortal_worker.ts");
+  await leader.run(
+    { handle: store.share(), hold: "sync" } satisfies MortalTask,
+  );
+  const compacted = assertRejects(
+    () => store.compact(),
+    Error,
+    "Writes are disabled",
+  );
+  await until("the copy of what lives", () => {
+    const copy = filesOf(directory.path, ".log").at(-1)!;
+    return copy !== original &&
+      Deno.statSync(`${directory.path}/${copy}`).size > 16;
+  });
+  // Long enough for a compaction that does not wait.
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  const fails = `${directory.path}/${original}`;
+  await leader.run({ fails } satisfies FailingSync);
+  await compacted;
+  assertEquals(filesOf(directory.path, ".log").includes(original), true);
+  await store.close();
 });
 
 Deno.test("KvStore refuses writes when a Worker has died with the write lock, and serves reads", async () => {
@@ -120,6 +148,30 @@ Deno.test("KvStore.open() refuses a directory that Workers still write to after 
   await using store = openStore(directory.path);
   assertEquals(store.get("k"), "w");
   assertEquals(filesOf(directory.path, ".log").length, 1);
+});
+
+Deno.test("KvStore.close() of an instance that its store has left behind takes no other one for dead", async () => {
+  using directory = new TempDirectory();
+  const before = openStore(directory.path);
+  const left = KvStore.attach(before.share());
+  await before.close();
+  let clone: KvStore;
+  {
+    using opener = new TestWorker("_opening_worker.ts");
+    clone = KvStore.attach(await opener.run(directory.path));
+  }
+  const files = lockFiles(directory.path);
+  await left.close();
+  assertEquals(lockFiles(directory.path), files);
+  await clone.set("k", "v");
+  assertThrows(
+    () => openStore(directory.path),
+    Error,
+    "Workers that have outlived the opener of the store still have it open",
+  );
+  await clone.close();
+  await using store = openStore(directory.path);
+  assertEquals(store.get("k"), "v");
 });
 
 Deno.test("KvStore can do nothing more once it is closed", async () => {

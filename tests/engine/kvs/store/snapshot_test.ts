@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { until } from "../../../_deadline.ts";
 import { Log } from "../../../../engine/kvs/log/log.ts";
 import { HeldSegments } from "../../../../engine/kvs/log/held_segments.ts";
 import { emptyPointer } from "../../../../engine/kvs/index/log_pointer.ts";
@@ -139,9 +140,10 @@ Deno.test("StoreSnapshot.close() ends its Worker and lets go of segments", async
   const closing = snapshot.close();
   await assertRejects(() => scanning, Error, "Snapshot is closed");
   await closing;
-  while (removedAndOpen(store).length > 0) {
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
+  await until(
+    "the snapshot to let go of its segments",
+    () => removedAndOpen(store).length === 0,
+  );
 });
 
 Deno.test("StoreSnapshot.open() refuses a log that is not what was written", async () => {
