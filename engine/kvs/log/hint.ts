@@ -35,6 +35,12 @@ export function hintName(id: number): string {
   return `${id}.hint`;
 }
 
+/** The segment whose hint file has a name; `undefined` for other files. */
+export function hintedSegment(name: string): number | undefined {
+  const match = /^([1-9][0-9]{0,9})\.hint$/.exec(name);
+  return match === null ? undefined : Number(match[1]);
+}
+
 /** The path of a segment's hint file. */
 export function hintPath(directory: string, id: number): string {
   return `${directory}/${hintName(id)}`;

@@ -8,6 +8,7 @@ import { fileNames, syncDirectory } from "../../files.ts";
 import type { Log } from "../log/log.ts";
 import {
   hintedBytes,
+  hintedSegment,
   hintName,
   readHint,
   removeHint,
@@ -83,6 +84,7 @@ export function recover(log: Log, indexBytes: number): Recovery {
     id,
     sizeBytes: Deno.statSync(segmentPath(directory, id)).size,
   }));
+  removeStrayHints(directory, segments);
   const loaded = loadLog(log, segments, indexBytes);
   const { index, checkpointBytes } = loaded;
   const damage = [...loaded.knownDamage];
@@ -229,6 +231,18 @@ function replay(
   if (result.tailOffset < SEGMENT_HEADER_BYTES) log.segments.drop(id);
   else log.segments.setSize(id, result.tailOffset);
   return result;
+}
+
+/** Removes hint files without a segment: its id may be given out again. */
+function removeStrayHints(
+  directory: string,
+  segments: readonly SegmentToLoad[],
+): void {
+  const ids = new Set(segments.map(({ id }) => id));
+  for (const name of fileNames(directory)) {
+    const id = hintedSegment(name);
+    if (id !== undefined && !ids.has(id)) removeHint(directory, id);
+  }
 }
 
 /** Makes a segment that was replayed end with its last whole record, on disk. */

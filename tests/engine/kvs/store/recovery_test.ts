@@ -521,6 +521,15 @@ Deno.test("recover() reports a segment cut where an older checkpoint ends, or af
   }
 });
 
+Deno.test("recover() removes a hint file without its segment, whose id may come again", () => {
+  using store = new TempStore();
+  store.write(["a", "1"]);
+  Deno.writeTextFileSync(`${store.directory}/7.hint`, "of a removed segment");
+  using again = new TestStore(store.directory);
+  assertEquals(filesOf(store.directory, ".hint"), []);
+  assertEquals(entriesOf(again), [["a", "1"]]);
+});
+
 /** A log with sealed segments, hints, removed keys and a checkpoint. */
 function fullLog(): TempStore {
   const store = new TempStore(TINY);
