@@ -47,6 +47,8 @@ export class Compactor {
       if (!isOfAll) continue;
       const report = control.compactionReport;
       if (report !== undefined) return report;
+      // The next one has begun before this thread has heard of the end.
+      if (rounds.underWay || rounds.current !== (round + 1 | 0)) continue;
       throw new Error("Compaction failed; see the log of the process");
     }
   }

@@ -462,8 +462,10 @@ export class Control {
   }
 
   set compactionReport(report: CompactionReport | undefined) {
-    this.#report[0] = report?.bytesBefore ?? 0;
-    this.#report[1] = report?.bytesAfter ?? 0;
+    if (report !== undefined) {
+      this.#report[0] = report.bytesBefore;
+      this.#report[1] = report.bytesAfter;
+    }
     Atomics.store(this.#words, COMPACTION_FAILED, report === undefined ? 1 : 0);
   }
 }
