@@ -8,6 +8,7 @@ import { errLine } from "../protocol/json/answer_buffer.ts";
 import type { Limiter } from "./limiter.ts";
 import type { Session, SessionPhase } from "./session.ts";
 import type { Transport, TransportUser } from "./transport.ts";
+import { turn } from "./turn.ts";
 
 /** How long a client that still sends is listened to in the end, in ms… */
 const LINGER_MS = 500;
@@ -169,6 +170,17 @@ export class Connection implements TransportUser {
     } else this.#answer(ran);
   }
 
+  /**
+   * Goes on once others had their turn: as long as a client takes its answers
+   * at once, nothing else would come between.
+   */
+  #runMore(): void {
+    this.#stage = "running";
+    turn().then(() => {
+      if (this.#stage === "running") this.#attempt(this.#run);
+    });
+  }
+
   #answer(isMore: boolean): void {
     // It was cut short.
     if (this.#stage === "ended") return;
@@ -188,7 +200,7 @@ export class Connection implements TransportUser {
   #goOn(): void {
     const session = this.#session;
     session.forgetAnswers();
-    if (this.#isMore) return this.#run();
+    if (this.#isMore) return this.#runMore();
     if (this.#hasEnded) return this.#end();
     if (session.isBroken || this.#isStopping) return this.#linger();
     const { phase } = session;

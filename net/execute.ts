@@ -35,6 +35,9 @@ const MAX_STAGED_BYTES = 1024 * 1024;
  */
 const MAX_PENDING_LOOKUPS = 16;
 
+/** What a compaction costs, in entries of pages: the second ends a batch. */
+const COMPACTION_COST = 5_000;
+
 /**
  * Runs all requests that are whole, in order, as one batch: neighbouring
  * writes go to the engine together, and one sync makes all of them durable.
@@ -322,7 +325,7 @@ class Batch implements BatchCounts {
   async #compact(): Promise<void> {
     try {
       const { bytesBefore, bytesAfter } = await this.#engine.compact();
-      this.#answers.json({ bytesBefore, bytesAfter });
+      this.#answers.json({ bytesBefore, bytesAfter }, COMPACTION_COST);
     } catch (error) {
       this.#answers.err(messageOf(error));
     }

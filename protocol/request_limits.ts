@@ -29,7 +29,7 @@ export interface RequestLimits {
   readonly maxRequestBytes?: number;
 }
 
-const LARGEST_REQUEST_BYTES = 256 * 1024 * 1024;
+export const LARGEST_REQUEST_BYTES = 256 * 1024 * 1024;
 
 /**
  * Puts the default where a limit is not given.

@@ -1,5 +1,8 @@
 import { toText } from "@std/streams/to-text";
-import { checkPairSize } from "../../protocol/request_limits.ts";
+import {
+  checkPairSize,
+  LARGEST_REQUEST_BYTES,
+} from "../../protocol/request_limits.ts";
 import { parseCommandArgs } from "../args.ts";
 import type { Command } from "../command.ts";
 import { UsageError } from "../errors.ts";
@@ -85,7 +88,8 @@ async function readText(
   const options = { fatal: true, ignoreBOM: true };
   try {
     return await toText(
-      bytes.pipeThrough(new TextDecoderStream("utf-8", options)),
+      bytes.pipeThrough(bounded(name))
+        .pipeThrough(new TextDecoderStream("utf-8", options)),
     );
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
@@ -93,4 +97,22 @@ async function readText(
       `Cannot set ${JSON.stringify(key)}: ${name} is not UTF-8 text`,
     );
   }
+}
+
+/** Ends with an error where no server takes a value so long. */
+function bounded(
+  name: string,
+): TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>> {
+  let leftBytes = LARGEST_REQUEST_BYTES;
+  return new TransformStream({
+    transform(chunk, controller) {
+      leftBytes -= chunk.length;
+      if (leftBytes < 0) {
+        throw new RangeError(
+          `Cannot read ${name}: it is longer than ${LARGEST_REQUEST_BYTES} bytes`,
+        );
+      }
+      controller.enqueue(chunk);
+    },
+  });
 }

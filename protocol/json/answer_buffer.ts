@@ -13,6 +13,14 @@ const OK = encoder.encode('{"Ok":null}\n');
 const VALUE_HEAD = encoder.encode('{"Ok":"');
 const VALUE_TAIL = encoder.encode('"}\n');
 
+/**
+ * What answers may cost before they leave, in entries of pages: few bytes can
+ * be the answer to much work, which others wait for.
+ */
+const MAX_COST = 10_000;
+/** What it costs about to tell of the server and its store. */
+const OBJECT_COST = 200;
+
 const PAGE_HEAD = encoder.encode('{"Ok":{"entries":[');
 const KEY_HEAD = encoder.encode('["');
 const VALUE_BETWEEN = encoder.encode('","');
@@ -42,6 +50,7 @@ export class AnswerBuffer {
   #json = new JsonBytes();
   readonly #maxBytes: number;
   #errors = 0;
+  #cost = 0;
 
   /**
    * Makes an empty buffer.
@@ -54,7 +63,7 @@ export class AnswerBuffer {
 
   /** Whether the answers ought to leave before there are more. */
   get isFull(): boolean {
-    return this.#json.length >= this.#maxBytes;
+    return this.#json.length >= this.#maxBytes || this.#cost >= MAX_COST;
   }
 
   /** How many of the answers are errors. */
@@ -85,6 +94,7 @@ export class AnswerBuffer {
   clear(): void {
     this.#json.clear();
     this.#errors = 0;
+    this.#cost = 0;
   }
 
   /** Answers that all is done and there is nothing to say: `{"Ok":null}`. */
@@ -121,6 +131,7 @@ export class AnswerBuffer {
   page({ entries, more }: ScanPage): void {
     const json = this.#json;
     const start = json.length;
+    this.#cost += entries.length;
     json.literal(PAGE_HEAD);
     for (let i = 0; i < entries.length; i++) {
       const { key, value } = entries[i];
@@ -154,8 +165,10 @@ export class AnswerBuffer {
    * Answers with any JSON value: `{"Ok":…}`.
    *
    * @param value The value.
+   * @param cost What it took, in entries of pages.
    */
-  json(value: unknown): void {
+  json(value: unknown, cost = OBJECT_COST): void {
+    this.#cost += cost;
     this.#json.text(`{"Ok":${JSON.stringify(value)}}\n`);
   }
 

@@ -14,6 +14,8 @@ export const CARRIAGE_RETURN = 0x0d;
 export const SPACE = 0x20;
 /** A quotation mark, `"`. */
 export const QUOTE = 0x22;
+/** A comma, `,`. */
+export const COMMA = 0x2c;
 /** An opening bracket, `[`. */
 export const OPEN_BRACKET = 0x5b;
 /** A backslash, `\`. */

@@ -8,6 +8,7 @@ import {
   BACKSLASH,
   CLOSE_BRACE,
   CLOSE_BRACKET,
+  COMMA,
   NEWLINE,
   OPEN_BRACE,
   OPEN_BRACKET,
@@ -20,6 +21,13 @@ import {
  * a JSON parser takes seconds for some megabytes of brackets.
  */
 export const MAX_DEPTH = 32;
+
+/**
+ * How many commas may stand outside of strings. No request needs more than
+ * six, and a JSON parser makes gigabytes of objects from some megabytes of
+ * `{},{},`.
+ */
+export const MAX_COMMAS = 1_000;
 
 const NO_LINE = -2;
 
@@ -38,13 +46,14 @@ export class FrameScanner {
   #depth = 0;
   #isInString = false;
   #isEscaped = false;
-  #isTooDeep = false;
+  #commas = 0;
+  #excess: string | undefined;
   #lineStart = NO_LINE;
   #lastByte = 0;
 
-  /** Whether braces or brackets nest deeper than {@linkcode MAX_DEPTH}. */
-  get isTooDeep(): boolean {
-    return this.#isTooDeep;
+  /** What there is too much of for the request to be parsed, if anything. */
+  get excess(): string | undefined {
+    return this.#excess;
   }
 
   /** Whether what has been looked at is a whole object, if it is valid. */
@@ -65,12 +74,15 @@ export class FrameScanner {
     let depth = this.#depth;
     let isInString = this.#isInString;
     let isEscaped = this.#isEscaped;
+    let commas = this.#commas;
     let lineStart = this.#lineStart;
     let lastByte = this.#lastByte;
     for (let i = start + this.scannedBytes; i < end; i++) {
       const byte = bytes[i];
       if (byte === NEWLINE) {
-        if (isInString || depth <= 0 || this.#isTooDeep) return i - start;
+        if (isInString || depth <= 0 || this.#excess !== undefined) {
+          return i - start;
+        }
         lineStart = i + 1 - start;
       } else if (isInString) {
         if (isEscaped) isEscaped = false;
@@ -83,9 +95,13 @@ export class FrameScanner {
           }
           isInString = true;
         } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
-          if (++depth > MAX_DEPTH) this.#isTooDeep = true;
+          if (++depth > MAX_DEPTH) {
+            this.#excess ??= `Nested deeper than ${MAX_DEPTH} levels`;
+          }
         } else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
           depth--;
+        } else if (byte === COMMA && ++commas > MAX_COMMAS) {
+          this.#excess ??= `More than ${MAX_COMMAS} commas outside of strings`;
         }
         lastByte = byte;
       }
@@ -94,6 +110,7 @@ export class FrameScanner {
     this.#depth = depth;
     this.#isInString = isInString;
     this.#isEscaped = isEscaped;
+    this.#commas = commas;
     this.#lineStart = lineStart;
     this.#lastByte = lastByte;
     return -1;
@@ -105,7 +122,8 @@ export class FrameScanner {
     this.#depth = 0;
     this.#isInString = false;
     this.#isEscaped = false;
-    this.#isTooDeep = false;
+    this.#commas = 0;
+    this.#excess = undefined;
     this.#lineStart = NO_LINE;
     this.#lastByte = 0;
   }

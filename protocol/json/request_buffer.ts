@@ -6,7 +6,7 @@
 
 import { CARRIAGE_RETURN, NEWLINE, OPEN_BRACE, SPACE, TAB } from "./bytes.ts";
 import { CanonicalDecoder } from "./canonical.ts";
-import { FrameScanner, MAX_DEPTH } from "./frame_scanner.ts";
+import { FrameScanner } from "./frame_scanner.ts";
 import { InputBuffer } from "./input_buffer.ts";
 import { ProtocolError } from "../protocol_error.ts";
 import { badOpening, decodeRequest, type KvsRequest } from "../request.ts";
@@ -215,15 +215,11 @@ export class RequestBuffer {
       }
       if (!scanner.isWhole && !this.#isEnded) return undefined;
     }
-    const { isTooDeep } = scanner;
+    const { excess } = scanner;
     scanner.reset();
     input.start = start + length;
-    if (isTooDeep) {
-      return this.#refused(
-        new ProtocolError(`Nested deeper than ${MAX_DEPTH} levels`, {
-          malformed: true,
-        }),
-      );
+    if (excess !== undefined) {
+      return this.#refused(new ProtocolError(excess, { malformed: true }));
     }
     try {
       const request = decodeRequest(bytes, start, start + length);

@@ -122,6 +122,17 @@ test("kvs scan and export go past keys that are no text, and name them all", asy
   });
 });
 
+test("kvs set reads no more of a value than any server takes", async (root) => {
+  const dir = `${root}/data`;
+  const endless = "/dev/zero";
+  assertEquals(await kvs(["set", "k", "--file", endless, "--dir", dir]), {
+    code: 1,
+    stdout: "",
+    stderr:
+      `error: Cannot read "${endless}": it is longer than 268435456 bytes\n`,
+  });
+});
+
 test("kvs refuses arguments that are no text", async (root) => {
   const octal = "'a\\377'";
   for (const args of [["set", octal, "v"], ["set", "k", octal]]) {

@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { setImmediate } from "node:timers";
 import { retryIfSlow, until, within } from "../_deadline.ts";
 import { ConnectionSet } from "../../net/connection_set.ts";
 import { DenoListener } from "../../net/deno_sockets.ts";
@@ -57,6 +58,28 @@ class FakeSession implements Session {
 
   close(): void {
     this.closings++;
+  }
+}
+
+/** A session that has more to run, so many times. */
+class LongSession extends FakeSession {
+  /** How often the event loop had gone on at the last run. */
+  turnsAtLast = 0;
+  #turns = 0;
+  #runs = 0;
+  readonly #maxRuns: number;
+
+  constructor(maxRuns: number) {
+    super();
+    this.#maxRuns = maxRuns;
+  }
+
+  override run(): boolean {
+    super.commit(1);
+    this.turnsAtLast = this.#turns;
+    if (++this.#runs === this.#maxRuns) return false;
+    setImmediate(() => this.#turns++);
+    return true;
   }
 }
 
@@ -379,6 +402,21 @@ test("ConnectionSet serves others beside a connection without a pause", (withCon
     isOver = true;
     await flood;
   }));
+
+test("ConnectionSet lets the event loop go on between the batches of a connection", async (withConnections) => {
+  const batches = 100;
+  const session = new LongSession(batches);
+  await withConnections(() => session, async (_set, connect) => {
+    const conn = await connect();
+    await conn.write(new Uint8Array(1));
+    const answers = new Uint8Array(batches);
+    for (let length = 0; length < batches;) {
+      const read = await within("answers", conn.read(answers));
+      length += read ?? batches;
+    }
+  });
+  assertEquals(session.turnsAtLast, batches - 1);
+});
 
 Deno.test("ConnectionSet counts no connection that fails before it is served", async () => {
   const usage = Usage.share(1);

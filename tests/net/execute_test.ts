@@ -162,6 +162,32 @@ for (const isAsync of [false, true]) {
   });
 }
 
+testBoth(
+  "ends a batch that is much work, however short the answers",
+  async (engine) => {
+    const pairs = Array.from({ length: 3_000 }, (_, i) => set(`${i}`, ""));
+    await run(engine, pairs);
+    const scan = { Scan: { keys: true, limit: 3_000 } };
+    const stats = { Stats: {} };
+    const requests = buffered([
+      ...Array(9).fill(scan),
+      ...Array(75).fill(stats),
+      compact,
+      compact,
+      compact,
+      set("k", "v"),
+    ]);
+    const answers = new AnswerBuffer();
+    const counts: number[] = [];
+    for (let isMore = true; isMore;) {
+      isMore = await execute(engine, requests, answers, monitor);
+      counts.push(read(answers).length);
+      answers.clear();
+    }
+    assertEquals(counts, [4, 4, 36, 41, 2, 1]);
+  },
+);
+
 testBoth("answers writes with the error of a failed sync", async (engine) => {
   await run(engine, [set("k", "v")]);
   engine.failNext("sync", new Error("Disk is gone"));

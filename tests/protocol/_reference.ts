@@ -6,6 +6,7 @@
  */
 
 const MAX_DEPTH = 32;
+const MAX_COMMAS = 1_000;
 const MAX_PAGE_ENTRIES = 10_000;
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -63,12 +64,12 @@ export function readPlainly(
       if (isFirst && !text.startsWith("{")) {
         return [{ frame: bytesOf(text), message: undefined }];
       }
-      const { length, isWhole, isTooDeep } = findEnd(text);
+      const { length, isWhole, isExcessive } = findEnd(text);
       if (length < 0 && !isWhole && !isEnd) break;
       const line = length < 0 ? text : text.slice(0, length);
       text = text.slice(line.length);
       const frame = bytesOf(line);
-      const { message, isFatal, isObject } = isTooDeep
+      const { message, isFatal, isObject } = isExcessive
         ? { message: undefined, isFatal: false, isObject: false }
         : decode(frame);
       readings.push({ frame, message });
@@ -87,29 +88,33 @@ function bytesOf(text: string): Uint8Array<ArrayBuffer> {
 /** Where a request ends that begins a text, one character a byte. */
 function findEnd(
   text: string,
-): { length: number; isWhole: boolean; isTooDeep: boolean } {
+): { length: number; isWhole: boolean; isExcessive: boolean } {
   let depth = 0;
-  let isTooDeep = false;
+  let commas = 0;
+  let isExcessive = false;
   let last = "";
   const tokens = /"(?:[^"\\\n]|\\[^\n])*("?)|[{}[\]\n]|[^"{}[\]\n]+/gs;
   for (const { 0: token, 1: quote, index } of text.matchAll(tokens)) {
     if (token.startsWith('"') && quote === "") {
       const length = text.indexOf("\n", index);
-      return { length, isWhole: false, isTooDeep };
+      return { length, isWhole: false, isExcessive };
     }
     if (token === "\n") {
-      const isOver = depth <= 0 || isTooDeep ||
+      const isOver = depth <= 0 || isExcessive ||
         text.startsWith('{"', index + 1);
-      if (isOver) return { length: index, isWhole: false, isTooDeep };
+      if (isOver) return { length: index, isWhole: false, isExcessive };
     } else if (token === "{" || token === "[") {
       depth++;
-      isTooDeep ||= depth > MAX_DEPTH;
+      isExcessive ||= depth > MAX_DEPTH;
     } else if (token === "}" || token === "]") {
       depth--;
+    } else if (!token.startsWith('"')) {
+      commas += token.split(",").length - 1;
+      isExcessive ||= commas > MAX_COMMAS;
     }
     if (/[^\0- ]/.test(token)) last = token;
   }
-  return { length: -1, isWhole: depth === 0 && last === "}", isTooDeep };
+  return { length: -1, isWhole: depth === 0 && last === "}", isExcessive };
 }
 
 function decode(

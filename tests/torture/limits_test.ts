@@ -237,6 +237,17 @@ attack("deep nesting", { maxMemoryBytes: GARBAGE_BYTES }, async (server) => {
   }
 });
 
+attack("many members", { maxMemoryBytes: GARBAGE_BYTES }, async (server) => {
+  for (const item of ["{},", "[],", '{"a":1},']) {
+    const items = item.repeat(Math.floor(40 * MEBIBYTE / item.length));
+    using conn = await connectTrusted(server.addr);
+    await send(conn, `{"Get":{"a":[${items}1]}}\n`);
+    await conn.closeWrite();
+    const answer = await receive(conn);
+    assertStringIncludes(answer, "More than 1000 commas outside of strings");
+  }
+});
+
 attack(`${TINY} tiny requests`, {
   maxMemoryBytes: GARBAGE_BYTES,
 }, async (server) => {

@@ -88,8 +88,10 @@ export class CompactionState {
   }
 
   set report(report: CompactionReport | undefined) {
-    this.#report[0] = report?.bytesBefore ?? 0;
-    this.#report[1] = report?.bytesAfter ?? 0;
+    if (report !== undefined) {
+      this.#report[0] = report.bytesBefore;
+      this.#report[1] = report.bytesAfter;
+    }
     Atomics.store(this.#words, FAILED, report === undefined ? 1 : 0);
   }
 

@@ -51,6 +51,10 @@ export class Compactor {
       if (!isOfAll) continue;
       const { report } = state;
       if (report !== undefined) return report;
+      // The next one has begun before this thread has heard of the end.
+      if (leadership.underWay || leadership.current !== (round + 1 | 0)) {
+        continue;
+      }
       throw new Error("Compaction failed; see the log of the process");
     }
   }

@@ -203,6 +203,30 @@ Deno.test("RequestBuffer refuses deep nesting without parsing it", () => {
   assert(cpuMs() - startMs < 5_000);
 });
 
+Deno.test("RequestBuffer refuses what has many members without parsing it", () => {
+  const refused = "! More than 1000 commas outside of strings";
+  const get = '{"Get":{"key":"a"}}\n';
+  for (const item of ["{}", "[[]]", "1", '"a,b"', '{"a":1}']) {
+    for (const count of [1_002, 100_000]) {
+      const items = Array(count).fill(item).join();
+      for (const pieceBytes of [undefined, 999]) {
+        using parsed = new ParsedText();
+        const text = `{"Get":{"a":[${items}]}}\n${get}`;
+        assertEquals(receivedLater(text, pieceBytes), [refused, "get a"]);
+        assertEquals(parsed.longest < 1_000, true, `${parsed.longest}`);
+        assertEquals(received(text, pieceBytes), [refused]);
+      }
+    }
+  }
+  assertEquals(
+    receivedLater(
+      `{"Get":{"a":[${Array(1_001).fill("{}").join()}]}}\n` +
+        `{"Get": {"key": "${",".repeat(2_000)}"}}\n`,
+    ),
+    ['! Get: field "key" is missing', `get ${",".repeat(2_000)}`],
+  );
+});
+
 Deno.test("RequestBuffer breaks at a request beyond the limit, before it holds it", () => {
   const requests = new RequestBuffer({ maxRequestBytes: MIB });
   const chunk = new Uint8Array(64 * 1024).fill(0x61);

@@ -64,6 +64,33 @@ Deno.test("Compactor.compact() is not content with one that takes less", async (
   await Promise.all([background.close(), asked.close()]);
 });
 
+Deno.test("Compactor.compact() waits for the next one where that has begun already", async () => {
+  using log = new TempLog(TINY);
+  const { control } = log;
+  const rounds = control.compactionRounds;
+  const lead = () => {
+    assert(rounds.tryLead());
+    control.compactsAll = true;
+    control.compactionReport = undefined;
+  };
+  const end = (bytes: number) => {
+    control.compactionReport = { bytesBefore: bytes, bytesAfter: bytes };
+    rounds.end();
+  };
+  const compactor = compactorOf(log);
+  lead();
+  const waiting = compactor.compact();
+  // It hears of the end right after the compactor.
+  const over = rounds.over(0);
+  end(1);
+  lead();
+  await within("the end of the first", over);
+  end(2);
+  const report = await within("the second report", waiting);
+  assertEquals(report, { bytesBefore: 2, bytesAfter: 2 });
+  await compactor.close();
+});
+
 Deno.test("Compactor.compact() rejects for all who wait when it fails", async () => {
   using store = new TempStore(TINY);
   fill(store);
