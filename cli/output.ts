@@ -1,4 +1,4 @@
-import { NEWLINE } from "../protocol/json/bytes.ts";
+const NEWLINE = 0x0a;
 
 const encoder = new TextEncoder();
 

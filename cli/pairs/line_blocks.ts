@@ -1,4 +1,4 @@
-import { NEWLINE } from "../../protocol/json/bytes.ts";
+const NEWLINE = 0x0a;
 
 /** How much is gathered before it is given away, in bytes… */
 const BLOCK_BYTES = 8 * 1024 * 1024;

@@ -30,8 +30,11 @@ const TAIL = encoder.encode('"}');
 const MARKED_BRACE = encoder.encode("\ufeff{");
 const BLANK_AT = '{"key":'.length;
 
-/** How the pairs of a text are spelled. */
-export type LineFormat = "json" | "tab";
+/** How lines may be spelled. */
+export const LINE_FORMATS = ["json", "tab"] as const;
+
+/** How the lines of a text are spelled. */
+export type LineFormat = typeof LINE_FORMATS[number];
 
 /** A line that is no pair. */
 export class LineError extends Error {

@@ -1,9 +1,9 @@
 import { isUtf8 } from "node:buffer";
 import { setImmediate } from "node:timers/promises";
 import { JsonBytes } from "../../protocol/json/json_bytes.ts";
-import { notText } from "./no_text.ts";
+import { notTextError } from "../errors.ts";
 import { writeBytes } from "../output.ts";
-import type { Pair } from "./pairs.ts";
+import type { Pair } from "../target.ts";
 
 /** Lines are gathered up to this size, in bytes, before they are written. */
 const GATHER_BYTES = 256 * 1024;
@@ -57,7 +57,7 @@ export async function printPairs(
     await setImmediate();
   }
   const isRead = writeBytes(out.bytes());
-  if (leftOut.length > 0) throw notText("print", leftOut);
+  if (leftOut.length > 0) throw notTextError(leftOut);
   return isRead;
 }
 
