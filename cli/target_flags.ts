@@ -1,4 +1,4 @@
-import { MAX_TIMEOUT_MS } from "../client/client_options.ts";
+import { MAX_TIMEOUT_MS } from "../client/options.ts";
 import type { TlsOptions } from "../client/dial.ts";
 import type { Flags, FlagValues } from "./command.ts";
 import { UsageError } from "./errors.ts";
