@@ -12,12 +12,7 @@ import { commandHelp } from "./cli/help_text.ts";
 import { complain, writeText } from "./cli/output.ts";
 import { VERSION } from "./version.ts";
 
-/**
- * Runs the command line.
- *
- * @param args The arguments, without the program's name.
- * @returns The exit code: 0, 1 for a failure, 2 for wrong usage.
- */
+/** Returns the exit code: 0, 1 for a failure, 2 for wrong usage. */
 async function main(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args;
   try {

@@ -155,7 +155,7 @@ export class DirectoryTarget extends DirectorySource implements Target {
 
 /** Options of {@linkcode openDirectory}. */
 interface OpenOptions {
-  /** Whether to make the directory if there is none. */
+  /** Whether to create a missing directory. */
   readonly create: boolean;
 }
 

@@ -23,10 +23,11 @@ export function explain(error: unknown): string {
 
 /** The error of pairs that can't be printed; it names all their keys. */
 export function notTextError(keys: readonly (string | Uint8Array)[]): Error {
-  const pairs = counted(keys.length, "pair");
-  const noun = keys.length === 1 ? "key" : "keys";
+  const [are, noun] = keys.length === 1 ? ["is", "key"] : ["are", "keys"];
   return new Error(
-    `Cannot print ${pairs} not of UTF-8 text, with the ${noun} ${
+    `Cannot print ${
+      counted(keys.length, "pair")
+    } that ${are} not UTF-8 text, with the ${noun} ${
       keys.map(quotedKey).join(", ")
     }; the library reads any bytes, with getBytes()`,
   );

@@ -163,7 +163,7 @@ export class ServerTarget implements Target {
         ? ""
         : ` after ${JSON.stringify(range.after)}`;
       throw new Error(
-        `Cannot read on${after}: a key is not UTF-8 text, which the server can't tell; use --dir DIR, with --read-only beside the server`,
+        `Cannot read on${after}: the server cannot send a key that is not UTF-8 text; use --dir DIR, with --read-only while the server runs`,
       );
     }
   }

@@ -55,7 +55,7 @@ type TargetFlags = FlagValues<typeof TARGET_FLAGS>;
 
 /** Options of {@linkcode withTarget}. */
 interface TargetOptions {
-  /** Whether to make the data directory if there is none. */
+  /** Whether to create a missing data directory. */
   readonly create?: boolean;
 }
 

@@ -12,7 +12,7 @@ const FLAGS = {
   format: {
     argument: "FORMAT",
     noun: "format",
-    help: "how lines are spelled",
+    help: "the format of the lines",
     choices: LINE_FORMATS,
     whenAbsent: "json if the first line begins with {",
   },

@@ -102,13 +102,13 @@ const FLAGS = {
   "tls-key": { argument: "FILE", help: "its key (PEM)" },
   log: {
     argument: "LOG",
-    help: "how lines of the log are spelled, on standard error",
+    help: "the format of log lines, on standard error",
     choices: LOG_FORMATS,
     default: LOG_FORMATS[0],
   },
   "log-level": {
     argument: "LEVEL",
-    help: "the least that is logged",
+    help: "the lowest level to log",
     choices: LOG_LEVELS,
     default: LOG_LEVELS[0],
   },
