@@ -9,75 +9,35 @@ import { isServerStats, type ServerStats } from "./monitor/server_stats.ts";
 import { type Addr, formatAddr, parseAddr } from "./client/addr.ts";
 import { type Answer, KEY_NOT_FOUND } from "./protocol/answer.ts";
 import { Channel } from "./client/channel.ts";
-import { ConnectionError, KvsError } from "./client/client_error.ts";
+import { ConnectionError, KvsError } from "./client/errors.ts";
+import { dial, probe } from "./client/dial.ts";
 import {
   checkClientOptions,
+  type ClientPageRange,
+  type ClientScanPage,
+  type ClientScanRange,
+  isScanPage,
   type KvsClientOptions,
-} from "./client/client_options.ts";
-import { dial, probe } from "./client/dial.ts";
+  type RequestOptions,
+} from "./client/options.ts";
 
-export { ConnectionError, type KvsClientOptions, KvsError };
+export { ConnectionError, KvsError };
+export type {
+  ClientPageRange,
+  ClientScanPage,
+  ClientScanRange,
+  KvsClientOptions,
+  RequestOptions,
+};
 
-/** Options of a request. */
-export interface RequestOptions {
-  /**
-   * Ends the wait for the answer when it aborts, and the request rejects with
-   * its reason. The server may carry the request out nevertheless.
-   */
-  readonly signal?: AbortSignal;
-}
-
-/** Which entries {@linkcode KvsClient.scan} goes through; all by default. */
-export interface ClientScanRange {
-  /** Only keys that begin with this. */
-  readonly prefix?: string;
-  /** Only keys that are this one or greater. */
-  readonly start?: string;
-  /** Only keys that are less than this one. */
-  readonly end?: string;
-  /**
-   * Whether to go from the greatest key to the least.
-   *
-   * @default {false}
-   */
-  readonly reverse?: boolean;
-  /**
-   * The most entries.
-   *
-   * @default no limit, or 1,000 where it is for one page
-   */
-  readonly limit?: number;
-}
-
-/** Which entries {@linkcode KvsClient.scanPage} asks for. */
-export interface ClientPageRange extends ClientScanRange {
-  /** Only keys behind this one in the direction of the scan. */
-  readonly after?: string;
-  /**
-   * Whether to leave the values out.
-   *
-   * @default {false}
-   */
-  readonly keys?: boolean;
-}
-
-/** What {@linkcode KvsClient.scanPage} returns. */
-export interface ClientScanPage {
-  /** The entries, in order, without values where they are left out. */
-  readonly entries: readonly (readonly [key: string, value?: string])[];
-  /** Whether there may be more behind the last one. */
-  readonly more: boolean;
-}
-
-/** The most entries to ask for at a time. */
+/** How many entries {@linkcode KvsClient.scan} asks for at a time. */
 const PAGE_ENTRIES = 1_000;
 
 /**
- * A connection to a server. Any number of requests may be under way together:
- * those issued in the same turn leave in one write, and answers come in order.
- *
- * What is issued faster than the connection takes it waits in the client as it
- * was given, and is encoded only some hundred kilobytes at a time.
+ * A connection to a server. Any number of requests may be in flight: those made
+ * in one turn of the event loop are sent in one write, and answers arrive in
+ * order. Requests that are made faster than the connection takes them wait in
+ * the client.
  *
  * @example
  * ```ts
@@ -103,13 +63,13 @@ export class KvsClient implements Disposable, AsyncDisposable {
    * Connects to a server.
    *
    * @param addr Where it listens, as `HOST:PORT` or in parts.
-   * @param options What to show the server, and how long to wait.
-   * @returns The client; close it when done, or hold it with `using`.
-   * @throws {TypeError} If the address is none, an option is of another type
-   * than it says, or a text of `caCerts` holds no certificate.
-   * @throws {RangeError} If a time limit is out of range, or the token none.
-   * @throws {ConnectionError} If nobody answers there in time, or the server
-   * does not let the client in.
+   * @param options The token, TLS and time limits.
+   * @returns The client; close it when done, or declare it with `using`.
+   * @throws {TypeError} If the address is invalid, an option has the wrong
+   * type, or a text in `caCerts` holds no certificate.
+   * @throws {RangeError} If a time limit is out of range or the token invalid.
+   * @throws {ConnectionError} If the server cannot be reached in time, or
+   * refuses the connection.
    */
   static async connect(
     addr: string | Addr,
@@ -134,7 +94,9 @@ export class KvsClient implements Disposable, AsyncDisposable {
         probe: (signal) => probe(server, { ...probing, signal }, token),
       });
       try {
-        if (token !== undefined) await authenticate(channel, token);
+        if (token !== undefined) {
+          await channel.request({ Auth: { token } }, done("Auth"));
+        }
         return new KvsClient(channel);
       } catch (error) {
         channel.close();
@@ -168,7 +130,7 @@ export class KvsClient implements Disposable, AsyncDisposable {
    *
    * @param key The key.
    * @param options See {@linkcode RequestOptions}.
-   * @returns The value, or `undefined` where the key is not there.
+   * @returns The value, or `undefined` if the key is missing.
    * @throws {KvsError} If the server refuses or fails.
    * @throws {ConnectionError} If the connection is lost before the answer.
    * @throws The reason of the signal, if it aborts.
@@ -204,12 +166,12 @@ export class KvsClient implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Goes through the entries of a range in the order of their keys' bytes,
-   * asking for a page at a time, and for none before it is wanted.
+   * Iterates over the entries of a range in the order of their keys' bytes,
+   * and requests each page when it is needed.
    *
-   * A key that is there all the while is not missed, and none comes twice; one
-   * that comes or goes meanwhile may be seen or not. A value is one that its
-   * key had meanwhile.
+   * A key that exists throughout the scan is returned exactly once; one that is
+   * set or removed meanwhile at most once. A value is one that its key had
+   * during the scan.
    *
    * @param range Which entries; all by default.
    * @param options See {@linkcode RequestOptions}.
@@ -245,7 +207,7 @@ export class KvsClient implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Does as {@linkcode scan}, with keys alone.
+   * Like {@linkcode scan}, without the values.
    *
    * @param range Which keys; all by default.
    * @param options See {@linkcode RequestOptions}.
@@ -268,7 +230,7 @@ export class KvsClient implements Disposable, AsyncDisposable {
     keys: boolean,
     options: RequestOptions,
   ): AsyncGenerator<ClientScanPage["entries"], void> {
-    // A scan of no entries sends nothing that could fail.
+    // A limit of 0 sends no request that would fail.
     this.#channel.throwIfEnded();
     let left = limit ?? Infinity;
     let after: string | undefined;
@@ -288,11 +250,11 @@ export class KvsClient implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Asks for one page of a scan, for those who are in a hurry.
+   * Requests one page of a scan.
    *
    * @param range Which entries, and how many.
    * @param options See {@linkcode RequestOptions}.
-   * @returns The page. The next one is `after` its last key; an empty one is
+   * @returns The page. The next one is `after` its last key; an empty page is
    * the last.
    * @throws {KvsError} If the server refuses or fails.
    * @throws {ConnectionError} If the connection is lost before the answer.
@@ -312,17 +274,17 @@ export class KvsClient implements Disposable, AsyncDisposable {
   /**
    * Makes scans, keys and pages of this client show the store as it is now,
    * whatever is written later, until {@linkcode releaseSnapshot}, another
-   * snapshot or the end of the connection. Other requests show the present.
+   * snapshot or the end of the connection. Other requests are not affected.
    *
-   * What was acknowledged before the call is in it. With engine kvs the server
-   * takes about a second for a million keys, and as much memory as its index
-   * again; it has a limit of two snapshots at a time.
+   * All writes acknowledged before the call are in the snapshot. With engine
+   * kvs, taking it costs the server about a second for a million keys, and the
+   * memory of another index; it allows two snapshots at a time.
    *
    * @param options See {@linkcode RequestOptions}.
    * @throws {KvsError} If the server refuses or fails.
    * @throws {ConnectionError} If the connection is lost before the answer.
-   * @throws The reason of the signal, if it aborts; there may be a snapshot
-   * then or not.
+   * @throws The reason of the signal, if it aborts; the snapshot may have been
+   * taken nevertheless.
    *
    * @example
    * ```ts
@@ -349,7 +311,7 @@ export class KvsClient implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Makes scans show the present again, and gives back what the snapshot took.
+   * Releases the snapshot; scans show the current store again.
    *
    * @param options See {@linkcode RequestOptions}.
    * @throws {KvsError} If the server refuses or fails.
@@ -362,7 +324,7 @@ export class KvsClient implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Makes the server give the space of dead data back to its disk.
+   * Makes the server reclaim the disk space of overwritten and removed values.
    *
    * @param options See {@linkcode RequestOptions}.
    * @returns What it reclaimed.
@@ -386,11 +348,10 @@ export class KvsClient implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Asks the server what it has done since it started, and what its store is
-   * like.
+   * Requests statistics of the server since its start, and of its store.
    *
    * @param options See {@linkcode RequestOptions}.
-   * @returns What it tells.
+   * @returns The statistics.
    * @throws {KvsError} If the server refuses or fails.
    * @throws {ConnectionError} If the connection is lost before the answer.
    * @throws The reason of the signal, if it aborts.
@@ -403,28 +364,24 @@ export class KvsClient implements Disposable, AsyncDisposable {
     }, { signal });
   }
 
-  /** Closes the connection at once; requests without an answer reject. */
+  /** Closes the connection at once; unanswered requests reject. */
   close(): void {
     this.#channel.close();
   }
 
-  /** Does as {@linkcode close}. */
+  /** Like {@linkcode close}. */
   [Symbol.dispose](): void {
     this.close();
   }
 
-  /** Waits until all requests are answered, then closes the connection. */
+  /** Waits until all requests are answered, and closes the connection. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#channel.idle();
     this.close();
   }
 }
 
-function authenticate(channel: Channel, token: string): Promise<void> {
-  return channel.request({ Auth: { token } }, done("Auth"));
-}
-
-/** What takes the answer to a request that gives nothing. */
+/** Reads the answer to a request that returns nothing. */
 function done(request: string): (answer: Answer) => void {
   return (answer) => {
     if (okOf(answer) !== null) throw unexpected(request, answer);
@@ -434,16 +391,6 @@ function done(request: string): (answer: Answer) => void {
 function okOf(answer: Answer): unknown {
   if ("err" in answer) throw new KvsError(answer.err);
   return answer.ok;
-}
-
-function isScanPage(value: unknown): value is ClientScanPage {
-  return typeof value === "object" && value !== null &&
-    "more" in value && typeof value.more === "boolean" &&
-    "entries" in value && Array.isArray(value.entries) &&
-    value.entries.every((entry) =>
-      Array.isArray(entry) && typeof entry[0] === "string" &&
-      (entry.length === 1 || typeof entry[1] === "string")
-    );
 }
 
 function unexpected(request: string, answer: Answer): TypeError {

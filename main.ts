@@ -5,17 +5,14 @@
  */
 
 import { hasFlag } from "./cli/args.ts";
-import { COMMANDS, loadCommand } from "./cli/commands.ts";
+import { findCommand, runCommand } from "./cli/command.ts";
+import { COMMANDS } from "./cli/commands.ts";
 import { explain, UsageError } from "./cli/errors.ts";
+import { commandHelp } from "./cli/help_text.ts";
 import { complain, writeText } from "./cli/output.ts";
 import { VERSION } from "./version.ts";
 
-/**
- * Runs the command line.
- *
- * @param args The arguments, without the program's name.
- * @returns The exit code: 0, 1 for a failure, 2 for wrong usage.
- */
+/** Returns the exit code: 0, 1 for a failure, 2 for wrong usage. */
 async function main(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args;
   try {
@@ -23,10 +20,12 @@ async function main(args: readonly string[]): Promise<number> {
     if (name === undefined) throw new UsageError("A command is missing");
     if (name === "-V" || name === "--version") return writeVersion();
     const isHelp = name === "-h" || name === "--help";
-    const command = await loadCommand(isHelp ? "help" : name);
-    if (hasFlag(rest, "-h", "--help")) return writeText(command.help);
+    const command = findCommand(COMMANDS, isHelp ? "help" : name);
+    if (hasFlag(rest, "-h", "--help")) {
+      return writeText(await commandHelp(isHelp ? "help" : name, command));
+    }
     if (hasFlag(rest, "-V", "--version")) return writeVersion();
-    return await command.run(rest);
+    return await runCommand(command, rest);
   } catch (error) {
     const usage = error instanceof UsageError;
     complain(`error: ${explain(error)}`);

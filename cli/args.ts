@@ -2,18 +2,18 @@ import { parseArgs } from "@std/cli/parse-args";
 import { UsageError } from "./errors.ts";
 import { suggestionFor } from "./suggestion.ts";
 
-/** The flags that a command takes. */
-export interface Flags {
-  /** Flags with a value, by name, with the value where none is given. */
+/** The flags in arguments. */
+interface FlagNames {
+  /** Flags with a value, by name, and their defaults. */
   readonly values: Readonly<Record<string, string | undefined>>;
-  /** Flags without one. */
+  /** Flags without a value. */
   readonly switches?: readonly string[];
-  /** Those of `values` that may be given an empty value. */
+  /** The flags whose value may be empty. */
   readonly mayBeEmpty?: readonly string[];
 }
 
-/** What was found in the arguments. */
-export interface ParsedArgs {
+/** Arguments after parsing. */
+interface ParsedArgs {
   /** The operands, in order. */
   readonly operands: readonly string[];
   /** The value of a flag, or its default. */
@@ -23,19 +23,14 @@ export interface ParsedArgs {
 }
 
 /**
- * Parses the arguments of a command. After `--` everything is an operand.
- *
- * @param args The arguments.
- * @param flags The flags it takes.
- * @param operands The names of its operands, for the error: `[NAME]` may be
- * missing, and a last one `NAME…` may stand for several.
- * @returns What was found.
- * @throws {UsageError} If a flag is unknown, is given twice, lacks its value or
- * has one that it does not take, or if there are fewer operands or more.
+ * Parses arguments; after `--` all are operands. An operand named `[NAME]` is
+ * optional, and a last one named `NAME…` takes one or more. Throws a
+ * {@linkcode UsageError} if an argument is unknown, repeated, missing, or has a
+ * value that it should not have.
  */
 export function parseCommandArgs(
   args: readonly string[],
-  flags: Flags,
+  flags: FlagNames,
   operands: readonly string[],
 ): ParsedArgs {
   const { values, switches = [], mayBeEmpty = [] } = flags;
@@ -54,7 +49,7 @@ export function parseCommandArgs(
       "--": true,
       unknown: (arg, key) => {
         if (key !== undefined) refuse(arg);
-        // Not taken from `_`, which has numbers in place of some texts
+        // Not taken from `_`, which turns some texts into numbers.
         given.push(arg);
         return false;
       },
@@ -83,12 +78,12 @@ export function parseCommandArgs(
 }
 
 /**
- * Joins flags to their values with `=`, where the parser by itself would take
- * an operand "true" for the value of a switch, and "" or -1 for none.
+ * Joins flags to their values with `=`. Otherwise the parser takes an operand
+ * "true" for the value of a switch, and "" or -1 for no value.
  */
 function* joinValues(
   args: readonly string[],
-  { values, switches = [] }: Flags,
+  { values, switches = [] }: FlagNames,
   refuse: (arg: string) => void,
 ): Generator<string> {
   for (let i = 0; i < args.length; i++) {
@@ -110,20 +105,14 @@ function* joinValues(
       }
       yield `${arg}=${value}`;
     } else {
-      // The parser takes --no-name=value for --name=value
+      // The parser takes --no-name=value for --name=value.
       if (inline !== undefined && name.startsWith("no-")) refuse(arg);
       yield arg;
     }
   }
 }
 
-/**
- * Tells whether arguments have one of some flags before `--`.
- *
- * @param args The arguments.
- * @param names How the flag is written.
- * @returns Whether it is there.
- */
+/** Whether arguments have one of the flags, as it is written, before `--`. */
 export function hasFlag(
   args: readonly string[],
   ...names: readonly string[]
@@ -133,7 +122,7 @@ export function hasFlag(
   return before.some((arg) => names.includes(arg));
 }
 
-/** A lone dash is an operand: by custom, standard input. */
+/** A lone dash is an operand that stands for standard input. */
 function isOption(arg: string): boolean {
   return arg.startsWith("-") && arg !== "-";
 }

@@ -1,29 +1,99 @@
-import type {
-  Argument,
-  CommandSpec,
-  FlagSpec,
-  Shell,
-} from "./completion_spec.ts";
+import {
+  type Command,
+  type Commands,
+  type Flag,
+  HELP_FLAG,
+} from "./command.ts";
+import { describeFlag } from "./help_text.ts";
 
-/** Makes the completions of each shell. */
-export const SCRIPTS: Readonly<
-  Record<Shell, (commands: readonly CommandSpec[]) => string>
-> = { bash: bashScript, zsh: zshScript, fish: fishScript };
+/** The shells that there are completions for. */
+export const SHELLS = ["bash", "zsh", "fish"] as const;
+
+/** What a shell may offer after a flag or as an operand. */
+type Argument =
+  | { readonly kind: "choice"; readonly choices: readonly string[] }
+  | { readonly kind: "file" }
+  | { readonly kind: "directory" }
+  /** What only the user knows. */
+  | { readonly kind: "text"; readonly name: string };
+
+/** A flag as a shell completes it; a switch has no argument. */
+interface CompletedFlag {
+  readonly name: string;
+  readonly description: string;
+  readonly argument: Argument | undefined;
+}
+
+/** A command as a shell completes it. */
+interface CompletedCommand {
+  readonly name: string;
+  readonly description: string;
+  readonly flags: readonly CompletedFlag[];
+  readonly operand: Argument | undefined;
+}
+
+/** Makes the script with which a shell completes commands. */
+export async function completionScript(
+  shell: typeof SHELLS[number],
+  commands: Commands,
+): Promise<string> {
+  const completed = await Promise.all(
+    Object.entries(commands).map(async ([name, { operands, summary, load }]) =>
+      completedCommand(name, operands[0], summary, await load())
+    ),
+  );
+  return SCRIPTS[shell](completed);
+}
+
+const SCRIPTS = { bash: bashScript, zsh: zshScript, fish: fishScript };
+
+function completedCommand(
+  name: string,
+  operand: string | undefined,
+  description: string,
+  { flags, choices }: Command,
+): CompletedCommand {
+  return {
+    name,
+    description,
+    flags: Object.entries({ ...flags, help: HELP_FLAG }).map(completedFlag),
+    operand: argumentOf(operand?.replace(/[^A-Z]/g, ""), choices),
+  };
+}
+
+function completedFlag([name, flag]: readonly [string, Flag]): CompletedFlag {
+  return {
+    name,
+    description: describeFlag(flag),
+    argument: argumentOf(flag.argument, flag.choices),
+  };
+}
+
+function argumentOf(
+  name: string | undefined,
+  choices: readonly string[] | undefined,
+): Argument | undefined {
+  if (name === undefined) return undefined;
+  if (choices !== undefined) return { kind: "choice", choices };
+  if (name === "FILE") return { kind: "file" };
+  if (name === "DIR") return { kind: "directory" };
+  return { kind: "text", name };
+}
 
 /** The flags in place of a command. */
-const GLOBAL_FLAGS: readonly FlagSpec[] = [
-  { name: "help", description: "show this help", argument: undefined },
-  { name: "version", description: "show the version", argument: undefined },
-];
+const GLOBAL_FLAGS = Object.entries({
+  help: HELP_FLAG,
+  version: { help: "show the version" },
+}).map(completedFlag);
 
-function bashScript(commands: readonly CommandSpec[]): string {
+function bashScript(commands: readonly CompletedCommand[]): string {
   const names = commands.map(({ name }) => name).join(" ");
   const flags = new Map(
     commands.flatMap((command) =>
       command.flags.map((flag) => [flag.name, flag.argument] as const)
     ),
   );
-  const behind = [...flags].flatMap(([name, argument]) =>
+  const values = [...flags].flatMap(([name, argument]) =>
     argument === undefined
       ? []
       : [`    --${name}) ${bashOffer(argument)} return ;;`]
@@ -53,7 +123,7 @@ _kvs() {
     return
   fi
   case $prev in
-${behind.join("\n")}
+${values.join("\n")}
   esac
   case \${COMP_WORDS[1]} in
 ${words.join("\n")}
@@ -74,7 +144,7 @@ complete -F _kvs kvs
 `;
 }
 
-function flagNames(flags: readonly FlagSpec[]): string {
+function flagNames(flags: readonly CompletedFlag[]): string {
   return flags.map(({ name }) => `--${name}`).join(" ");
 }
 
@@ -91,7 +161,7 @@ function bashOffer(argument: Argument | undefined): string {
   }
 }
 
-function zshScript(commands: readonly CommandSpec[]): string {
+function zshScript(commands: readonly CompletedCommand[]): string {
   const list = commands.map(({ name, description }) =>
     `    ${quoted(`${name}:${description}`)}`
   );
@@ -133,11 +203,11 @@ fi
 `;
 }
 
-function zshFlag({ name, description, argument }: FlagSpec): string {
+function zshFlag({ name, description, argument }: CompletedFlag): string {
   const text = description.replace(/[[\]\\:]/g, "\\$&");
-  const behind = argument === undefined ? "" : `:${zshArgument(argument)}`;
+  const value = argument === undefined ? "" : `:${zshArgument(argument)}`;
   const joined = argument === undefined ? "" : "=";
-  return `--${name}${joined}[${text}]${behind}`;
+  return `--${name}${joined}[${text}]${value}`;
 }
 
 function zshArgument(argument: Argument): string {
@@ -153,7 +223,7 @@ function zshArgument(argument: Argument): string {
   }
 }
 
-function fishScript(commands: readonly CommandSpec[]): string {
+function fishScript(commands: readonly CompletedCommand[]): string {
   const lines = [
     "# kvs completions for fish: save this file in ~/.config/fish/completions.",
     "function __fish_kvs_command",
@@ -183,9 +253,9 @@ function fishScript(commands: readonly CommandSpec[]): string {
   return `${lines.join("\n")}\n`;
 }
 
-function fishFlag({ name, description, argument }: FlagSpec): string {
-  const behind = argument === undefined ? "" : ` -r${fishOffer(argument)}`;
-  return `-l ${name}${behind} -d ${fishQuoted(description)}`;
+function fishFlag({ name, description, argument }: CompletedFlag): string {
+  const value = argument === undefined ? "" : ` -r${fishOffer(argument)}`;
+  return `-l ${name}${value} -d ${fishQuoted(description)}`;
 }
 
 function fishOffer(argument: Argument): string {

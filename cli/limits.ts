@@ -1,78 +1,84 @@
-import { type AllLimits, allLimits, type ServerLimits } from "../net/limits.ts";
-import type { ParsedArgs } from "./args.ts";
-import { parseBytes } from "./bytes.ts";
-import { UsageError } from "./errors.ts";
+import { type AllLimits, allLimits } from "../net/limits.ts";
+import type { Flag, Flags, FlagValues } from "./command.ts";
+import {
+  asUsage,
+  parseBytes,
+  parseNumber,
+  parseSeconds,
+} from "./flag_values.ts";
 
-/** The flags of `kvs serve` that say what clients may use up. */
+const DEFAULTS = allLimits();
+
+/** The flags of `kvs serve` that limit what clients may use. */
 export const LIMIT_FLAGS = {
-  "max-key-size": undefined,
-  "max-value-size": undefined,
-  "max-request-size": undefined,
-  "max-connections": undefined,
-  "max-unread-size": undefined,
-  "max-buffer-size": undefined,
-  "idle-timeout": undefined,
-  "request-timeout": undefined,
-  "unread-timeout": undefined,
-};
+  "max-key-size": size("the longest key", DEFAULTS.maxKeyBytes),
+  "max-value-size": size("the longest value", DEFAULTS.maxValueBytes),
+  "max-request-size": size(
+    "the longest request, as it is encoded",
+    DEFAULTS.maxRequestBytes,
+  ),
+  "max-connections": {
+    argument: "N",
+    help: "connections at a time",
+    default: `${DEFAULTS.maxConnections}`,
+    heading: "Limits",
+    parse: parseNumber,
+  },
+  "max-unread-size": size(
+    "unread answers of a client, after which its requests wait",
+    DEFAULTS.maxUnreadBytes,
+  ),
+  "max-buffer-size": size(
+    "unfinished requests and unread answers of all clients, beyond 256K each",
+    DEFAULTS.maxBufferBytes,
+  ),
+  "idle-timeout": seconds(
+    "seconds without a request; 0 for no limit",
+    DEFAULTS.idleTimeoutMs,
+  ),
+  "request-timeout": seconds(
+    "seconds for a request to arrive whole, and for a client to authenticate",
+    DEFAULTS.requestTimeoutMs,
+  ),
+  "unread-timeout": seconds(
+    "seconds for a client to read its answers",
+    DEFAULTS.unreadTimeoutMs,
+  ),
+} satisfies Flags;
 
-/** How `--help` describes {@linkcode LIMIT_FLAGS}. */
-export const LIMITS_HELP = `
-Limits:
-  --max-key-size SIZE      the longest key (default 65535)
-  --max-value-size SIZE    the longest value (default 32M)
-  --max-request-size SIZE  the longest request, as it is spelled (default 64M)
-  --max-connections N      connections at a time (default 10000)
-  --max-unread-size SIZE   answers that wait for a client to read them, before
-                           no more of its requests are run (default 1M)
-  --max-buffer-size SIZE   what unfinished requests and unread answers beyond
-                           256K may take in all (default 1G)
-  --idle-timeout S         seconds without a request (default 0: for ever)
-  --request-timeout S      seconds for a request from its first byte to its
-                           last, and to authenticate (default 60)
-  --unread-timeout S       seconds for a client to read its answers (default 60)
-`;
-
-/**
- * Reads the limits.
- *
- * @param args The parsed arguments.
- * @returns All of them.
- * @throws {UsageError} If one is none.
- */
-export function readLimits(args: ParsedArgs): AllLimits {
-  const bytes = (flag: string) => parseBytes(flag, args.value(flag));
-  const timeout = (flag: string) => {
-    const seconds = parseNumber(flag, args.value(flag));
-    return seconds && Math.ceil(seconds * 1000);
-  };
-  const limits: ServerLimits = {
-    maxKeyBytes: bytes("max-key-size"),
-    maxValueBytes: bytes("max-value-size"),
-    maxRequestBytes: bytes("max-request-size"),
-    maxConnections: parseNumber(
-      "max-connections",
-      args.value("max-connections"),
-    ),
-    maxUnreadBytes: bytes("max-unread-size"),
-    maxBufferBytes: bytes("max-buffer-size"),
-    idleTimeoutMs: timeout("idle-timeout"),
-    requestTimeoutMs: timeout("request-timeout"),
-    unreadTimeoutMs: timeout("unread-timeout"),
-  };
-  try {
-    return allLimits(limits);
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    throw new UsageError(error.message);
-  }
+/** Reads the limits; throws a `UsageError` if one is out of range. */
+export function readLimits(flags: FlagValues<typeof LIMIT_FLAGS>): AllLimits {
+  return asUsage(RangeError, () =>
+    allLimits({
+      maxKeyBytes: flags["max-key-size"],
+      maxValueBytes: flags["max-value-size"],
+      maxRequestBytes: flags["max-request-size"],
+      maxConnections: flags["max-connections"],
+      maxUnreadBytes: flags["max-unread-size"],
+      maxBufferBytes: flags["max-buffer-size"],
+      idleTimeoutMs: flags["idle-timeout"],
+      requestTimeoutMs: flags["request-timeout"],
+      unreadTimeoutMs: flags["unread-timeout"],
+    }));
 }
 
-function parseNumber(
-  flag: string,
-  text: string | undefined,
-): number | undefined {
-  if (text === undefined) return undefined;
-  if (/^[0-9]{1,10}(\.[0-9]{1,3})?$/.test(text)) return Number(text);
-  throw new UsageError(`--${flag} must be a number, found "${text}"`);
+function size(help: string, bytes: number) {
+  const exponent = [3, 2, 1].find((n) => bytes % 1024 ** n === 0) ?? 0;
+  return {
+    argument: "SIZE",
+    help,
+    default: `${bytes / 1024 ** exponent}${["", "K", "M", "G"][exponent]}`,
+    heading: "Limits",
+    parse: parseBytes,
+  } satisfies Flag;
+}
+
+function seconds(help: string, ms: number) {
+  return {
+    argument: "S",
+    help,
+    default: `${ms / 1000}`,
+    heading: "Limits",
+    parse: parseSeconds,
+  } satisfies Flag;
 }

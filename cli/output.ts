@@ -1,42 +1,34 @@
-import { NEWLINE } from "../protocol/json/bytes.ts";
+const NEWLINE = 0x0a;
 
 const encoder = new TextEncoder();
 
-/** How long to wait before a write that found no room is tried again, in ms. */
+/** The time before a write that found no room is tried again. */
 const RETRY_MS = 5;
 
-/** What a pipe takes whole or not at all, in bytes (PIPE_BUF). */
+/** What a pipe takes whole or not at all (PIPE_BUF). */
 const PIECE_BYTES = 4_096;
 
-/** How much of a line the runtime may keep for standard output, in bytes. */
+/** How much of a line the runtime may buffer for standard output. */
 const LINE_BUFFER_BYTES = 1_024;
 
 const clock = new Int32Array(new SharedArrayBuffer(4));
 
-/** A standard stream to write to. */
+/** A standard stream. */
 export interface OutputStream {
   isTerminal(): boolean;
   writeSync(bytes: Uint8Array): number;
 }
 
 /**
- * Writes to standard output. A reader that has gone is no error: it has read
- * what it wanted.
- *
- * @param text What to write, whole lines.
- * @returns The exit code for having written it: 0.
- * @throws {Error} If that fails.
+ * Writes whole lines to standard output, and returns the exit code 0. A closed
+ * pipe is not an error: its reader has read what it wanted.
  */
 export function writeText(text: string): number {
   writeBytes(encoder.encode(text));
   return 0;
 }
 
-/**
- * Writes a line to standard error. If that fails, there is nobody to tell.
- *
- * @param text The line.
- */
+/** Writes a line to standard error; a failure cannot be reported anywhere. */
 export function complain(text: string): void {
   try {
     writeBytes(encoder.encode(`${text}\n`), Deno.stderr);
@@ -46,21 +38,16 @@ export function complain(text: string): void {
 }
 
 /**
- * Writes all of some bytes, and tells whether to go on. A stream that does not
- * block, because another program has made it so, is waited for.
+ * Writes all bytes, whole lines if to standard output, and returns whether the
+ * stream still has a reader. Waits if another program has made the stream
+ * non-blocking.
  *
- * A write that finds too little room must tell how much has gone. The runtime
- * does not, where lines for standard output are written in part and it keeps
- * the rest: so pieces are such that this does not happen. A pipe takes up to
- * PIPE_BUF bytes of whole lines at once or none. A terminal may take any part
- * of them; there a line and its newline are written one after the other, and
- * either is written, or, if it is short, kept, and leaves before the next.
- *
- * @param bytes What to write; whole lines, if to standard output.
- * @param stream Where to.
- * @param isBuffered Whether the runtime may keep a part of a line.
- * @returns Whether somebody still reads.
- * @throws {Error} If that fails.
+ * After a write that found too little room, the runtime does not say how much
+ * was written if it wrote some lines and buffered the rest. The pieces written
+ * here avoid that. A pipe takes up to PIPE_BUF bytes of whole lines, or none. A
+ * terminal may take any part; there a line and its newline are written one
+ * after the other, and each is either written or, if it is short, buffered and
+ * flushed before the next.
  */
 export function writeBytes(
   bytes: Uint8Array,
@@ -89,14 +76,14 @@ export function writeBytes(
   return true;
 }
 
-/** Where the line ends that begins at a place, or its newline if it is there. */
+/** The end of the line at a place without its newline, or of the newline. */
 function partOfLine(bytes: Uint8Array, from: number): number {
   const newline = bytes.indexOf(NEWLINE, from);
   if (newline < 0) return bytes.length;
   return newline === from ? from + 1 : newline;
 }
 
-/** Where the last line ends that fits into a piece, or the piece itself. */
+/** The end of the last line that fits into a piece, or of the piece. */
 function wholeLines(bytes: Uint8Array, from: number): number {
   const piece = bytes.subarray(from, from + PIECE_BYTES);
   const newline = piece.lastIndexOf(NEWLINE);

@@ -2,24 +2,23 @@ import {
   ProgressBar,
   type ProgressBarFormatter,
 } from "@std/cli/unstable-progress-bar";
-import { formatBytes } from "./bytes.ts";
-import { counted } from "./counted.ts";
+import { counted, formatBytes } from "./format.ts";
 import { writeBytes } from "./output.ts";
 
-/** How often the line is drawn, in milliseconds. */
+/** The time between two drawings of the line, in milliseconds. */
 const INTERVAL_MS = 250;
 
 /** How far something is. */
 export interface Progress {
-  /** Pairs dealt with. */
+  /** Pairs done. */
   pairs: number;
-  /** How much is done, in whatever unit. */
+  /** How much is done, in any unit. */
   done: number;
-  /** How much there is in all, in the same unit; 0 where nobody knows. */
+  /** How much there is in all, in the same unit; 0 if unknown. */
   total: number;
 }
 
-/** Goes to the start of the line and erases it. */
+/** Moves to the start of the line and erases it. */
 const CLEAR_LINE = new TextEncoder().encode("\r\x1b[K");
 
 /** The exit code of a program that Ctrl-C ends, as shells have it. */
@@ -28,25 +27,27 @@ const INTERRUPTED = 128 + 2;
 /** In characters. */
 const BAR_LENGTH = 30;
 
-/** A terminal that does not tell has so many columns. */
+/** The columns of a terminal whose size is unknown. */
 const DEFAULT_COLUMNS = 80;
 
 /** What a line of progress is made of. */
 type BarState = Pick<ProgressBarFormatter, "time" | "progressBar">;
 
+/** Options of {@linkcode withProgress}. */
+interface ProgressOptions {
+  /** Whether there is a terminal to show it on. */
+  readonly isShown: boolean;
+  /** Spells the progress out; in pairs by default. */
+  readonly format?: (state: BarState, progress: Progress) => string;
+}
+
 /**
- * Shows on a terminal how far something is, and nothing elsewhere. The line is
- * empty afterwards, however it ends: by Ctrl-C as well.
- *
- * @param run Does it, and keeps the progress up to date.
- * @param isShown Whether there is a terminal to show it on.
- * @param format Spells the progress out.
- * @returns What `run` returned.
+ * Shows on a terminal how far something is, which keeps the progress up to
+ * date. The line is cleared at the end, also by Ctrl-C.
  */
 export async function withProgress<T>(
   run: (progress: Progress) => Promise<T>,
-  isShown = Deno.stderr.isTerminal(),
-  format: (state: BarState, progress: Progress) => string = formatProgress,
+  { isShown, format = formatProgress }: ProgressOptions,
 ): Promise<T> {
   const progress: Progress = { pairs: 0, done: 0, total: 0 };
   if (!isShown) return await run(progress);
@@ -54,7 +55,7 @@ export async function withProgress<T>(
     max: 1,
     interval: INTERVAL_MS,
     clear: true,
-    // Called before there is a bar, too: it must not use it.
+    // The constructor calls it already, so it must not use `bar`.
     formatter: ({ time }) =>
       cutToLine(format({ time, progressBar: drawBar(progress) }, progress)),
   });
@@ -77,24 +78,18 @@ function drawBar({ done, total }: Progress): string {
   return "#".repeat(filled) + "-".repeat(BAR_LENGTH - filled);
 }
 
-/** A longer line would go on in the next one, and only that is erased. */
+/** A longer line would wrap, and only its last row would be erased. */
 function cutToLine(text: string): string {
   let columns = DEFAULT_COLUMNS;
   try {
     columns = Deno.consoleSize().columns || DEFAULT_COLUMNS;
   } catch {
-    // No standard stream tells.
+    // No standard stream is a terminal.
   }
   return text.slice(0, columns - 1);
 }
 
-/**
- * Spells the progress out: the bar, what is done, how fast, for how long yet.
- *
- * @param state The time since the start and the bar.
- * @param progress The progress.
- * @returns Such as `[###---] 120000 pairs, 40000/s, 00:06 left`.
- */
+/** Such as `[###---] 120000 pairs, 40000/s, 00:06 left`. */
 export function formatProgress(
   { time, progressBar }: BarState,
   { pairs, done, total }: Progress,
@@ -107,13 +102,7 @@ export function formatProgress(
   return `[${progressBar}] ${line}, ${formatLeft(seconds, done, total)}`;
 }
 
-/**
- * Does as {@linkcode formatProgress} where bytes are counted, not pairs.
- *
- * @param state The time since the start and the bar.
- * @param progress The progress, in bytes.
- * @returns Such as `[###---] 1.0 MiB of 2.0 MiB, 00:06 left`.
- */
+/** Such as `[###---] 1.0 MiB of 2.0 MiB, 00:06 left`. */
 export function formatBytesProgress(
   { time, progressBar }: BarState,
   { done, total }: Progress,
@@ -123,7 +112,7 @@ export function formatBytesProgress(
   return done === 0 ? line : `${line}, ${formatLeft(time / 1000, done, total)}`;
 }
 
-/** Spells out for how long yet, if it goes on as it did. */
+/** The time left at the average speed so far. */
 function formatLeft(seconds: number, done: number, total: number): string {
   const left = Math.ceil(seconds * Math.max(0, total / done - 1));
   return `${formatTime(left)} left`;

@@ -1,15 +1,9 @@
-/**
- * Suggests what somebody may have meant.
- *
- * @param typed What was typed.
- * @param names What is known.
- * @returns Such as `did you mean "get"?`, or `undefined` if nothing is near.
- */
+/** Such as `did you mean "get"?`, or `undefined` if no name is near. */
 export function suggestionFor(
   typed: string,
   names: readonly string[],
 ): string | undefined {
-  // One edit for every three letters: more would make "rm" of "ls".
+  // One edit per three letters: with more, "rm" would be near "ls".
   let best = Math.max(1, Math.floor(typed.replace(/^-+/, "").length / 3)) + 1;
   let nearest: string | undefined;
   for (const name of names) {
@@ -20,8 +14,8 @@ export function suggestionFor(
 }
 
 /**
- * The insertions, deletions, replacements and swaps of neighbours that make one
- * text of another (optimal string alignment).
+ * The number of insertions, deletions, replacements and swaps of neighbours
+ * between two texts (optimal string alignment).
  */
 function editDistance(a: string, b: string): number {
   let [before, last] = [[] as number[], [] as number[]];

@@ -1,40 +1,39 @@
 /**
- * One connection to a server, with any number of requests under way.
+ * One connection to a server, with any number of pending requests.
  *
  * @module
  */
 
 import { type Answer, decodeAnswer } from "../protocol/answer.ts";
 import { NEWLINE } from "../protocol/json/bytes.ts";
-import { ConnectionError, KvsError, noAnswerWithin } from "./client_error.ts";
 import { InputBuffer } from "../protocol/json/input_buffer.ts";
+import { ConnectionError, KvsError, noAnswerWithin } from "./errors.ts";
 
-/** Requests leave in one write as long as they take no more than this. */
+/** The most requests in one write, unless one alone is longer. */
 const WRITE_CHARACTERS = 256 * 1024;
 
-/** The content type of the record with which TLS refuses what is not TLS. */
+/** The content type of the TLS record that refuses what is not TLS. */
 const TLS_ALERT = 0x15;
 
-/** The longest answer; beyond it may not fit into a string. */
+/** The longest answer: a longer one may not fit into a string. */
 const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
 
 /**
- * So many times within the time limit it is looked whether anything has moved.
- * To count them bears a process that stands still for a while, as a clock that
- * is read does not.
+ * How many checks for progress the time limit has. Unlike a clock, a count of
+ * them does not expire while the process itself is stopped.
  */
-const LOOKS = 8;
+const CHECKS = 8;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** A request without an answer; they hang together in the order of issue. */
+/** A request without an answer, linked to the next one that was made. */
 interface PendingRequest {
-  /** What is to be sent; empty once it is encoded. */
+  /** The bytes to send as text; empty once they are encoded. */
   line: string;
   readonly settle: (answer: Answer) => void;
   readonly reject: (error: Error) => void;
-  /** Whether the answer may take any time while the server lives. */
+  /** Whether the answer may take any time while the server responds. */
   readonly isLong: boolean;
   next: PendingRequest | undefined;
 }
@@ -42,42 +41,35 @@ interface PendingRequest {
 /** Options of a {@linkcode Channel}. */
 export interface ChannelOptions {
   /**
-   * After how many milliseconds without an answer, or a part of one, the
-   * connection counts as lost; 0 is never.
+   * After how many milliseconds without progress the connection counts as
+   * lost; 0 for never.
    *
    * @default {0}
    */
   readonly timeoutMs?: number;
   /**
-   * Resolves if the server lives. It is asked within that time, and again and
-   * again, while a request is under way that may take longer.
+   * Resolves if the server responds. Called within each such time while a
+   * request is pending that may take longer.
    *
-   * @default nobody is asked
+   * @default the server is not probed
    */
   readonly probe?: (signal: AbortSignal) => Promise<void>;
 }
 
 /** Options of {@linkcode Channel.request}. */
-export interface ChannelRequestOptions {
-  /**
-   * Ends the wait for the answer when it aborts; the request may be carried out
-   * nevertheless.
-   */
+interface ChannelRequestOptions {
+  /** Ends the wait for the answer, though not the request, when it aborts. */
   readonly signal?: AbortSignal;
-  /**
-   * Whether the answer may take any time as long as the server lives.
-   *
-   * @default {false}
-   */
+  /** Whether the answer may take any time while the server responds. */
   readonly isLong?: boolean;
 }
 
 /**
- * Sends requests and matches the answers, which come in the same order.
+ * Sends requests and matches the answers, which arrive in the same order.
  *
- * Requests issued in the same turn leave in one write. Those that are issued
- * faster than the connection takes them wait as they were given, and are
- * encoded only some hundred kilobytes at a time.
+ * Requests made in one turn of the event loop are sent in one write. Those that
+ * are made faster than the connection takes them wait as text, and are encoded
+ * some hundred kilobytes at a time.
  */
 export class Channel {
   readonly #conn: Deno.Conn;
@@ -87,32 +79,26 @@ export class Channel {
   /** Aborts when the channel closes. */
   readonly #closing = new AbortController();
   readonly #input = new InputBuffer(MAX_ANSWER_BYTES);
-  /** The request that is to be answered next; the list begins here. */
+  /** The request to be answered next, the head of the list. */
   #oldest: PendingRequest | undefined;
-  /** The request that is to be sent next. */
+  /** The request to be sent next. */
   #unsent: PendingRequest | undefined;
   #newest: PendingRequest | undefined;
   #pendingCount = 0;
   #lastPromise: Promise<unknown> = Promise.resolve();
   #isSending = false;
-  /** Looks after the time limit, from a request on until nothing is pending. */
+  /** Checks for progress, from a request on until none is pending. */
   #timer: ReturnType<typeof setInterval> | undefined;
-  /** How often it has looked since anything moved. */
-  #quietLooks = 0;
-  /** Why there is no connection any more. */
+  /** How many checks there were since the last progress. */
+  #idleChecks = 0;
+  /** Why the connection has ended. */
   #end: {
     readonly how: string;
     readonly cause: unknown;
     readonly reason: string | undefined;
   } | undefined;
 
-  /**
-   * Takes a connection over.
-   *
-   * @param conn The connection; closed with the channel, or when it is lost.
-   * @param addr The server's address, for error messages.
-   * @param options See {@linkcode ChannelOptions}.
-   */
+  /** Owns the connection; the address is for error messages. */
   constructor(
     conn: Deno.Conn,
     addr: string,
@@ -126,16 +112,9 @@ export class Channel {
   }
 
   /**
-   * Sends a request.
-   *
-   * @typeParam T What the answer is read as.
-   * @param message The request, to be encoded as JSON.
-   * @param read Reads the answer; what it throws rejects the promise.
-   * @param options See {@linkcode ChannelRequestOptions}.
-   * @returns What was read.
-   * @throws {ConnectionError} If the connection is lost before the answer.
-   * @throws {RangeError} If the request is too long for a string.
-   * @throws The reason of the signal, if it aborts.
+   * Sends a message as JSON and reads its answer. Rejects with what `read`
+   * throws, a {@linkcode ConnectionError}, the reason of the signal, or a
+   * `RangeError` if the message is too long for a string.
    */
   async request<T>(
     message: unknown,
@@ -154,7 +133,7 @@ export class Channel {
       }
     };
     const request = { line, settle, reject, isLong, next: undefined };
-    if (this.#pendingCount === 0) this.#quietLooks = 0;
+    if (this.#pendingCount === 0) this.#idleChecks = 0;
     if (this.#newest !== undefined) this.#newest.next = request;
     this.#newest = request;
     this.#oldest ??= request;
@@ -168,41 +147,37 @@ export class Channel {
       : beforeAbort(promise, signal));
   }
 
-  /**
-   * Makes sure that there is a connection.
-   *
-   * @throws {ConnectionError} If it is closed or lost.
-   */
+  /** Throws a {@linkcode ConnectionError} if the connection has ended. */
   throwIfEnded(): void {
     if (this.#end !== undefined) throw this.#error();
   }
 
-  /** Waits until nothing is under way, be it answered or failed. */
+  /** Waits until no request is pending. */
   async idle(): Promise<void> {
     await Promise.allSettled([this.#lastPromise]);
   }
 
-  /** Closes the connection at once; requests without an answer reject. */
+  /** Closes the connection at once; pending requests reject. */
   close(): void {
     this.#finish("closed");
   }
 
   async #send(): Promise<void> {
     this.#isSending = true;
-    // What else is issued in this turn is to leave in the same write.
+    // Requests made in this turn of the event loop join the same write.
     await undefined;
     try {
       while (this.#unsent !== undefined) {
         const bytes = this.#encodeUnsent();
         for (let sent = 0; sent < bytes.length;) {
           sent += await this.#conn.write(bytes.subarray(sent));
-          this.#quietLooks = 0;
+          this.#idleChecks = 0;
         }
       }
       this.#isSending = false;
     } catch {
-      // Answers that came before the connection broke are still to be read,
-      // the last of which may say why; receiving then meets the end as well.
+      // Answers that arrived before are still to be read, the last of which may
+      // say why; #receive() then finds the end too.
     }
   }
 
@@ -228,7 +203,7 @@ export class Channel {
         const read = await this.#conn.read(input.space());
         if (read === null) return this.#finish("lost", this.#mismatch());
         input.commit(read);
-        this.#quietLooks = 0;
+        this.#idleChecks = 0;
         const fresh = input.bytes.subarray(input.end - read, input.end);
         const end = input.end - read + fresh.lastIndexOf(NEWLINE) + 1;
         if (end > input.end - read) {
@@ -244,7 +219,7 @@ export class Channel {
     }
   }
 
-  /** What the rest of the input says of the server, if anything. */
+  /** An error if the rest of the input shows another protocol. */
   #mismatch(): ConnectionError | undefined {
     const { bytes, start, end } = this.#input;
     return end > start && bytes[start] === TLS_ALERT
@@ -259,7 +234,7 @@ export class Channel {
       if (request === undefined) {
         throw "err" in answer
           ? new KvsError(answer.err)
-          : new Error("The server answered what nobody asked");
+          : new Error("The server sent an answer without a request");
       }
       this.#oldest = request.next;
       if (request.next === undefined) this.#newest = undefined;
@@ -269,24 +244,27 @@ export class Channel {
   }
 
   #watch(): void {
-    this.#timer = setInterval(() => this.#look(), this.#timeoutMs / LOOKS);
+    this.#timer = setInterval(
+      () => this.#checkProgress(),
+      this.#timeoutMs / CHECKS,
+    );
   }
 
-  #look(): void {
+  #checkProgress(): void {
     const request = this.#oldest;
     if (request === undefined) {
-      // Only now, so that a client that asks one by one sets no timers.
+      // Only now, so that requests made one by one set no timers.
       clearInterval(this.#timer);
       this.#timer = undefined;
       return;
     }
-    this.#quietLooks++;
-    // The first look may have come at once after the last movement
-    if (this.#quietLooks > LOOKS) {
+    this.#idleChecks++;
+    // The first check may have come right after the last progress.
+    if (this.#idleChecks > CHECKS) {
       this.#finish("timed out", undefined, noAnswerWithin(this.#timeoutMs));
-    } else if (request.isLong && this.#quietLooks === LOOKS / 2) {
+    } else if (request.isLong && this.#idleChecks === CHECKS / 2) {
       this.#probe?.(this.#closing.signal)
-        .then(() => this.#quietLooks = 0, () => {});
+        .then(() => this.#idleChecks = 0, () => {});
     }
   }
 

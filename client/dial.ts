@@ -5,12 +5,12 @@
  */
 
 import { type Addr, formatAddr } from "./addr.ts";
-import { ConnectionError, noAnswerWithin } from "./client_error.ts";
+import { ConnectionError, noAnswerWithin } from "./errors.ts";
 
-/** How a client makes sure that it talks to the right server. */
+/** How a client verifies the server. */
 export interface TlsOptions {
   /**
-   * Certificates of authorities to trust, PEM, besides those that Deno trusts;
+   * Certificates of authorities (PEM) to trust besides those that Deno trusts,
    * at least one in each text.
    *
    * @default {[]}
@@ -18,40 +18,28 @@ export interface TlsOptions {
   readonly caCerts?: readonly string[];
 }
 
-/** How the runtime says that what came is no TLS. */
+/** How the runtime says that the answer is not TLS. */
 const NOT_TLS = /\bInvalidContentType\b/;
 
-/**
- * Tells whether there is a certificate in a text. The runtime would trust none
- * where there is none, and say no word.
- *
- * @param pem The text.
- */
+/** Whether a text has a certificate; the runtime ignores one that has none. */
 export function holdsCertificate(pem: string): boolean {
   return pem.includes("-----BEGIN CERTIFICATE-----");
 }
 
 /** Options of {@linkcode dial}. */
-export interface DialOptions {
-  /** Speaks TLS, if given. */
+interface DialOptions {
+  /** Uses TLS, if given. */
   readonly tls?: TlsOptions;
   /** Gives up when it aborts. */
   readonly signal?: AbortSignal;
-  /** How long to wait, in milliseconds. */
+  /** The time limit for everything, in milliseconds. */
   readonly timeoutMs: number;
 }
 
 /**
- * Connects to a server, and gets ready what has to be before the first
- * request, all within a time limit.
- *
- * @typeParam T What is made of the connection.
- * @param addr Where it listens.
- * @param options How to connect.
- * @param prepare Makes it; the connection is closed if that fails.
- * @returns What was made.
- * @throws {TypeError} If there is no certificate where there ought to be.
- * @throws {ConnectionError} If nobody answers there in time, or not as wanted.
+ * Connects to a server and prepares the connection within a time limit. Throws
+ * a {@linkcode ConnectionError} if that fails, or a `TypeError` if a text holds
+ * no certificate.
  */
 export async function dial<T>(
   addr: Addr,
@@ -92,9 +80,7 @@ export async function dial<T>(
       : reasonOf(error);
     throw new ConnectionError(
       `Cannot connect to ${formatAddr(addr)}: ${reason}`,
-      {
-        cause: error,
-      },
+      { cause: error },
     );
   } finally {
     limit.removeEventListener("abort", close);
@@ -115,19 +101,15 @@ function closeQuietly(conn: Deno.Conn | undefined): void {
   try {
     conn?.close();
   } catch (error) {
-    // It was given to TLS, or is closed already.
+    // TLS has taken it over, or it is closed already.
     if (!(error instanceof Deno.errors.BadResource)) throw error;
   }
 }
 
 /**
- * Asks a server for a sign of life, over a connection of its own: any answer
- * is one, be it that the server has no room for another client.
- *
- * @param addr Where it listens.
- * @param options How to connect, and how long to wait for the answer.
- * @param token What to show, so that the server does not take it for a break-in.
- * @throws {ConnectionError} If there is none.
+ * Checks over a connection of its own that a server responds, be it only to
+ * refuse another client. The token keeps the server from counting the probe as
+ * a failed authentication.
  */
 export async function probe(
   addr: Addr,

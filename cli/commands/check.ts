@@ -11,11 +11,9 @@ import {
   repairStore,
 } from "../../engine/kvs/store/check.ts";
 import { describeDamage } from "../../engine/kvs/log/segment.ts";
-import { parseCommandArgs } from "../args.ts";
-import { formatBytes } from "../bytes.ts";
-import type { Command } from "../command.ts";
-import { counted } from "../counted.ts";
+import type { Command, Flags } from "../command.ts";
 import { UsageError } from "../errors.ts";
+import { counted, formatBytes } from "../format.ts";
 import { writeText } from "../output.ts";
 import {
   formatBytesProgress,
@@ -23,49 +21,46 @@ import {
   withProgress,
 } from "../progress.ts";
 
+const FLAGS = {
+  dir: {
+    argument: "DIR",
+    help: "the data directory, required; no server may have it open",
+  },
+  repair: {
+    help: "keep what is sound, and set damaged segments aside in DIR/damaged",
+  },
+  json: {
+    help: 'print {"segments":…,"records":…,"sizeBytes":…,"damage":[…],…}',
+  },
+} satisfies Flags;
+
 /** `kvs check`. */
-export const check: Command = {
-  help: `Verifies every record and hint file of a data directory of engine kvs.
+export const check: Command<typeof FLAGS> = {
+  description:
+    `Verifies every record and hint file of a data directory of engine kvs.
 
-Usage: kvs check --dir DIR [OPTIONS]
-
-Prints what is not as it was written, with file and offset, and exits with 1 if
-there is anything. The unfinished write that a crash leaves at the end of the
-newest segment is no damage: the next opening cuts it off.
-
-Options:
-  --dir DIR    the data directory; no server may have it open
-  --repair     keep what is sound, set damaged segments aside in DIR/damaged
-  --json       print {"segments":…,"records":…,"sizeBytes":…,"damage":[…],…}
-  -h, --help   show this help
-
-Examples:
-  kvs check --dir ./data
-  kvs check --dir ./data --repair
-`,
-  async run(args) {
-    const parsed = parseCommandArgs(
-      args,
-      { values: { dir: undefined }, switches: ["repair", "json"] },
-      [],
-    );
-    const dir = parsed.value("dir");
+Prints each damaged place with its file and offset, and exits with 1 if there is any. The unfinished write that a crash leaves at the end of the newest segment is not damage: the next opening cuts it off.`,
+  flags: FLAGS,
+  examples: [
+    "kvs check --dir ./data",
+    "kvs check --dir ./data --repair",
+  ],
+  async run({ dir, repair, json }) {
     if (dir === undefined) throw new UsageError("--dir DIR is missing");
-    const isRepair = parsed.has("repair");
-    using directory = lock(dir, isRepair);
+    using directory = lock(dir, repair);
     const path = directory?.path ?? findStore(dir, "kvs").path;
     const report = await checkWithProgress(path);
-    const setAside = isRepair ? repairStore(path, report) : [];
-    if (parsed.has("json")) {
-      writeText(`${JSON.stringify({ ...report, setAside })}\n`);
-    } else {
-      writeText(describe(report, setAside, isRepair));
-    }
+    const setAside = repair ? repairStore(path, report) : [];
+    writeText(
+      json
+        ? `${JSON.stringify({ ...report, setAside })}\n`
+        : describe(report, setAside, repair),
+    );
     return report.damage.length === 0 ? 0 : 1;
   },
 };
 
-/** Locks a directory, unless nobody can write there. */
+/** Locks a directory, unless it is on a read-only file system. */
 function lock(dir: string, isRepair: boolean): DataDirectory | undefined {
   try {
     return DataDirectory.open(dir, { engine: "kvs" });
@@ -84,11 +79,11 @@ async function checkWithProgress(path: string): Promise<CheckReport> {
       if (done) return value;
       progress.done = value.doneBytes;
       progress.total = value.totalBytes;
-      // The bar is drawn by a timer.
+      // Lets the timer draw.
       await setImmediate();
     }
   };
-  return await withProgress(run, isShown, formatBytesProgress);
+  return await withProgress(run, { isShown, format: formatBytesProgress });
 }
 
 function describe(

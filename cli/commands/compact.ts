@@ -1,39 +1,33 @@
-import type { CompactionReport } from "../../engine/engine.ts";
-import { parseCommandArgs } from "../args.ts";
-import { formatBytes } from "../bytes.ts";
 import type { Command } from "../command.ts";
+import { formatBytes } from "../format.ts";
 import { writeText } from "../output.ts";
 import { formatBytesProgress, withProgress } from "../progress.ts";
-import {
-  type Target,
-  TARGET_FLAGS,
-  TARGET_HELP,
-  TARGET_SWITCHES,
-  withTarget,
-} from "../target.ts";
+import { TARGET_FLAGS, withTarget } from "../target_flags.ts";
+
+const FLAGS = {
+  ...TARGET_FLAGS,
+  json: { help: 'print {"bytesBefore":…,"bytesAfter":…}' },
+};
 
 /** `kvs compact`. */
-export const compact: Command = {
-  help: `Gives the space of overwritten and removed values back to the disk.
-
-Usage: kvs compact [OPTIONS]
-
-Options:
-${TARGET_HELP}  --json            print {"bytesBefore":…,"bytesAfter":…}
-  -h, --help        show this help
-
-Examples:
-  kvs compact
-  kvs compact --dir ./data
-`,
-  async run(args) {
-    const parsed = parseCommandArgs(
-      args,
-      { values: TARGET_FLAGS, switches: [...TARGET_SWITCHES, "json"] },
-      [],
+export const compact: Command<typeof FLAGS> = {
+  description: "Reclaims the disk space of overwritten and removed values.",
+  flags: FLAGS,
+  examples: ["kvs compact", "kvs compact --dir ./data"],
+  async run(flags) {
+    const report = await withTarget(
+      flags,
+      (target) =>
+        withProgress((progress) =>
+          target.compact((doneBytes, totalBytes) => {
+            progress.done = doneBytes;
+            progress.total = totalBytes;
+          }), {
+          isShown: target.reportsProgress && Deno.stderr.isTerminal(),
+          format: formatBytesProgress,
+        }),
     );
-    const report = await withTarget(parsed, compactWithProgress);
-    if (parsed.has("json")) return writeText(`${JSON.stringify(report)}\n`);
+    if (flags.json) return writeText(`${JSON.stringify(report)}\n`);
     const { bytesBefore, bytesAfter } = report;
     const reclaimed = formatBytes(Math.max(0, bytesBefore - bytesAfter));
     return writeText(
@@ -43,17 +37,3 @@ Examples:
     );
   },
 };
-
-async function compactWithProgress(target: Target): Promise<CompactionReport> {
-  // A server does not tell how far it is.
-  if ("scanPage" in target) return await target.compact();
-  return await withProgress(
-    (progress) =>
-      target.compact((doneBytes, totalBytes) => {
-        progress.done = doneBytes;
-        progress.total = totalBytes;
-      }),
-    undefined,
-    formatBytesProgress,
-  );
-}

@@ -1,79 +1,40 @@
-import { parseCommandArgs } from "../args.ts";
 import type { Command } from "../command.ts";
-import { isNoText, notText } from "../pairs/no_text.ts";
+import { notTextError } from "../errors.ts";
 import { writeText } from "../output.ts";
-import {
-  type Source,
-  SOURCE_HELP,
-  SOURCE_SWITCHES,
-  TARGET_FLAGS,
-  withSource,
-} from "../target.ts";
+import { SOURCE_FLAGS, withSource } from "../target_flags.ts";
 
-const encoder = new TextEncoder();
-const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const FLAGS = {
+  ...SOURCE_FLAGS,
+  json: {
+    help:
+      'print {"key":…,"value":…} for each key; the value of a missing key is null',
+  },
+};
 
 /** `kvs get`. */
-export const get: Command = {
-  help:
-    `Prints the value of each key, or "Key not found", on a line of its own. A value
-that is not UTF-8 text, which a program can have set, is an error that names its
-key; nothing is printed then.
+export const get: Command<typeof FLAGS> = {
+  description:
+    `Prints the value of each key, or "Key not found", on a line of its own.
 
-Usage: kvs get KEY... [OPTIONS]
-
-Options:
-${SOURCE_HELP}  --json            print {"key":…,"value":…}; the value of a missing key is null
-  -h, --help        show this help
-
-Examples:
-  kvs get greeting
-  kvs get greeting farewell --json
-  kvs get greeting --dir ./data
-  kvs get -- -a-key-with-a-dash
-`,
-  async run(args) {
-    const parsed = parseCommandArgs(
-      args,
-      { values: TARGET_FLAGS, switches: [...SOURCE_SWITCHES, "json"] },
-      ["KEY…"],
-    );
-    const keys = parsed.operands;
+A value that is not UTF-8 text, which a program can have set, is an error that names its key, and nothing is printed.`,
+  flags: FLAGS,
+  examples: [
+    "kvs get greeting",
+    "kvs get greeting farewell --json",
+    "kvs get greeting --dir ./data",
+    "kvs get -- -a-key-with-a-dash",
+  ],
+  async run({ json, ...flags }, keys) {
     const values = await withSource(
-      parsed,
-      async (source) =>
-        await Promise.all(keys.map((key) => readText(source, key))),
+      flags,
+      (source) => Promise.all(keys.map((key) => source.get(key))),
     );
     const unreadable = keys.filter((_, i) => values[i] === null);
-    if (unreadable.length > 0) throw notText("print", unreadable);
+    if (unreadable.length > 0) throw notTextError(unreadable);
     const lines = keys.map((key, i) => {
       const value = values[i] ?? null;
-      return parsed.has("json")
-        ? JSON.stringify({ key, value })
-        : value ?? "Key not found";
+      return json ? JSON.stringify({ key, value }) : value ?? "Key not found";
     });
     return writeText(lines.map((line) => `${line}\n`).join(""));
   },
 };
-
-/** The value of a key, without a byte replaced; `null` if it is no text. */
-async function readText(
-  source: Source,
-  key: string,
-): Promise<string | undefined | null> {
-  if ("scanPage" in source) {
-    try {
-      return await source.get(key);
-    } catch (error) {
-      if (!isNoText(error)) throw error;
-      return null;
-    }
-  }
-  const value = await source.getBytes(encoder.encode(key));
-  if (value === undefined) return undefined;
-  try {
-    return decoder.decode(value);
-  } catch {
-    return null;
-  }
-}

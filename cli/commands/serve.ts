@@ -1,106 +1,153 @@
-import { DataDirectory } from "../../engine/directory.ts";
+import { DataDirectory, ENGINE_NAMES } from "../../engine/directory.ts";
 import type { SyncMode } from "../../engine/engine.ts";
 import { describeDamage } from "../../engine/kvs/log/segment.ts";
 import { openEngineIn } from "../../engine/open.ts";
 import { checkSize, type StoreSize } from "../../engine/options.ts";
-import type { Log } from "../../monitor/log.ts";
-import { checkReachWithoutToken } from "../../net/access.ts";
 import {
-  MAX_THREADS,
-  POOL_STRATEGIES,
-  type PoolStrategy,
-} from "../../pool/pool.ts";
+  type Log,
+  LOG_FORMATS,
+  LOG_LEVELS,
+  makeLog,
+} from "../../monitor/log.ts";
+import { checkReachWithoutToken } from "../../net/access.ts";
+import { MAX_THREADS, POOL_STRATEGIES } from "../../pool/pool.ts";
 import { isLoopback, parseAddr } from "../../client/addr.ts";
 import { KvsServer } from "../../server.ts";
 import { VERSION } from "../../version.ts";
-import { parseCommandArgs, type ParsedArgs } from "../args.ts";
-import { parseBytes } from "../bytes.ts";
-import type { Command } from "../command.ts";
-import { UsageError } from "../errors.ts";
-import { LIMIT_FLAGS, LIMITS_HELP, readLimits } from "../limits.ts";
-import { LOG_FLAGS, LOG_HELP, withLog } from "../logging.ts";
-import { readFile, readToken } from "../secrets.ts";
-import { checkedAddr, DEFAULT_ADDR, parseEngine } from "../target.ts";
+import type { Command, Flags, FlagValues } from "../command.ts";
+import { explain, UsageError } from "../errors.ts";
+import { asUsage, checkAddr, parseBytes } from "../flag_values.ts";
+import { readFile, readToken } from "../inputs.ts";
+import { LIMIT_FLAGS, readLimits } from "../limits.ts";
+import { complain } from "../output.ts";
+import { DEFAULT_ADDR } from "../target_flags.ts";
+
+const SYNC_MODES: readonly SyncMode[] = ["always", "everysec", "no"];
+
+const FLAGS = {
+  addr: {
+    argument: "HOST:PORT",
+    help: "where to listen",
+    default: DEFAULT_ADDR,
+    parse: (text: string) => checkAddr(text),
+  },
+  dir: {
+    argument: "DIR",
+    help: "the data directory, created if it does not exist",
+    default: "./data",
+  },
+  engine: {
+    argument: "ENGINE",
+    noun: "engine",
+    help: "the storage engine",
+    choices: ENGINE_NAMES,
+    whenAbsent: "that of the directory, kvs for a new one",
+  },
+  pool: {
+    argument: "POOL",
+    noun: "pool",
+    help: "how Workers share the connections",
+    choices: POOL_STRATEGIES,
+    whenAbsent: POOL_STRATEGIES[0],
+  },
+  threads: {
+    argument: "N",
+    help: "the number of Workers",
+    whenAbsent: "one per core",
+    parse: parseThreads,
+  },
+  sync: {
+    argument: "MODE",
+    noun: "sync mode",
+    help: "when an acknowledged write is on disk",
+    choices: SYNC_MODES,
+    default: SYNC_MODES[0],
+  },
+  metrics: {
+    argument: "HOST:PORT",
+    help:
+      "where to serve /metrics for Prometheus over HTTP, without token and TLS since it holds no keys or values",
+    whenAbsent: "nowhere",
+    parse: (text: string) => checkAddr(text),
+  },
+  "index-size": size(
+    "indexBytes",
+    "memory the index may use, such as 512M or 2G",
+    "a quarter of the machine's or cgroup's, 16G at most",
+  ),
+  "cache-size": size(
+    "cacheBytes",
+    "memory for each Worker's cache of the log",
+    "32M",
+  ),
+  "segment-size": size(
+    "segmentBytes",
+    "the size at which a file of the log is full",
+    "32M",
+  ),
+  "compact-at": size(
+    "compactAtBytes",
+    "how much must be reclaimable for compaction to start by itself",
+    "32M",
+  ),
+  "auth-file": {
+    argument: "FILE",
+    help: "the file with the token that clients must show first",
+    whenAbsent: "the environment variable KVS_TOKEN, if it is set",
+  },
+  "tls-cert": {
+    argument: "FILE",
+    help: "the certificate (PEM) to speak TLS with",
+  },
+  "tls-key": { argument: "FILE", help: "its key (PEM)" },
+  log: {
+    argument: "LOG",
+    help: "the format of log lines, on standard error",
+    choices: LOG_FORMATS,
+    default: LOG_FORMATS[0],
+  },
+  "log-level": {
+    argument: "LEVEL",
+    help: "the lowest level to log",
+    choices: LOG_LEVELS,
+    default: LOG_LEVELS[0],
+  },
+  ...LIMIT_FLAGS,
+} satisfies Flags;
+
+type ServeFlags = FlagValues<typeof FLAGS>;
 
 /** `kvs serve`. */
-export const serve: Command = {
-  help: `Serves a data directory over TCP until SIGINT or SIGTERM.
-
-Usage: kvs serve [OPTIONS]
-
-Options:
-  --addr HOST:PORT   where to listen (default ${DEFAULT_ADDR})
-  --dir DIR          the data directory, made if need be (default ./data)
-  --engine ENGINE    kvs or level (default: the directory's own; kvs for a new one)
-  --pool POOL        reuse-port (default), shared-queue, work-stealing or naive
-  --threads N        Workers to use (default: one per core)
-  --sync MODE        when an answered write is on disk: always (default),
-                     everysec or no
-  --metrics HOST:PORT  where to serve /metrics for Prometheus over HTTP: to
-                     whoever reaches it, without token and TLS, for it has no
-                     keys or values in it (default: nowhere)
-  --index-size SIZE  memory the index may use, such as 512M or 2G (default: a
-                     quarter of the machine's or cgroup's, 16G at most)
-  --cache-size SIZE  memory for each Worker's cache of the log (default 32M)
-  --segment-size SIZE  when to begin a new file of the log (default 32M)
-  --compact-at SIZE  start compaction by itself when so much can be reclaimed
-                     (default 32M)
-  --auth-file FILE   the file with the token that clients must show first
-                     (default: the environment variable KVS_TOKEN, if it is set)
-  --tls-cert FILE    the certificate (PEM) to speak TLS with
-  --tls-key FILE     its key (PEM)
-${LOG_HELP}  -h, --help         show this help
-${LIMITS_HELP}
-Examples:
-  kvs serve
-  kvs serve --addr 127.0.0.1:4001 --dir /var/lib/kvs --sync everysec
-`,
-  run(args) {
-    const parsed = parseCommandArgs(args, {
-      values: {
-        addr: DEFAULT_ADDR,
-        dir: "./data",
-        engine: undefined,
-        pool: undefined,
-        threads: undefined,
-        sync: "always",
-        metrics: undefined,
-        "index-size": undefined,
-        "cache-size": undefined,
-        "segment-size": undefined,
-        "compact-at": undefined,
-        "auth-file": undefined,
-        "tls-cert": undefined,
-        "tls-key": undefined,
-        ...LOG_FLAGS,
-        ...LIMIT_FLAGS,
-      },
-    }, []);
-    return withLog(parsed, (log) => serveUntilSignal(parsed, log));
+export const serve: Command<typeof FLAGS> = {
+  description: "Serves a data directory over TCP until SIGINT or SIGTERM.",
+  flags: FLAGS,
+  examples: [
+    "kvs serve",
+    "kvs serve --addr 127.0.0.1:4001 --dir /var/lib/kvs --sync everysec",
+  ],
+  async run(flags) {
+    const { log: format, "log-level": level } = flags;
+    const log = makeLog({ format, level, write: complain });
+    try {
+      return await serveUntilSignal(flags, log);
+    } catch (error) {
+      if (format === "text" || error instanceof UsageError) throw error;
+      // Programs that read the log find every line in its format.
+      log("error", explain(error));
+      return 1;
+    }
   },
 };
 
-async function serveUntilSignal(args: ParsedArgs, log: Log): Promise<number> {
-  const addr = checkedAddr(args.value("addr")!);
-  const metricsAddr = args.value("metrics");
-  const metrics = metricsAddr && checkedAddr(metricsAddr);
-  const token = readToken(args.value("auth-file"), log);
-  const tls = readCertificate(args);
+async function serveUntilSignal(flags: ServeFlags, log: Log): Promise<number> {
+  const { addr, metrics, sync, threads, pool } = flags;
+  const token = readToken(flags["auth-file"], log);
+  const tls = readCertificate(flags);
   if (token === undefined) checkReachWithoutToken(addr);
-  const limits = readLimits(args);
-  const engineName = parseEngine(args.value("engine"));
-  const sync = parseSync(args.value("sync")!);
-  const threads = parseThreads(args.value("threads"));
-  const pool = parsePool(args.value("pool"));
-  const kvs = {
-    indexBytes: parseSize(args, "index-size", "indexBytes"),
-    cacheBytes: parseSize(args, "cache-size", "cacheBytes"),
-    segmentBytes: parseSize(args, "segment-size", "segmentBytes"),
-    compactAtBytes: parseSize(args, "compact-at", "compactAtBytes"),
-  };
+  const limits = readLimits(flags);
   log("info", `kvs ${VERSION}`, { version: VERSION });
-  using directory = DataDirectory.open(args.value("dir")!, {
-    engine: engineName,
+  using directory = DataDirectory.open(flags.dir, {
+    engine: flags.engine,
     create: true,
   });
   log("info", `Engine ${directory.engine}, sync ${sync}`, {
@@ -112,7 +159,10 @@ async function serveUntilSignal(args: ParsedArgs, log: Log): Promise<number> {
     sync,
     onFailure: ({ message }) => log("error", message),
     kvs: {
-      ...kvs,
+      indexBytes: flags["index-size"],
+      cacheBytes: flags["cache-size"],
+      segmentBytes: flags["segment-size"],
+      compactAtBytes: flags["compact-at"],
       onDamage: (damage) => log("warn", describeDamage(damage), { ...damage }),
     },
   });
@@ -134,13 +184,13 @@ async function serveUntilSignal(args: ParsedArgs, log: Log): Promise<number> {
       metrics: server.metricsAddr,
     });
     if (!isLoopback(parseAddr(server.metricsAddr).hostname)) {
-      log("warn", "Metrics can be read by whoever reaches them");
+      log("warn", "Metrics can be read by anyone who can connect to them");
     }
   }
   if (tls === undefined && !isLoopback(parseAddr(addr).hostname)) {
     log(
       "warn",
-      "Without TLS, token and data can be read on their way: see --tls-cert",
+      "Without TLS, token and data can be read on the network: see --tls-cert",
     );
   }
   try {
@@ -151,8 +201,8 @@ async function serveUntilSignal(args: ParsedArgs, log: Log): Promise<number> {
   } finally {
     await server.stop();
   }
-  // Not if the server did not start or stop as it should: Workers may use
-  // the engine yet, and it bears being left open when the process ends.
+  // Not if the server failed to start or stop: Workers may still use the
+  // engine, and it may be open when the process ends.
   await engine.close();
   log("info", "Stopped");
   return 0;
@@ -176,10 +226,8 @@ function untilSignal(): Promise<Deno.Signal> {
 }
 
 function readCertificate(
-  args: ParsedArgs,
+  { "tls-cert": cert, "tls-key": key }: ServeFlags,
 ): Deno.TlsCertifiedKeyPem | undefined {
-  const cert = args.value("tls-cert");
-  const key = args.value("tls-key");
   if (cert === undefined && key === undefined) return undefined;
   if (cert === undefined || key === undefined) {
     throw new UsageError("--tls-cert and --tls-key need each other");
@@ -187,39 +235,21 @@ function readCertificate(
   return { cert: readFile("tls-cert", cert), key: readFile("tls-key", key) };
 }
 
-/** Reads a size, and checks it before a directory is made. */
-function parseSize(
-  args: ParsedArgs,
-  flag: string,
-  name: StoreSize,
-): number | undefined {
-  const size = parseBytes(flag, args.value(flag));
-  try {
-    checkSize(name, size, `--${flag}`);
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    throw new UsageError(error.message);
-  }
-  return size;
+/** A flag for a size, which is checked before a directory is made. */
+function size(name: StoreSize, help: string, whenAbsent: string) {
+  return {
+    argument: "SIZE",
+    help,
+    whenAbsent,
+    parse(text: string, flag: string) {
+      const bytes = parseBytes(text, flag);
+      asUsage(RangeError, () => checkSize(name, bytes, `--${flag}`));
+      return bytes;
+    },
+  };
 }
 
-function parseSync(text: string): SyncMode {
-  if (text === "always" || text === "everysec" || text === "no") return text;
-  throw new UsageError(
-    `Unknown sync mode "${text}"; expected always, everysec or no`,
-  );
-}
-
-function parsePool(text: string | undefined): PoolStrategy | undefined {
-  const pool = POOL_STRATEGIES.find((strategy) => strategy === text);
-  if (pool !== undefined || text === undefined) return pool;
-  throw new UsageError(
-    `Unknown pool "${text}"; expected one of ${POOL_STRATEGIES.join(", ")}`,
-  );
-}
-
-function parseThreads(text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
+function parseThreads(text: string): number {
   const threads = Number(text);
   if (/^[0-9]+$/.test(text) && threads >= 1 && threads <= MAX_THREADS) {
     return threads;

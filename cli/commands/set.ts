@@ -3,57 +3,37 @@ import {
   checkPairSize,
   LARGEST_REQUEST_BYTES,
 } from "../../protocol/request_limits.ts";
-import { parseCommandArgs } from "../args.ts";
 import type { Command } from "../command.ts";
 import { UsageError } from "../errors.ts";
-import { openFile } from "../secrets.ts";
-import {
-  TARGET_FLAGS,
-  TARGET_HELP,
-  TARGET_SWITCHES,
-  withTarget,
-} from "../target.ts";
+import { openFile } from "../inputs.ts";
+import { TARGET_FLAGS, withTarget } from "../target_flags.ts";
+
+const FLAGS = {
+  ...TARGET_FLAGS,
+  file: { argument: "FILE", help: "set the key to the contents of a file" },
+};
 
 /** `kvs set`. */
-export const set: Command = {
-  help: `Sets a key to a value. Prints nothing.
+export const set: Command<typeof FLAGS> = {
+  description: `Sets a key to a value. Prints nothing.
 
-Usage: kvs set KEY VALUE [OPTIONS]
-       kvs set KEY --file FILE [OPTIONS]
-
-A VALUE of - is read from standard input, all of it. A value must be UTF-8 text;
-any other is refused, and nothing is set.
-
-Options:
-${TARGET_HELP}  --file FILE       set the key to what is in a file
-  -h, --help        show this help
-
-Examples:
-  kvs set greeting "Hello, world"
-  kvs set page - < page.html
-  kvs set page --file page.html
-  kvs set --dir ./data greeting Hello
-`,
-  async run(args) {
-    const parsed = parseCommandArgs(
-      args,
-      {
-        values: { ...TARGET_FLAGS, file: undefined },
-        switches: TARGET_SWITCHES,
-      },
-      ["KEY", "[VALUE]"],
-    );
-    const [key, operand] = parsed.operands;
-    const value = await readValue(key, operand, parsed.value("file"));
-    if (parsed.value("dir") !== undefined) {
-      // Before a new directory is made
+The value is VALUE, all of standard input if VALUE is -, or the contents of the file that --file names. A value that is not UTF-8 text is refused, and nothing is set.`,
+  flags: FLAGS,
+  examples: [
+    'kvs set greeting "Hello, world"',
+    "kvs set page - < page.html",
+    "kvs set page --file page.html",
+    "kvs set --dir ./data greeting Hello",
+  ],
+  async run({ file, ...flags }, [key, operand]) {
+    const value = await readValue(key, operand, file);
+    if (flags.dir !== undefined) {
+      // Before a new directory is made.
       checkPairSize(utf8Bytes(key), utf8Bytes(value));
     }
-    await withTarget(
-      parsed,
-      async (target) => await target.set(key, value),
-      true,
-    );
+    await withTarget(flags, (target) => target.set(key, value), {
+      create: true,
+    });
     return 0;
   },
 };
@@ -84,7 +64,7 @@ async function readText(
   name: string,
   bytes: ReadableStream<Uint8Array<ArrayBuffer>>,
 ): Promise<string> {
-  // A byte order mark is a part of the value like any other.
+  // A byte order mark is part of the value.
   const options = { fatal: true, ignoreBOM: true };
   try {
     return await toText(

@@ -1,41 +1,37 @@
-import { NEWLINE } from "../../protocol/json/bytes.ts";
+const NEWLINE = 0x0a;
 
-/** How much is gathered before it is given away, in bytes… */
+/** The size of a block, unless the source pauses earlier. */
 const BLOCK_BYTES = 8 * 1024 * 1024;
 
-/** …unless the source has had nothing more for so long, in milliseconds. */
-const PATIENCE_MS = 20;
+/** How long the source may pause before a block is returned as it is. */
+const MAX_PAUSE_MS = 20;
 
-/** The longest line: any request that a server takes fits into it. */
+/** The longest line, which holds any request that a server accepts. */
 const MAX_LINE_BYTES = 256 * 1024 * 1024;
 
-/** Where bytes come from, such as a file. */
+/** A file, or another source of bytes. */
 export interface ByteSource {
-  /** Reads into an array; `null` at the end. */
+  /** Returns the number of bytes read, or `null` at the end. */
   read(into: Uint8Array): Promise<number | null>;
 }
 
 /**
- * Reads a text as runs of whole lines: long ones, but none is kept back while
- * the source has nothing more to give.
- *
- * @param source The text.
- * @returns The runs, each valid until the next is asked for.
- * @throws {Error} If a line is longer than 256 MiB.
+ * Reads a text as blocks of whole lines: large ones, but no line is held back
+ * while the source pauses. Each block is valid until the next is requested.
  */
 export async function* lineBlocks(
   source: ByteSource,
 ): AsyncGenerator<Uint8Array, void> {
   let buffer = new Uint8Array(BLOCK_BYTES);
-  // The buffer holds what was given away, whole lines, and a part of a line.
-  let given = 0;
+  // The buffer holds what was returned, whole lines, and a part of a line.
+  let returned = 0;
   let whole = 0;
   let length = 0;
   for (;;) {
     const reading = source.read(buffer.subarray(length));
-    if (whole > given && !(await isSoon(reading))) {
-      yield buffer.subarray(given, whole);
-      given = whole;
+    if (whole > returned && !(await isSoon(reading))) {
+      yield buffer.subarray(returned, whole);
+      returned = whole;
     }
     const read = await reading;
     if (read === null) break;
@@ -44,10 +40,10 @@ export async function* lineBlocks(
     if (newline >= 0) whole = length + newline + 1;
     length += read;
     if (length < buffer.length) continue;
-    if (whole > given) yield buffer.subarray(given, whole);
+    if (whole > returned) yield buffer.subarray(returned, whole);
     buffer.copyWithin(0, whole, length);
     length -= whole;
-    given = whole = 0;
+    returned = whole = 0;
     if (length === buffer.length) {
       if (length >= MAX_LINE_BYTES) {
         throw new Error(`A line is longer than ${MAX_LINE_BYTES} bytes`);
@@ -57,13 +53,13 @@ export async function* lineBlocks(
       buffer = grown;
     }
   }
-  if (length > given) yield buffer.subarray(given, length);
+  if (length > returned) yield buffer.subarray(returned, length);
 }
 
-/** Whether a read succeeds before it is time to go on without it. */
+/** Whether a read ends before the longest pause. */
 async function isSoon(reading: Promise<unknown>): Promise<boolean> {
   const { promise: late, resolve } = Promise.withResolvers<boolean>();
-  const timer = setTimeout(() => resolve(false), PATIENCE_MS);
+  const timer = setTimeout(() => resolve(false), MAX_PAUSE_MS);
   try {
     return await Promise.race([reading.then(() => true, () => false), late]);
   } finally {

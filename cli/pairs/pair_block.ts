@@ -6,12 +6,12 @@ export interface EncodedPair {
   readonly value: Uint8Array;
 }
 
-/** Room to begin with, in pairs. */
+/** The pairs that a block has room for at first. */
 const INITIAL_PAIRS = 1_024;
 
 /**
- * Pairs as places in the bytes that they were read from: an object for each of
- * very many would keep the garbage collector busy.
+ * Pairs as offsets into the bytes that they were read from, since millions of
+ * objects would keep the garbage collector busy.
  */
 export class PairBlock implements Iterable<EncodedPair> {
   /** The bytes in which the keys and values are. */
@@ -22,7 +22,6 @@ export class PairBlock implements Iterable<EncodedPair> {
   #valueStarts: Uint32Array = new Uint32Array(INITIAL_PAIRS);
   #valueEnds: Uint32Array = new Uint32Array(INITIAL_PAIRS);
 
-  /** @param bytes The bytes in which the keys and values are. */
   constructor(bytes: Uint8Array) {
     this.bytes = bytes;
   }
@@ -32,14 +31,7 @@ export class PairBlock implements Iterable<EncodedPair> {
     return this.#count;
   }
 
-  /**
-   * Adds a pair.
-   *
-   * @param keyStart Where its key begins in the bytes.
-   * @param keyEnd Where its key ends.
-   * @param valueStart Where its value begins.
-   * @param valueEnd Where its value ends.
-   */
+  /** Adds a pair by the offsets of its key and value. */
   add(
     keyStart: number,
     keyEnd: number,
@@ -54,12 +46,7 @@ export class PairBlock implements Iterable<EncodedPair> {
     this.#valueEnds[place] = valueEnd;
   }
 
-  /**
-   * Shows a pair.
-   *
-   * @param place Its number, from 0.
-   * @returns Views of the bytes.
-   */
+  /** A pair by its number, from 0, as views of the bytes. */
   at(place: number): EncodedPair {
     return {
       key: this.#view(this.#keyStarts[place], this.#keyEnds[place]),
@@ -67,17 +54,12 @@ export class PairBlock implements Iterable<EncodedPair> {
     };
   }
 
-  /** Shows all pairs, in the order in which they were added. */
+  /** All pairs, in the order in which they were added. */
   *[Symbol.iterator](): Generator<EncodedPair, void> {
     for (let place = 0; place < this.#count; place++) yield this.at(place);
   }
 
-  /**
-   * Puts the pairs in order.
-   *
-   * @returns Their numbers in the order of the keys' bytes; pairs of one key
-   * stay as they are.
-   */
+  /** The numbers of the pairs in the order of their keys, which is stable. */
   keyOrder(): Uint32Array {
     return orderOf({
       bytes: this.bytes,
@@ -88,7 +70,7 @@ export class PairBlock implements Iterable<EncodedPair> {
 
   #view(start: number, end: number): Uint8Array {
     const { buffer, byteOffset } = this.bytes;
-    // Not subarray(), which takes several times as long.
+    // subarray() takes several times as long.
     return new Uint8Array(buffer, byteOffset + start, end - start);
   }
 

@@ -15,7 +15,7 @@ import { PairBlock } from "./pair_block.ts";
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** What stands around keys and values, as one kind of encoder spells it. */
+/** What encoders write around keys and values, with or without blanks. */
 function spelling(blank: string) {
   return {
     head: encoder.encode(`{"key":${blank}"`),
@@ -26,54 +26,53 @@ function spelling(blank: string) {
 const COMPACT = spelling("");
 const SPACED = spelling(" ");
 const TAIL = encoder.encode('"}');
-/** JSON after a byte order mark, which some editors write before a text. */
+/** JSON after a byte order mark, which some editors write. */
 const MARKED_BRACE = encoder.encode("\ufeff{");
 const BLANK_AT = '{"key":'.length;
 
-/** How the pairs of a text are spelled. */
-export type LineFormat = "json" | "tab";
+/** The formats of lines. */
+export const LINE_FORMATS = ["json", "tab"] as const;
 
-/** A line that is no pair. */
+/** The format of all lines of a text. */
+export type LineFormat = typeof LINE_FORMATS[number];
+
+/** A line that is not a pair. */
 export class LineError extends Error {
   override name = "LineError";
 
-  /**
-   * @param line The line's number, from 1.
-   * @param reason What is wrong with it.
-   */
   constructor(line: number, reason: string) {
     super(`Line ${line}: ${reason}`);
   }
 }
 
-/** Reads pairs from lines `{"key":"k","value":"v"}`, or key, tab and value. */
+/**
+ * Reads pairs from lines `{"key":"k","value":"v"}`, or key, tab and value.
+ *
+ * Lines without escapes, of which import files mostly consist, are read without
+ * an object for each: JSON.parse() takes 7 times as long for them, and views of
+ * keys and values, as the decoder of requests makes them, 1.8 times.
+ */
 export class PairParser {
   #format: LineFormat | undefined;
   #line = 0;
-  /** What the lines that are being read have brought. */
+  /** The pairs of the lines that are being read. */
   #pairs = new PairBlock(new Uint8Array(0));
-  /** What is wrong with the first line that is wrong. */
+  /** The first line that is not a pair. */
   error: LineError | undefined;
 
-  /**
-   * @param format How lines are spelled; by default as the first one is: JSON
-   * if it begins with a brace.
-   */
+  /** By default the format is JSON if the first line begins with a brace. */
   constructor(format?: LineFormat) {
     this.#format = format;
   }
 
-  /** How many lines were read, the one with the error included. */
+  /** The number of lines read, including one with an error. */
   get lines(): number {
     return this.#line;
   }
 
   /**
-   * Reads whole lines. Blank ones are skipped.
-   *
-   * @param bytes The lines; what they spell with escapes is written over it.
-   * @returns Their pairs, in these bytes, up to the first line that is none;
-   * that one is named in {@linkcode error}.
+   * Reads whole lines up to the first {@linkcode error}, and skips blank ones.
+   * The pairs are in the given bytes, in which escapes are decoded in place.
    */
   parse(bytes: Uint8Array): PairBlock {
     const pairs = new PairBlock(bytes);
@@ -117,7 +116,7 @@ export class PairParser {
     if (tab < 0 || tab >= end) {
       return this.#fail("expected a key, a tab and a value, found no tab");
     }
-    // As programs on Windows end lines.
+    // The line ends in CR LF.
     const valueEnd = bytes[end - 1] === CARRIAGE_RETURN ? end - 1 : end;
     this.#pairs.add(from, tab, tab + 1, valueEnd);
   }
@@ -140,7 +139,7 @@ export class PairParser {
     if (!pair.key.isWellFormed() || !pair.value.isWellFormed()) {
       return this.#fail("it holds a lone surrogate, which has no UTF-8 form");
     }
-    // There is room: no text is shorter in JSON than it is by itself.
+    // It fits: JSON is never shorter than the text that it encodes.
     const keyBytes = encoder.encodeInto(pair.key, line).written;
     const rest = line.subarray(keyBytes);
     const valueBytes = encoder.encodeInto(pair.value, rest).written;
@@ -153,11 +152,7 @@ export class PairParser {
   }
 }
 
-/**
- * Reads a line as encoders usually spell it, without escapes.
- *
- * @returns Whether it is such a line.
- */
+/** Reads a line in the usual format without escapes, or returns false. */
 function readCanonical(
   pairs: PairBlock,
   view: DataView,
@@ -178,7 +173,7 @@ function readCanonical(
   return true;
 }
 
-/** Where the quotation mark is that ends a string without escapes, or -1. */
+/** The place of the quotation mark after a string without escapes, or -1. */
 function stringEnd(
   bytes: Uint8Array,
   view: DataView,

@@ -1,12 +1,12 @@
 import { isUtf8 } from "node:buffer";
 import { setImmediate } from "node:timers/promises";
 import { JsonBytes } from "../../protocol/json/json_bytes.ts";
-import { notText } from "./no_text.ts";
+import { notTextError } from "../errors.ts";
 import { writeBytes } from "../output.ts";
-import type { Pair } from "./pairs.ts";
+import type { Pair } from "../target.ts";
 
-/** Lines are gathered up to this size, in bytes, before they are written. */
-const GATHER_BYTES = 256 * 1024;
+/** The size at which buffered lines are written. */
+const BUFFER_BYTES = 256 * 1024;
 
 const encoder = new TextEncoder();
 const KEY_HEAD = encoder.encode('{"key":"');
@@ -23,21 +23,15 @@ export type PairFormat =
   | "text";
 
 /**
- * Prints pages of pairs on standard output. One that is not UTF-8 text, which a
- * program can have set, is left out.
- *
- * @param pages The pages.
- * @param format How to print them; where they have no values, keys alone.
- * @param onPairs Told of the pairs that were dealt with.
- * @returns Whether all were printed; not where the reader has gone.
- * @throws {Error} If some were left out, after the others have been printed; it
- * names their keys.
+ * Prints pairs on standard output, or keys if they have no values, until its
+ * reader has gone. `onPairs` is called with the number of pairs of each page.
+ * Throws at the end if pairs were left out because they are not UTF-8 text.
  */
 export async function printPairs(
   pages: AsyncIterable<readonly Pair[]>,
   format: PairFormat,
   onPairs: (count: number) => void = () => {},
-): Promise<boolean> {
+): Promise<void> {
   const out = new JsonBytes();
   const append = format === "json" ? appendJson : appendText;
   const leftOut: (string | Uint8Array)[] = [];
@@ -48,20 +42,19 @@ export async function printPairs(
         out.cut(start);
         leftOut.push(pair.key);
       }
-      if (out.length < GATHER_BYTES) continue;
-      if (!writeBytes(out.bytes())) return false;
+      if (out.length < BUFFER_BYTES) continue;
+      if (!writeBytes(out.bytes())) return;
       out.clear();
     }
     onPairs(page.length);
-    // Lets signals and timers in, which an engine on this thread does not.
+    // Lets signals and timers run, since an engine on this thread does not wait.
     await setImmediate();
   }
-  const isRead = writeBytes(out.bytes());
-  if (leftOut.length > 0) throw notText("print", leftOut);
-  return isRead;
+  writeBytes(out.bytes());
+  if (leftOut.length > 0) throw notTextError(leftOut);
 }
 
-/** Returns whether it could; if not, it may have appended a part. */
+/** Returns false, maybe after a part of it, if a pair is not text. */
 function appendJson(out: JsonBytes, { key, value }: Pair): boolean {
   out.literal(KEY_HEAD);
   if (!appendString(out, key)) return false;
@@ -79,7 +72,7 @@ function appendString(out: JsonBytes, text: string | Uint8Array): boolean {
   return true;
 }
 
-/** Does as {@linkcode appendJson}. */
+/** Like {@linkcode appendJson}. */
 function appendText(out: JsonBytes, { key, value }: Pair): boolean {
   if (!appendPlain(out, key)) return false;
   if (value !== undefined) {

@@ -1,15 +1,17 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { COMMANDS, loadCommand } from "../../cli/commands.ts";
-import { SCRIPTS } from "../../cli/completion_scripts.ts";
-import { specOf } from "../../cli/completion_spec.ts";
+import { HELP_FLAG, runCommand } from "../../cli/command.ts";
+import { COMMANDS } from "../../cli/commands.ts";
+import { completionScript } from "../../cli/completion_scripts.ts";
 import { UsageError } from "../../cli/errors.ts";
-import { OVERVIEW } from "../../cli/commands/help.ts";
+import { commandHelp, describeFlag, overview } from "../../cli/help_text.ts";
 
 const commands = await Promise.all(
-  Object.keys(COMMANDS).map(async (name) => {
-    const command = await loadCommand(name);
-    return { name, command, spec: specOf(name, command) };
-  }),
+  Object.entries(COMMANDS).map(async ([name, entry]) => ({
+    name,
+    summary: entry.summary,
+    help: await commandHelp(name, entry),
+    flags: Object.entries({ ...(await entry.load()).flags, help: HELP_FLAG }),
+  })),
 );
 
 /** An option that no command takes: it ends every parse, last of all. */
@@ -20,9 +22,8 @@ async function refusedOption(
   name: string,
   args: readonly string[],
 ): Promise<string> {
-  const { run } = await loadCommand(name);
   const error = await assertRejects(
-    async () => await run([...args, UNKNOWN]),
+    async () => await runCommand(COMMANDS[name], [...args, UNKNOWN]),
     UsageError,
     "Unknown option",
   );
@@ -30,48 +31,43 @@ async function refusedOption(
 }
 
 Deno.test("kvs --help lists every command with its operand", () => {
-  const list = /\nCommands:\n([^]*?)\n\n/.exec(OVERVIEW)?.[1] ?? "";
+  const list = /\nCommands:\n([^]*?)\n\n/.exec(overview(COMMANDS))?.[1] ?? "";
   const listed = Array.from(
     list.matchAll(/^ {2}(\S+)((?: \[?[A-Z.]+\]?)*) {2,}\S/gm),
     ([, name, operands]) => [name, operands.trim()],
   );
   assertEquals(listed.map(([name]) => name), Object.keys(COMMANDS));
-  for (const [i, { command: { help } }] of commands.entries()) {
+  for (const [i, { help }] of commands.entries()) {
     const [name, operands] = listed[i];
     if (operands === "") continue;
     assert(help.includes(`Usage: kvs ${name} ${operands}`), name);
   }
 });
 
-Deno.test("Every option in a command's help is completed with its whole text", () => {
-  for (const { name, command: { help }, spec } of commands) {
+Deno.test("A command's help has every option with its whole text, and no others", () => {
+  for (const { name, help, flags } of commands) {
     const sections = help.split("\n\n").filter((section) =>
       /^(Options|Limits):\n/.test(section)
     );
-    const text = sections.join("\n").replace(/^(Options|Limits):$/gm, "")
-      .replace(/\s+/g, " ").replace(" -h, --help", " --help").trim();
-    const told = spec.flags.map(({ name, description }) => {
-      const argument = new RegExp(`--${name} ([A-Z:]+)  `).exec(help)?.[1];
-      return [`--${name}`, argument, description]
-        .filter((part) => part !== undefined).join(" ");
+    const shown = sections.flatMap((section) =>
+      section.split("\n").slice(1).join("\n").trimEnd().split(/\n(?= {2}-)/)
+    ).map((option) => option.replace(/\s+/g, " ").trim());
+    const expected = flags.map(([name, flag]) => {
+      const argument = flag.argument === undefined ? "" : `${flag.argument} `;
+      const short = name === "help" ? "-h, " : "";
+      return `${short}--${name} ${argument}${describeFlag(flag)}`;
     });
-    assertEquals(text, told.join(" "), name);
-    assertEquals(
-      spec.flags.every(({ name, argument }) =>
-        (argument !== undefined) === new RegExp(`--${name} [A-Z]`).test(help)
-      ),
-      true,
-      name,
-    );
+    assertEquals(shown.sort(), expected.sort(), name);
+    for (const line of help.split("\n")) assert(line.length <= 80, line);
   }
 });
 
 Deno.test("Every command takes the options of its help, and no others", async () => {
   const all = new Set(
-    commands.flatMap(({ spec }) => spec.flags.map(({ name }) => name)),
+    commands.flatMap(({ flags }) => flags.map(([name]) => name)),
   );
-  for (const { name, spec } of commands) {
-    const own = new Map(spec.flags.map((flag) => [flag.name, flag]));
+  for (const { name, flags } of commands) {
+    const own = new Map(flags);
     // main.ts sees to --help, so no command gets it.
     assert(own.delete("help"), name);
     for (const flag of all) {
@@ -88,24 +84,27 @@ Deno.test("Every command takes the options of its help, and no others", async ()
   }
 });
 
-Deno.test("The completions of every shell have every command, option and text", () => {
-  const specs = commands.map(({ spec }) => spec);
-  const { bash, zsh, fish } = SCRIPTS;
-  const [inBash, inZsh, inFish] = [bash(specs), zsh(specs), fish(specs)];
-  for (const { name, description, flags } of specs) {
-    assert(inZsh.includes(`'${name}:${description.replaceAll("'", `'\\''`)}'`));
-    assert(inFish.includes(` -a ${name} -d ${fishQuoted(description)}\n`));
-    const words = flags.map((flag) => `--${flag.name}`).join(" ");
+Deno.test("The completions of every shell have every command, option and text", async () => {
+  const [inBash, inZsh, inFish] = await Promise.all(
+    (["bash", "zsh", "fish"] as const).map((shell) =>
+      completionScript(shell, COMMANDS)
+    ),
+  );
+  for (const { name, summary, flags } of commands) {
+    assert(inZsh.includes(`'${name}:${summary.replaceAll("'", `'\\''`)}'`));
+    assert(inFish.includes(` -a ${name} -d ${fishQuoted(summary)}\n`));
+    const words = flags.map(([name]) => `--${name}`).join(" ");
     assert(inBash.includes(`    ${name})\n      words="${words}"`), name);
-    for (const flag of flags) {
-      const text = flag.description.replace(/[[\]:]/g, "\\$&")
+    for (const [flagName, flag] of flags) {
+      const description = describeFlag(flag);
+      const text = description.replace(/[[\]:]/g, "\\$&")
         .replaceAll("'", `'\\''`);
-      assert(inZsh.includes(`[${text}]`), `${name} --${flag.name}`);
+      assert(inZsh.includes(`[${text}]`), `${name} --${flagName}`);
       assert(
-        new RegExp(`__fish_kvs_command ${name}' -l ${flag.name} `)
+        new RegExp(`__fish_kvs_command ${name}' -l ${flagName} `)
           .test(inFish) &&
-          inFish.includes(` -d ${fishQuoted(flag.description)}\n`),
-        `${name} --${flag.name}`,
+          inFish.includes(` -d ${fishQuoted(description)}\n`),
+        `${name} --${flagName}`,
       );
     }
   }

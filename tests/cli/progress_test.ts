@@ -28,11 +28,14 @@ Deno.test("withProgress() returns what it ran for, and fails as that does", asyn
     await withProgress((progress) => {
       assertEquals(progress, { pairs: 0, done: 0, total: 0 });
       return Promise.resolve(7);
-    }, false),
+    }, { isShown: false }),
     7,
   );
   await assertRejects(
-    () => withProgress(() => Promise.reject(new Error("no disk")), false),
+    () =>
+      withProgress(() => Promise.reject(new Error("no disk")), {
+        isShown: false,
+      }),
     Error,
     "no disk",
   );

@@ -1,11 +1,11 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Channel, type ChannelOptions } from "../../client/channel.ts";
-import { ConnectionError } from "../../client/client_error.ts";
+import { ConnectionError } from "../../client/errors.ts";
 
 const encoder = new TextEncoder();
 
-/** So often the channel looks within its time limit. */
-const LOOKS = 8;
+/** How many checks for progress the time limit has. */
+const CHECKS = 8;
 
 /** A connection whose other end is the test. */
 class FakeConn {
@@ -41,7 +41,7 @@ class FakeConn {
   }
 }
 
-/** Opens a channel whose looks at the time are the test's to make. */
+/** Opens a channel whose checks for progress the test makes. */
 function openChannel(options: Omit<ChannelOptions, "timeoutMs"> = {}) {
   const conn = new FakeConn();
   const channel = new Channel(
@@ -50,10 +50,10 @@ function openChannel(options: Omit<ChannelOptions, "timeoutMs"> = {}) {
     { timeoutMs: 30_000, ...options },
   );
   const { setInterval, clearInterval } = globalThis;
-  let timer: { readonly look: () => void; readonly ms: number } | undefined;
+  let timer: { readonly check: () => void; readonly ms: number } | undefined;
   Object.assign(globalThis, {
-    setInterval: (look: () => void, ms: number) => {
-      timer = { look, ms };
+    setInterval: (check: () => void, ms: number) => {
+      timer = { check, ms };
       return 1;
     },
     clearInterval: () => timer = undefined,
@@ -61,9 +61,9 @@ function openChannel(options: Omit<ChannelOptions, "timeoutMs"> = {}) {
   return {
     conn,
     channel,
-    /** Lets so many parts of the time limit pass. */
-    pass(looks: number): void {
-      for (let i = 0; i < looks; i++) timer?.look();
+    /** Lets some parts of the time limit pass. */
+    pass(checks: number): void {
+      for (let i = 0; i < checks; i++) timer?.check();
     },
     get isTimed(): boolean {
       return timer !== undefined;
@@ -89,8 +89,8 @@ Deno.test("Channel gives up when nothing has come for its time limit", async () 
   using opened = openChannel();
   const { channel, conn, pass } = opened;
   const answer = channel.request("a", readAnswer);
-  assertEquals(opened.intervalMs, 30_000 / LOOKS);
-  pass(LOOKS);
+  assertEquals(opened.intervalMs, 30_000 / CHECKS);
+  pass(CHECKS);
   assert(!conn.isClosed);
   pass(1);
   const error = await assertRejects(() => answer, ConnectionError);
@@ -107,11 +107,11 @@ Deno.test("Channel waits as long as parts of answers come", async () => {
   const { channel, conn, pass } = opened;
   const answers = [1, 2].map(() => channel.request("a", readAnswer));
   for (const part of ['{"Ok"', ':"', "one", '"}\n', '{"Ok":null']) {
-    pass(LOOKS);
+    pass(CHECKS);
     await conn.send(part);
   }
   assertEquals(await answers[0], { ok: "one" });
-  pass(LOOKS);
+  pass(CHECKS);
   await conn.send("}\n");
   assertEquals(await answers[1], { ok: null });
 });
@@ -122,11 +122,11 @@ Deno.test("Channel waits as long as the server takes what is sent", async () => 
   const answer = channel.request("a".repeat(10), readAnswer);
   for (let i = 0; i < 3; i++) {
     await settle();
-    pass(LOOKS);
+    pass(CHECKS);
     conn.writes.shift()!.resolve(3);
   }
   await settle();
-  pass(LOOKS + 1);
+  pass(CHECKS + 1);
   await assertRejects(() => answer, ConnectionError, "timed out");
 });
 
@@ -136,14 +136,14 @@ Deno.test("Channel counts no time in which nothing is asked", async () => {
   assert(!opened.isTimed);
   for (let i = 0; i < 2; i++) {
     const answer = channel.request("a", readAnswer);
-    pass(LOOKS);
+    pass(CHECKS);
     await conn.send('{"Ok":null}\n');
     assertEquals(await answer, { ok: null });
     // The timer stays until it has found nothing to wait for
     assert(opened.isTimed);
     pass(1);
     assert(!opened.isTimed);
-    pass(2 * LOOKS);
+    pass(2 * CHECKS);
   }
   assert(!conn.isClosed);
 });
@@ -160,15 +160,15 @@ Deno.test("Channel asks whether the server lives while a long request is under w
   const { channel, conn, pass } = opened;
   const answer = channel.request("a", readAnswer, { isLong: true });
   for (let i = 1; i <= 3; i++) {
-    pass(LOOKS);
+    pass(CHECKS);
     assertEquals(probes.length, i);
     probes[i - 1].resolve();
     await settle();
   }
-  pass(LOOKS / 2);
+  pass(CHECKS / 2);
   probes[3].reject(new Error("Nobody there"));
   await settle();
-  pass(LOOKS / 2);
+  pass(CHECKS / 2);
   assert(!conn.isClosed);
   assert(!probes[3].signal.aborted);
   pass(1);
@@ -181,7 +181,7 @@ Deno.test("Channel asks nobody for the sake of other requests", async () => {
     probe: () => Promise.reject(new Error("Probed")),
   });
   const answer = opened.channel.request("a", readAnswer);
-  opened.pass(LOOKS + 1);
+  opened.pass(CHECKS + 1);
   await assertRejects(() => answer, ConnectionError, "timed out");
 });
 

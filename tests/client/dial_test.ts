@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { ConnectionError } from "../../client/client_error.ts";
+import { ConnectionError } from "../../client/errors.ts";
 import { probe } from "../../client/dial.ts";
 
 /** Runs a body beside a server that does something with its only client. */

@@ -25,7 +25,7 @@ async function storeWithBytes(dir: string): Promise<void> {
 }
 
 const REFUSED =
-  'error: Cannot print 1 pair not of UTF-8 text, with the key "b"; the library reads any bytes, with getBytes()\n';
+  'error: Cannot print 1 pair that is not UTF-8 text, with the key "b"; the library reads any bytes, with getBytes()\n';
 
 test("kvs get, scan and export refuse a value that is no text, and no other", async (root) => {
   const dir = `${root}/data`;
@@ -98,7 +98,7 @@ test("kvs scan and export go past keys that are no text, and name them all", asy
     (_, i) => `"b\\x${(0x80 + i).toString(16)}\\x22"`,
   );
   const stderr = (names: readonly string[]) =>
-    `error: Cannot print ${names.length} pairs not of UTF-8 text, with the keys ${
+    `error: Cannot print ${names.length} pairs that are not UTF-8 text, with the keys ${
       names.join(", ")
     }; the library reads any bytes, with getBytes()\n`;
   assertEquals(await kvs(["scan", "--dir", dir]), {
@@ -118,7 +118,7 @@ test("kvs scan and export go past keys that are no text, and name them all", asy
     code: 1,
     stdout: "",
     stderr:
-      "error: Cannot read on: a key is not UTF-8 text, which the server can't tell; use --dir DIR, with --read-only beside the server\n",
+      "error: Cannot read on: the server cannot send a key that is not UTF-8 text; use --dir DIR, with --read-only while the server runs\n",
   });
 });
 

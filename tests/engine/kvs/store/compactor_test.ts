@@ -65,23 +65,23 @@ Deno.test("Compactor.compact() is not content with one that takes less", async (
 });
 
 Deno.test("Compactor.compact() waits for the next one where that has begun already", async () => {
-  using log = new TempLog(TINY);
-  const { control } = log;
-  const rounds = control.compactionRounds;
+  using store = new TempStore(TINY);
+  const state = store.compaction;
+  const { leadership } = state;
   const lead = () => {
-    assert(rounds.tryLead());
-    control.compactsAll = true;
-    control.compactionReport = undefined;
+    assert(leadership.tryLead());
+    state.isOfAll = true;
+    state.report = undefined;
   };
   const end = (bytes: number) => {
-    control.compactionReport = { bytesBefore: bytes, bytesAfter: bytes };
-    rounds.end();
+    state.report = { bytesBefore: bytes, bytesAfter: bytes };
+    leadership.end();
   };
-  const compactor = compactorOf(log);
+  const compactor = compactorOf(store);
   lead();
   const waiting = compactor.compact();
   // It hears of the end right after the compactor.
-  const over = rounds.over(0);
+  const over = leadership.over(0);
   end(1);
   lead();
   await within("the end of the first", over);

@@ -1,23 +1,23 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { PairBlock } from "../../../cli/pairs/pair_block.ts";
-import { pairPages, type PairRange } from "../../../cli/pairs/pairs.ts";
-import { sinkOf } from "../../../cli/pairs/pair_sink.ts";
-import type { Target } from "../../../cli/target.ts";
-import { MemoryEngine } from "../../_memory_engine.ts";
+import { DirectoryTarget } from "../../cli/directory_target.ts";
+import { PairBlock } from "../../cli/pairs/pair_block.ts";
+import { ServerTarget } from "../../cli/server_target.ts";
+import type { PairRange, Target } from "../../cli/target.ts";
+import { MemoryEngine } from "../_memory_engine.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** A client of an engine, as far as pages and sets go. */
-function clientOf(engine: MemoryEngine, asked: unknown[] = []): Target {
+/** A server's target over an engine, as far as pages and sets go. */
+function serverOf(engine: MemoryEngine, asked: unknown[] = []): Target {
   const encode = (text: string | undefined) =>
     text === undefined ? undefined : encoder.encode(text);
-  return {
-    get: (key) => engine.get(key),
-    set: (key, value) => engine.set(key, value),
-    remove: (key) => engine.remove(key),
+  return new ServerTarget({
+    get: async (key) => await engine.get(key),
+    set: async (key, value) => await engine.set(key, value),
+    remove: async (key) => await engine.remove(key),
     compact: () => engine.compact(),
-    close: () => engine.close(),
+    close: () => {},
     snapshot: (): Promise<never> => Promise.reject(new Error("Not asked for")),
     stats: (): Promise<never> => Promise.reject(new Error("Not asked for")),
     async scanPage(range) {
@@ -39,14 +39,14 @@ function clientOf(engine: MemoryEngine, asked: unknown[] = []): Target {
         ),
       };
     },
-  };
+  });
 }
 
 async function pairsOf(target: Target, range: PairRange) {
   const text = (part: string | Uint8Array | undefined) =>
     typeof part === "object" ? decoder.decode(part) : part;
   const pairs: string[] = [];
-  for await (const page of pairPages(target, range)) {
+  for await (const page of target.pages(range)) {
     assertEquals(page.length > 0, true);
     for (const { key, value } of page) {
       pairs.push(
@@ -69,7 +69,7 @@ function blockOf(pairs: readonly [key: string, value: string][]): PairBlock {
   return block;
 }
 
-Deno.test("pairPages() gives the same of a server and of an engine", async () => {
+Deno.test("Target.pages() gives the same of a server and of a directory", async () => {
   const engine = new MemoryEngine({ isAsync: true });
   const names = Array.from({ length: 60 }, (_, i) => `k${100 + i}`);
   for (const name of names) await engine.set(name, `${name}ü`);
@@ -84,50 +84,50 @@ Deno.test("pairPages() gives the same of a server and of an engine", async () =>
     [{ prefix: "x" }, []],
   ];
   for (const [range, expected] of ranges) {
-    assertEquals(await pairsOf(engine, range), expected);
-    assertEquals(await pairsOf(clientOf(engine), range), expected);
+    assertEquals(await pairsOf(new DirectoryTarget(engine), range), expected);
+    assertEquals(await pairsOf(serverOf(engine), range), expected);
   }
 });
 
-Deno.test("pairPages() asks a server for the next page before the last is dealt with", async () => {
+Deno.test("ServerTarget.pages() asks for the next page before the last is dealt with", async () => {
   const engine = new MemoryEngine();
   for (let i = 0; i < 60; i++) await engine.set(`k${100 + i}`, "value");
   const asked: unknown[] = [];
-  const pages = pairPages(clientOf(engine, asked), {});
+  const pages = serverOf(engine, asked).pages({})[Symbol.asyncIterator]();
   await pages.next();
   assertEquals(asked.length, 2);
   // A page that fails when nobody asks for it any more is no failure.
   engine.failNext("scan", new Error("no disk"));
   await pages.next();
-  await pages.return();
+  await pages.return?.();
   engine.failNext("scan", new Error("no disk"));
-  await assertRejects(() => pairsOf(clientOf(engine), {}), Error, "no disk");
+  await assertRejects(() => pairsOf(serverOf(engine), {}), Error, "no disk");
 });
 
-Deno.test("sinkOf() sets pairs of an engine and of a server", async () => {
+Deno.test("Target.add() sets pairs in a directory and in a server", async () => {
   for (const isServer of [false, true]) {
     const engine = new MemoryEngine({ isAsync: true });
-    const sink = sinkOf(isServer ? clientOf(engine) : engine);
+    const target = isServer ? serverOf(engine) : new DirectoryTarget(engine);
     const pairs = blockOf([["k2", "v2"], ["k1", "v1"], ["k2", "v3"]]);
-    await sink.add(pairs);
+    await target.add(pairs);
     pairs.bytes.fill(0);
-    await sink.finish();
+    await target.finish();
     assertEquals(await engine.get("k1"), "v1");
     assertEquals(await engine.get("k2"), "v3");
     assertEquals(engine.syncCount > 0, true);
   }
 });
 
-Deno.test("sinkOf() sets the last of many pairs of one key, in parts", async () => {
+Deno.test("Target.add() sets the last of many pairs of one key, in parts", async () => {
   for (const isServer of [false, true]) {
     const engine = new MemoryEngine();
-    const sink = sinkOf(isServer ? clientOf(engine) : engine);
+    const target = isServer ? serverOf(engine) : new DirectoryTarget(engine);
     // So many that those of a key do not fit into one part.
     const numbers = Array.from({ length: 20_000 }, (_, i) => i);
-    await sink.add(
+    await target.add(
       blockOf(numbers.map((i) => [`k${i * 7_919 % 3}`, `${10_000 + i}`])),
     );
-    await sink.finish();
+    await target.finish();
     for (const rest of [0, 1, 2]) {
       const last = numbers.findLast((i) => i * 7_919 % 3 === rest)!;
       assertEquals(await engine.get(`k${rest}`), `${10_000 + last}`);
@@ -135,17 +135,17 @@ Deno.test("sinkOf() sets the last of many pairs of one key, in parts", async () 
   }
 });
 
-Deno.test("sinkOf() fails where a pair cannot be set, at the latest in the end", async () => {
+Deno.test("Target.add() fails if a pair cannot be set, or finish() does", async () => {
   const pairs = blockOf([["k", "v"]]);
   for (const isServer of [false, true]) {
     for (const method of ["write", "sync"] as const) {
       const engine = new MemoryEngine({ isAsync: true });
-      const sink = sinkOf(isServer ? clientOf(engine) : engine);
+      const target = isServer ? serverOf(engine) : new DirectoryTarget(engine);
       engine.failNext(method, new Error("no disk"));
       await assertRejects(
         async () => {
-          await sink.add(pairs);
-          await sink.finish();
+          await target.add(pairs);
+          await target.finish();
         },
         Error,
         "no disk",

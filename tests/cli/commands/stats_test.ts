@@ -1,9 +1,13 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { statsText } from "../../cli/stats_text.ts";
-import type { StoreStats } from "../../engine/engine.ts";
-import { readMonitor, shareMonitor, statsOf } from "../../monitor/monitor.ts";
-import { WorkerTally } from "../../monitor/worker_tally.ts";
-import { MemoryEngine } from "../_memory_engine.ts";
+import { statsText } from "../../../cli/commands/stats.ts";
+import type { StoreStats } from "../../../engine/engine.ts";
+import {
+  readMonitor,
+  shareMonitor,
+  statsOf,
+} from "../../../monitor/monitor.ts";
+import { WorkerTally } from "../../../monitor/worker_tally.ts";
+import { MemoryEngine } from "../../_memory_engine.ts";
 
 const STORE = {
   engine: "kvs",

@@ -1,27 +1,22 @@
 /**
- * What can go wrong for a client.
+ * The errors of a client.
  *
  * @module
  */
 
-/** What the server said of a request that it refused or failed to carry out. */
+/** The server refused a request or failed to carry it out. */
 export class KvsError extends Error {
   /** The class's name. */
   override readonly name = "KvsError";
 }
 
-/** Says that there is no connection, or none any more. */
+/** There is no connection, or it is lost. */
 export class ConnectionError extends Error {
   /** The class's name. */
   override readonly name = "ConnectionError";
 }
 
-/**
- * Says that a time limit has passed.
- *
- * @param ms The limit, in milliseconds.
- * @returns What to say.
- */
+/** Says in milliseconds or seconds that a time limit has passed. */
 export function noAnswerWithin(ms: number): string {
   return `no answer within ${ms % 1000 === 0 ? `${ms / 1000} s` : `${ms} ms`}`;
 }

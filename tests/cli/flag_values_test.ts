@@ -1,6 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { formatBytes, parseBytes } from "../../cli/bytes.ts";
 import { UsageError } from "../../cli/errors.ts";
+import { parseBytes } from "../../cli/flag_values.ts";
+import { formatBytes } from "../../cli/format.ts";
 
 Deno.test("formatBytes() picks the unit that fits", () => {
   for (
@@ -27,14 +28,13 @@ Deno.test("parseBytes() reads numbers with and without a unit", () => {
       ["2GB", 2 * 1024 ** 3],
       ["1T", 1024 ** 4],
     ] as const
-  ) assertEquals(parseBytes("x", text), bytes);
-  assertEquals(parseBytes("x", undefined), undefined);
+  ) assertEquals(parseBytes(text, "x"), bytes);
 });
 
 Deno.test("parseBytes() names the flag of what is no number of bytes", () => {
   for (const text of ["", "K", "-1", "1.5G", "1e3", "12X", "1 G"]) {
     assertThrows(
-      () => parseBytes("index-size", text),
+      () => parseBytes(text, "index-size"),
       UsageError,
       `--index-size must be a number of bytes such as 4096 or 512M, found "${text}"`,
     );
