@@ -32,7 +32,7 @@ async function main(): Promise<void> {
     name: "matrix",
     isPublic: options.isPublish,
     lines: [{ machine }, ...results],
-    chart: matrixChart(results),
+    chart: await matrixChart(results),
     section: `${machineInWords(machine)}; median (least – greatest) of ` +
       `${options.rounds} rounds.\n\n${tables}`,
   });

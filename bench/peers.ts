@@ -84,7 +84,7 @@ async function main(): Promise<void> {
       ...[...servers, ...generators, ...embedded],
       ...[memory, cli].filter((line) => line !== undefined),
     ],
-    chart: peerChart(results),
+    chart: await peerChart(results),
     section: `${machineInWords(machine)}; median (least – greatest) of ` +
       `${rounds} rounds.\n\n${tables}`,
   });

@@ -61,7 +61,7 @@ async function main(): Promise<void> {
       name: "shell",
       isPublic: flags.has("publish"),
       lines: [{ machine, pairs }, ...results],
-      chart: shellChart(results),
+      chart: await shellChart(results),
       section: `${machineInWords(machine)}; ${pairs} pairs; median (least – ` +
         `greatest) of ${rounds} rounds.\n\n${table}`,
     });

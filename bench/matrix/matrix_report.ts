@@ -6,7 +6,7 @@
 
 import type { PoolStrategy } from "../../pool/pool.ts";
 import type { Operation } from "../load/plan.ts";
-import { drawPanels, type Panel } from "../report/panels.ts";
+import { drawBars } from "../report/chart.ts";
 import { layOut, shortNumber, spreadInWords } from "../report/table.ts";
 import { STYLES } from "../support/workload.ts";
 import type { MatrixResult } from "./run_matrix.ts";
@@ -100,67 +100,34 @@ function coldTable(results: readonly MatrixResult[]): string {
   });
 }
 
-/**
- * Draws the results that were not read from a cold disk.
- *
- * @param results The results.
- * @returns SVG.
- */
-export function matrixChart(results: readonly MatrixResult[]): string {
+/** Draws the results that were not read from a cold disk. */
+export function matrixChart(
+  results: readonly MatrixResult[],
+): Promise<string> {
   const warm = results.filter((result) => !result.isCold);
-  const styles = STYLES.filter((style) =>
-    warm.some((result) => result.style === style.name)
-  );
-  const servers = warm.filter((result) => result.subject !== "echo");
-  const rows = unique(
-    servers.map((result) => `${result.subject} ${workOf(result)}`),
-  );
-  return drawPanels({
+  const nameOf = (style: string) => style.replace("-16", " 16");
+  return drawBars({
     title: "Requests per second, by engine, pool and number of threads",
     note:
-      "50 connections, 100,000 keys, values of 100 bytes; below each group " +
-      "its number of threads; strokes from the least to the greatest run",
+      "50 connections, 100,000 keys, values of 100 bytes; median of the rounds, thin lines span them",
     series: CHART_POOLS,
-    ceiling: "echo server with as many threads",
-    columns: styles.map((style) => style.name.replace("-16", " 16")),
-    rows: rows.map((label) => {
-      const ofRow = servers.filter((result) =>
-        `${result.subject} ${workOf(result)}` === label
-      );
-      return {
-        label,
-        panels: styles.map((style) =>
-          panelOf(
-            ofRow.filter((result) => result.style === style.name),
-            warm.filter((result) =>
-              result.subject === "echo" && result.style === style.name
-            ),
-          )
-        ),
-      };
-    }),
-  });
-}
-
-function panelOf(
-  results: readonly MatrixResult[],
-  echoes: readonly MatrixResult[],
-): Panel {
-  const charted = results.filter(({ pool }) => CHART_POOLS.includes(pool));
-  const threads = unique(charted.map((result) => result.threads));
-  return {
-    groups: threads.map((count) => ({
-      label: `${count}`,
-      bars: CHART_POOLS.map((pool) =>
-        charted.find((result) =>
-          result.pool === pool && result.threads === count
-        )?.ratePerS
-      ),
-      ceiling: echoes.find((echo) =>
-        echo.threads === count && echo.operation === results[0].operation
+    limit: "echo server with as many threads",
+    groups: "threads",
+    columns: STYLES.map(({ name }) => nameOf(name)),
+    bars: warm.filter(({ subject, pool }) =>
+      subject !== "echo" && CHART_POOLS.includes(pool)
+    ).map((result) => ({
+      column: nameOf(result.style),
+      row: `${result.subject} ${workOf(result)}`,
+      group: `${result.threads}`,
+      series: result.pool,
+      value: result.ratePerS,
+      limit: warm.find((echo) =>
+        echo.subject === "echo" && echo.style === result.style &&
+        echo.operation === result.operation && echo.threads === result.threads
       )?.ratePerS.median,
     })),
-  };
+  });
 }
 
 /** Results by their server, the ceiling first. */
