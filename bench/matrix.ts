@@ -33,7 +33,7 @@ async function main(): Promise<void> {
     isPublic: options.isPublish,
     lines: [{ machine }, ...results],
     chart: await matrixChart(results),
-    section: `${machineInWords(machine)}; median (least – greatest) of ` +
+    section: `${machineInWords(machine)}; medians of ` +
       `${options.rounds} rounds.\n\n${tables}`,
   });
 }

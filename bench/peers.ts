@@ -85,7 +85,7 @@ async function main(): Promise<void> {
       ...[memory, cli].filter((line) => line !== undefined),
     ],
     chart: await peerChart(results),
-    section: `${machineInWords(machine)}; median (least – greatest) of ` +
+    section: `${machineInWords(machine)}; medians of ` +
       `${rounds} rounds.\n\n${tables}`,
   });
 }

@@ -5,7 +5,7 @@
  */
 
 import { drawChart, LIMIT_COLOR, SERIES_COLORS } from "../report/chart.ts";
-import { layOut, shortNumber, spreadInWords } from "../report/table.ts";
+import { layOut, shortNumber } from "../report/table.ts";
 import type { CliResult } from "./cli.ts";
 import type { EmbeddedResult } from "./embedded.ts";
 import { BATCH, type EmbeddedRates } from "./embedded_process.ts";
@@ -64,10 +64,8 @@ function compareRates(servers: readonly ServerResult[]): Comparison[] {
     return [{
       label,
       peer: reference === undefined ? "Redis" : "Rust, thread pool",
-      ours: spreadInWords(ours.ratePerS),
-      theirs: theirs === undefined
-        ? shortNumber(rate)
-        : spreadInWords(theirs.ratePerS),
+      ours: shortNumber(ours.ratePerS.median),
+      theirs: shortNumber(rate),
       ratio: ours.ratePerS.median / rate,
       aim,
     }];
@@ -171,7 +169,7 @@ function compareCli(cli: CliResult | undefined): Comparison[] {
 /** Puts comparisons, and what belongs to them, into tables. */
 export function peerTables(results: PeerResults): string {
   const parts = [layOut({
-    head: ["work", "peer", "ours", "theirs", "ratio", "aim", ""],
+    head: ["work", "peer", "ours", "theirs", "ratio", "aim"],
     rows: compare(results).map((comparison) => [
       comparison.label,
       comparison.peer,
@@ -179,7 +177,6 @@ export function peerTables(results: PeerResults): string {
       comparison.theirs,
       comparison.ratio.toFixed(2),
       comparison.aim?.toFixed(2) ?? "",
-      verdict(comparison),
     ]),
   })];
   const echoes = results.servers.filter(({ subject }) => subject === "echo");
@@ -292,11 +289,6 @@ function echoTable(
       ];
     }),
   });
-}
-
-function verdict({ ratio, aim }: Comparison): string {
-  if (aim === undefined) return "";
-  return ratio >= aim ? "met" : "missed";
 }
 
 function find(
