@@ -65,13 +65,7 @@ export interface MatrixOptions {
 /** The number of Workers of the naive pool: jobs at once, each with its own. */
 export const NAIVE_THREADS = 2;
 
-/**
- * Reads the arguments.
- *
- * @param args The arguments.
- * @returns What to measure, or `undefined` where help is wanted.
- * @throws {UsageError} If there is something wrong with them.
- */
+/** Reads the arguments. */
 export function parseMatrixOptions(
   args: readonly string[],
 ): MatrixOptions | undefined {

@@ -51,13 +51,7 @@ export interface SoakOptions {
   readonly dir: string | undefined;
 }
 
-/**
- * Reads the arguments.
- *
- * @param args The arguments.
- * @returns What to do, or `undefined` to show the help.
- * @throws {UsageError} If they make no sense.
- */
+/** Reads the arguments. */
 export function parseSoakOptions(
   args: readonly string[],
 ): SoakOptions | undefined {

@@ -8,8 +8,6 @@ import { UsageError } from "../../cli/errors.ts";
 
 /**
  * Runs a program; wrong arguments are a line on standard error and exit code 2.
- *
- * @param main The program.
  */
 export async function runProgram(main: () => Promise<void>): Promise<void> {
   try {

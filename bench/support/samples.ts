@@ -33,12 +33,7 @@ export class Samples<Case> {
     { readonly of: Case; readonly samples: Sample[] }
   >();
 
-  /**
-   * Adds a sample.
-   *
-   * @param of The case; equal cases are one.
-   * @param sample The sample.
-   */
+  /** Adds a sample. */
   add(of: Case, sample: Sample): void {
     const key = JSON.stringify(of);
     const known = this.#byCase.get(key);
