@@ -18,3 +18,18 @@ export async function runProgram(main: () => Promise<void>): Promise<void> {
     Deno.exit(2);
   }
 }
+
+/** The number that a flag is given. */
+export function numberOf(
+  flag: string,
+  text: string,
+  { least = 1, most }: { least?: number; most: number },
+): number {
+  const number = Number(text);
+  if (/^[0-9.]+$/.test(text) && number >= least && number <= most) {
+    return number;
+  }
+  throw new UsageError(
+    `--${flag} takes a number from ${least} to ${most}, found "${text}"`,
+  );
+}
