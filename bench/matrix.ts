@@ -32,8 +32,8 @@ async function main(): Promise<void> {
     name: "matrix",
     isPublic: options.isPublish,
     lines: [{ machine }, ...results],
-    chart: matrixChart(results),
-    section: `${machineInWords(machine)}; median (least – greatest) of ` +
+    chart: await matrixChart(results),
+    section: `${machineInWords(machine)}; medians of ` +
       `${options.rounds} rounds.\n\n${tables}`,
   });
 }

@@ -20,7 +20,7 @@ import { Servers } from "./peers/servers.ts";
 import { publish } from "./report/publish.ts";
 import { DataDirs } from "./support/data_dirs.ts";
 import { LoadGenerator } from "./support/load_generator.ts";
-import { runProgram } from "./support/run_program.ts";
+import { numberOf, runProgram } from "./support/run_program.ts";
 import { describeMachine, machineInWords } from "./support/machine.ts";
 import { MAX_ROUNDS } from "./support/workload.ts";
 
@@ -53,14 +53,11 @@ async function main(): Promise<void> {
     return;
   }
   const isQuick = flags.has("quick");
-  const rounds = Number(flags.value("rounds") ?? (isQuick ? 1 : 3));
-  if (!(Number.isInteger(rounds) && rounds >= 1 && rounds <= MAX_ROUNDS)) {
-    throw new UsageError(
-      `--rounds takes a number from 1 to ${MAX_ROUNDS}, found "${
-        flags.value("rounds")
-      }"`,
-    );
-  }
+  const rounds = Math.floor(numberOf(
+    "rounds",
+    flags.value("rounds") ?? (isQuick ? "1" : "3"),
+    { most: MAX_ROUNDS },
+  ));
   const only = flags.value("only")!.split(",");
   const unknown = only.find((name) => !PARTS.some((part) => part === name));
   if (unknown !== undefined) {
@@ -84,8 +81,8 @@ async function main(): Promise<void> {
       ...[...servers, ...generators, ...embedded],
       ...[memory, cli].filter((line) => line !== undefined),
     ],
-    chart: peerChart(results),
-    section: `${machineInWords(machine)}; median (least – greatest) of ` +
+    chart: await peerChart(results),
+    section: `${machineInWords(machine)}; medians of ` +
       `${rounds} rounds.\n\n${tables}`,
   });
 }

@@ -6,12 +6,11 @@
  */
 
 import { parseCommandArgs } from "../cli/args.ts";
-import { UsageError } from "../cli/errors.ts";
 import { publish } from "./report/publish.ts";
 import { shellChart, shellTable } from "./shell/shell_report.ts";
 import { ShellRun } from "./shell/shell_run.ts";
 import { describeMachine, machineInWords } from "./support/machine.ts";
-import { runProgram } from "./support/run_program.ts";
+import { numberOf, runProgram } from "./support/run_program.ts";
 
 const HELP = `Measures kvs import and kvs export, as processes of their own.
 
@@ -33,14 +32,8 @@ async function main(): Promise<void> {
     console.log(HELP);
     return;
   }
-  const count = (flag: string, most: number) => {
-    const text = flags.value(flag)!;
-    const number = Number(text);
-    if (/^[0-9]+$/.test(text) && number >= 1 && number <= most) return number;
-    throw new UsageError(
-      `--${flag} takes a number from 1 to ${most}, found "${text}"`,
-    );
-  };
+  const count = (flag: string, most: number) =>
+    Math.floor(numberOf(flag, flags.value(flag)!, { most }));
   const pairs = count("pairs", 100_000_000);
   const rounds = count("rounds", 100);
   const machine = describeMachine();
@@ -61,7 +54,7 @@ async function main(): Promise<void> {
       name: "shell",
       isPublic: flags.has("publish"),
       lines: [{ machine, pairs }, ...results],
-      chart: shellChart(results),
+      chart: await shellChart(results),
       section: `${machineInWords(machine)}; ${pairs} pairs; median (least – ` +
         `greatest) of ${rounds} rounds.\n\n${table}`,
     });

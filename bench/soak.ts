@@ -43,7 +43,7 @@ async function main(): Promise<void> {
         ...result.steady.samples.map((s) => ({ server: "steady", ...s })),
         ...result.troubled.samples.map((s) => ({ server: "troubled", ...s })),
       ],
-      chart: soakChart(result, options),
+      chart: await soakChart(result, options),
       section: "",
     });
     const isFlat = verdicts.every((verdict) => verdict.isFlat);

@@ -87,11 +87,9 @@ export class Libc {
   /**
    * Connects to a port of 127.0.0.1.
    *
-   * @param port The port.
    * @param source The last byte of the address to connect from, 127.0.0.x. To
    * the same port, only so many connections a second can be made from one
    * address: each keeps its local port for a second after its end.
-   * @returns The socket's descriptor.
    */
   connect(port: number, source = 1): number {
     const symbols = this.#symbols;
@@ -123,12 +121,7 @@ export class Libc {
     return fd;
   }
 
-  /**
-   * Sends all of some bytes, which must fit into the socket's buffer.
-   *
-   * @param fd The socket.
-   * @param bytes What to send.
-   */
+  /** Sends all of some bytes, which must fit into the socket's buffer. */
   send(fd: number, bytes: Uint8Array<ArrayBuffer>): void {
     const length = bytes.length;
     const sent = this.#symbols.send(
@@ -142,14 +135,7 @@ export class Libc {
     throw new Error(`Cannot send ${length} bytes: only ${sent} fit`);
   }
 
-  /**
-   * Receives what is there.
-   *
-   * @param fd The socket.
-   * @param into Where to put it.
-   * @returns How many bytes; 0 at the end of the stream, -1 if there are none
-   * yet.
-   */
+  /** Receives what is there: 0 bytes at the end of the stream, -1 if none yet. */
   receive(fd: number, into: Uint8Array<ArrayBuffer>): number {
     const received = this.#symbols.recv(fd, into, into.length, MSG_DONTWAIT);
     if (received < 0 && this.#errno.getInt32() !== EAGAIN) {
@@ -178,11 +164,7 @@ export class Libc {
     return Number(userS + systemS) * 1e3 + Number(userUs + systemUs) / 1e3;
   }
 
-  /**
-   * Makes a poller, to be closed with {@linkcode close}.
-   *
-   * @param readiness What it waits for.
-   */
+  /** Makes a poller, to be closed with {@linkcode close}. */
   poller(readiness: Readiness): Poller {
     const fd = this.#symbols.epoll_create1(SOCK_CLOEXEC);
     if (fd < 0) throw this.#error("make a poller");
@@ -226,23 +208,13 @@ export class Poller {
   readonly #event = new Uint8Array(EVENT_BYTES);
   readonly #eventView = new DataView(this.#event.buffer);
 
-  /**
-   * @param fd Its descriptor.
-   * @param readiness What it waits for.
-   * @param calls The system calls.
-   */
   constructor(fd: number, readiness: Readiness, calls: PollerCalls) {
     this.#fd = fd;
     this.#interest = readiness === "ended" ? EPOLLRDHUP : EPOLLIN;
     this.#calls = calls;
   }
 
-  /**
-   * Waits for a socket from now on, until it is closed.
-   *
-   * @param fd The socket.
-   * @param tag What {@linkcode ready} names it by.
-   */
+  /** Waits for a socket from now on, until it is closed. */
   add(fd: number, tag: number): void {
     this.#eventView.setUint32(0, this.#interest, true);
     this.#eventView.setUint32(EVENT_DATA_AT, tag, true);
@@ -251,12 +223,7 @@ export class Poller {
     }
   }
 
-  /**
-   * Waits until a socket is ready.
-   *
-   * @param timeoutMs For how long at most.
-   * @returns How many are ready.
-   */
+  /** Waits until a socket is ready. */
   wait(timeoutMs: number): number {
     const count = this.#calls.wait(
       this.#fd,

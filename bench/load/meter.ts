@@ -33,10 +33,6 @@ export class Meter {
   #requests = 0;
   #requestsInAll = 0;
 
-  /**
-   * @param libc Tells the thread's processor time.
-   * @param plan How long to warm up and to count; a fill is counted whole.
-   */
   constructor(libc: Libc, plan: LoadPlan) {
     this.#libc = libc;
     this.#startMs = performance.now();
@@ -46,12 +42,7 @@ export class Meter {
     this.#endMs = this.#isWarm ? Infinity : this.#startMs + plan.measureMs;
   }
 
-  /**
-   * Takes note of the time.
-   *
-   * @param nowMs The time.
-   * @returns Whether the plan's time is over.
-   */
+  /** Takes note of the time. */
   isOver(nowMs: number): boolean {
     if (!this.#isWarm && nowMs >= this.#startMs) {
       this.#isWarm = true;
@@ -63,12 +54,7 @@ export class Meter {
     return nowMs >= this.#endMs;
   }
 
-  /**
-   * Counts requests that were answered.
-   *
-   * @param count How many.
-   * @param latencyMs How long each took, in milliseconds.
-   */
+  /** Counts requests that were answered. */
   count(count: number, latencyMs: number): void {
     this.#requests += count;
     this.#requestsInAll += count;

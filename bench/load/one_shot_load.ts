@@ -11,7 +11,7 @@ import type { LoadPlan } from "./plan.ts";
 import { ReplyReader } from "./reply_reader.ts";
 import type { Requests } from "./requests.ts";
 
-/** Connections come from so many addresses, 127.0.0.1 and those behind it. */
+/** Connections come from this many addresses, from 127.0.0.1 on. */
 const MAX_SOURCES = 250;
 
 /**
@@ -29,11 +29,6 @@ export class OneShotLoad {
   readonly #meter: Meter;
   #next: number;
 
-  /**
-   * @param libc The system.
-   * @param plan What to do; connections are this thread's share.
-   * @param requests What to send, one at a time.
-   */
   constructor(libc: Libc, plan: LoadPlan, requests: Requests) {
     this.#libc = libc;
     this.#port = plan.port;
@@ -90,7 +85,7 @@ export class OneShotLoad {
   #finish(connection: number): void {
     const fd = this.#fds[connection];
     if (this.#replies.receive(fd, connection) !== 1) {
-      // In the middle of a reply, or behind a shorter one: no such key.
+      // In the middle of a reply, or after a shorter one: no such key.
       throw new Error("A connection ended with another reply than expected");
     }
     this.#libc.close(fd);

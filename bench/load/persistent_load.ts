@@ -37,13 +37,7 @@ export class PersistentLoad {
   #nextBatch: number;
   #awaitedInAll = 0;
 
-  /**
-   * Connects.
-   *
-   * @param libc The system.
-   * @param plan What to do; connections and rate are this thread's share.
-   * @param requests What to send.
-   */
+  /** Connects. */
   constructor(libc: Libc, plan: LoadPlan, requests: Requests) {
     this.#libc = libc;
     this.#poller = libc.poller("readable");

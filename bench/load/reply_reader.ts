@@ -21,25 +21,13 @@ export class ReplyReader {
   /** For each connection the bytes of a reply that has come in part. */
   readonly #partial: Int32Array;
 
-  /**
-   * @param libc The system.
-   * @param shape What each reply looks like.
-   * @param connections The number of connections.
-   */
   constructor(libc: Libc, shape: ReplyShape, connections: number) {
     this.#libc = libc;
     this.#shape = shape;
     this.#partial = new Int32Array(connections);
   }
 
-  /**
-   * Receives what is there.
-   *
-   * @param fd The connection's socket.
-   * @param connection Its number.
-   * @returns How many replies are whole now that were not before.
-   * @throws {Error} If one is not what it should be, or the connection ends.
-   */
+  /** Receives what is there. */
   receive(fd: number, connection: number): number {
     const bytes = this.#bytes;
     const received = this.#libc.receive(fd, bytes);

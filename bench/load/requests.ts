@@ -59,13 +59,7 @@ export function randomNumbers(seed: number): (below: number) => number {
   };
 }
 
-/**
- * Makes the requests of a plan.
- *
- * @param plan The plan.
- * @param seed Draws the keys.
- * @returns The requests; those of a fill have each key once.
- */
+/** Makes the requests of a plan. */
 export function makeRequests(plan: LoadPlan, seed: number): Requests {
   const { data, dialect, operation, depth, isFill = false } = plan;
   const template = makeTemplate(dialect, operation, data);

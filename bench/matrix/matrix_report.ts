@@ -6,8 +6,8 @@
 
 import type { PoolStrategy } from "../../pool/pool.ts";
 import type { Operation } from "../load/plan.ts";
-import { drawPanels, type Panel } from "../report/panels.ts";
-import { layOut, shortNumber, spreadInWords } from "../report/table.ts";
+import { drawBars } from "../report/chart.ts";
+import { layOut, shortNumber } from "../report/table.ts";
 import { STYLES } from "../support/workload.ts";
 import type { MatrixResult } from "./run_matrix.ts";
 
@@ -18,27 +18,39 @@ const CHART_POOLS: readonly PoolStrategy[] = [
   "work-stealing",
 ];
 
-/**
- * Puts results into tables.
- *
- * @param results The results.
- * @returns Markdown.
- */
+/** Puts results into tables, as Markdown; ranges are in the chart. */
 export function matrixTables(results: readonly MatrixResult[]): string {
   const warm = results.filter((result) => !result.isCold);
   const cold = results.filter((result) => result.isCold);
   const parts = unique(warm.map(workOf)).map((work) => {
     const rows = warm.filter((result) => workOf(result) === work);
-    return `**${work}**, requests per second:\n\n${rateTable(rows)}`;
+    const table = pivot(
+      rows,
+      ({ style, threads }) => `${style}, ${threads}`,
+      ({ ratePerS }) => shortNumber(ratePerS.median),
+    );
+    return `**${work}**, requests per second, by style and threads:\n\n${table}`;
   });
+  const cpu = pivot(
+    warm.filter(({ threads }) => threads <= 2),
+    (result) => `${workOf(result)} ${result.style}, ${result.threads}`,
+    ({ cpuUs }) => shortNumber(cpuUs),
+  );
   parts.push(
     "Processor time of the server for a request (all threads), in " +
-      `microseconds:\n\n${cpuTable(warm)}`,
+      `microseconds, by work and threads:\n\n${cpu}`,
   );
   if (cold.length > 0) {
+    const table = pivot(
+      cold,
+      ({ threads }) => `${threads}`,
+      ({ ratePerS, p50Us, p99Us }) =>
+        [ratePerS.median, p50Us / 1e3, p99Us / 1e3].map(shortNumber).join("; "),
+    );
     parts.push(
       "**GET from a cold disk**, unpipelined, 300,000 keys with values of " +
-        `1,000 bytes:\n\n${coldTable(cold)}`,
+        "1,000 bytes: requests per second, median and 99th percentile in " +
+        `milliseconds, by threads:\n\n${table}`,
     );
   }
   const busy = Math.max(...warm.map((result) => result.generatorBusy));
@@ -49,133 +61,62 @@ export function matrixTables(results: readonly MatrixResult[]): string {
   return parts.join("\n");
 }
 
-function rateTable(results: readonly MatrixResult[]): string {
-  const styles = stylesOf(results);
-  return layOut({
-    head: ["server", "threads", ...styles],
-    rows: serversOf(results).map(({ name, threads, of }) => [
-      name,
-      `${threads}`,
-      ...styles.map((style) => {
-        const found = of.find((result) => result.style === style);
-        return found === undefined ? "" : spreadInWords(found.ratePerS);
-      }),
-    ]),
-  });
-}
-
-function cpuTable(results: readonly MatrixResult[]): string {
-  const columns = unique(results.map(workOf)).flatMap((work) =>
-    stylesOf(results).map((style) => ({ work, style }))
+/** A row for each server and a column for each kind of result. */
+function pivot(
+  results: readonly MatrixResult[],
+  columnOf: (result: MatrixResult) => string,
+  spell: (result: MatrixResult) => string,
+): string {
+  const serverOf = ({ subject, pool }: MatrixResult) =>
+    subject === "echo" ? "echo" : `${subject} ${pool}`;
+  const order = STYLES.map(({ name }) => name);
+  const columns = unique(
+    results.toSorted((a, b) =>
+      a.operation.localeCompare(b.operation) ||
+      order.indexOf(a.style) - order.indexOf(b.style) || a.threads - b.threads
+    ).map(columnOf),
   );
   return layOut({
-    head: [
-      "server",
-      "threads",
-      ...columns.map(({ work, style }) => `${work} ${style}`),
-    ],
-    rows: serversOf(results).map(({ name, threads, of }) => [
-      name,
-      `${threads}`,
-      ...columns.map(({ work, style }) => {
-        const found = of.find((result) =>
-          workOf(result) === work && result.style === style
+    head: ["server", ...columns],
+    rows: unique(results.map(serverOf)).map((server) => [
+      server,
+      ...columns.map((column) => {
+        const found = results.find((result) =>
+          serverOf(result) === server && columnOf(result) === column
         );
-        return found === undefined ? "" : shortNumber(found.cpuUs);
+        return found === undefined ? "" : spell(found);
       }),
     ]),
   });
 }
 
-function coldTable(results: readonly MatrixResult[]): string {
-  return layOut({
-    head: ["server", "threads", "requests/s", "median ms", "p99 ms"],
-    rows: results.map(({ subject, pool, threads, ratePerS, p50Us, p99Us }) => [
-      `${subject} ${pool}`,
-      `${threads}`,
-      spreadInWords(ratePerS),
-      shortNumber(p50Us / 1e3),
-      shortNumber(p99Us / 1e3),
-    ]),
-  });
-}
-
-/**
- * Draws the results that were not read from a cold disk.
- *
- * @param results The results.
- * @returns SVG.
- */
-export function matrixChart(results: readonly MatrixResult[]): string {
+/** Draws the results that were not read from a cold disk. */
+export function matrixChart(
+  results: readonly MatrixResult[],
+): Promise<string> {
   const warm = results.filter((result) => !result.isCold);
-  const styles = STYLES.filter((style) =>
-    warm.some((result) => result.style === style.name)
-  );
-  const servers = warm.filter((result) => result.subject !== "echo");
-  const rows = unique(
-    servers.map((result) => `${result.subject} ${workOf(result)}`),
-  );
-  return drawPanels({
+  const nameOf = (style: string) => style.replace("-16", " 16");
+  return drawBars({
     title: "Requests per second, by engine, pool and number of threads",
     note:
-      "50 connections, 100,000 keys, values of 100 bytes; below each group " +
-      "its number of threads; strokes from the least to the greatest run",
+      "50 connections, 100,000 keys, values of 100 bytes; median of the rounds, thin lines span them",
     series: CHART_POOLS,
-    ceiling: "echo server with as many threads",
-    columns: styles.map((style) => style.name.replace("-16", " 16")),
-    rows: rows.map((label) => {
-      const ofRow = servers.filter((result) =>
-        `${result.subject} ${workOf(result)}` === label
-      );
-      return {
-        label,
-        panels: styles.map((style) =>
-          panelOf(
-            ofRow.filter((result) => result.style === style.name),
-            warm.filter((result) =>
-              result.subject === "echo" && result.style === style.name
-            ),
-          )
-        ),
-      };
-    }),
-  });
-}
-
-function panelOf(
-  results: readonly MatrixResult[],
-  echoes: readonly MatrixResult[],
-): Panel {
-  const charted = results.filter(({ pool }) => CHART_POOLS.includes(pool));
-  const threads = unique(charted.map((result) => result.threads));
-  return {
-    groups: threads.map((count) => ({
-      label: `${count}`,
-      bars: CHART_POOLS.map((pool) =>
-        charted.find((result) =>
-          result.pool === pool && result.threads === count
-        )?.ratePerS
-      ),
-      ceiling: echoes.find((echo) =>
-        echo.threads === count && echo.operation === results[0].operation
+    limit: "echo server with as many threads",
+    groups: "threads",
+    columns: STYLES.map(({ name }) => nameOf(name)),
+    bars: warm.filter(({ subject, pool }) =>
+      subject !== "echo" && CHART_POOLS.includes(pool)
+    ).map((result) => ({
+      column: nameOf(result.style),
+      row: `${result.subject} ${workOf(result)}`,
+      group: `${result.threads}`,
+      series: result.pool,
+      value: result.ratePerS,
+      limit: warm.find((echo) =>
+        echo.subject === "echo" && echo.style === result.style &&
+        echo.operation === result.operation && echo.threads === result.threads
       )?.ratePerS.median,
     })),
-  };
-}
-
-/** Results by their server, the ceiling first. */
-function serversOf(results: readonly MatrixResult[]) {
-  const nameOf = ({ subject, pool }: MatrixResult) =>
-    subject === "echo" ? "(echo: the ceiling)" : `${subject} ${pool}`;
-  const keys = unique(
-    results.map((result) => `${nameOf(result)}\n${result.threads}`),
-  );
-  return keys.map((key) => {
-    const [name, threads] = key.split("\n");
-    const of = results.filter((result) =>
-      `${nameOf(result)}\n${result.threads}` === key
-    );
-    return { name, threads, of };
   });
 }
 
@@ -185,10 +126,6 @@ function workOf(
 ): string {
   if (operation === "get") return "GET";
   return sync === "no" ? "SET" : `SET, sync ${sync}`;
-}
-
-function stylesOf(results: readonly MatrixResult[]): string[] {
-  return unique(results.map((result) => result.style));
 }
 
 function unique<T>(values: readonly T[]): T[] {

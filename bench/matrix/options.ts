@@ -14,6 +14,7 @@ import {
   type PoolStrategy,
 } from "../../pool/pool.ts";
 import type { Operation } from "../load/plan.ts";
+import { numberOf } from "../support/run_program.ts";
 import {
   MAX_ROUNDS,
   type Style,
@@ -65,13 +66,7 @@ export interface MatrixOptions {
 /** The number of Workers of the naive pool: jobs at once, each with its own. */
 export const NAIVE_THREADS = 2;
 
-/**
- * Reads the arguments.
- *
- * @param args The arguments.
- * @returns What to measure, or `undefined` where help is wanted.
- * @throws {UsageError} If there is something wrong with them.
- */
+/** Reads the arguments. */
 export function parseMatrixOptions(
   args: readonly string[],
 ): MatrixOptions | undefined {
@@ -146,18 +141,7 @@ function chooseFrom<T extends string>(
   return known.filter((name) => names.includes(name));
 }
 
-function numbers(
-  flag: string,
-  list: string,
-  most: number,
-): readonly number[] {
-  return list.split(",").map((text) => {
-    const number = Number(text);
-    if (!/^[0-9]+$/.test(text) || number < 1 || number > most) {
-      throw new UsageError(
-        `--${flag} takes numbers from 1 to ${most}, found "${text}"`,
-      );
-    }
-    return number;
-  });
+function numbers(flag: string, list: string, most: number): number[] {
+  return list.split(",")
+    .map((text) => Math.floor(numberOf(flag, text, { most })));
 }

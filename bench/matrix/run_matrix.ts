@@ -64,12 +64,6 @@ export class MatrixRun {
   readonly #samples = new Samples<MatrixCase>();
   readonly #report: (line: string) => void;
 
-  /**
-   * @param options What to measure.
-   * @param generator Generates the load.
-   * @param dirs Where data goes.
-   * @param report Told how it goes on.
-   */
   constructor(
     options: MatrixOptions,
     generator: LoadGenerator,

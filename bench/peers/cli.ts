@@ -41,11 +41,6 @@ const ROOT = decodeURIComponent(new URL("../../", import.meta.url).pathname);
  *
  * It needs a Deno that can compile: the one that the environment names as
  * `DENO`, with its runtime in `DENORT_BIN` where it can't be downloaded.
- *
- * @param dirs Where binaries and data go.
- * @param runs How often to run each.
- * @returns The times.
- * @throws {Error} If they can't be compiled.
  */
 export async function measureCli(
   dirs: DataDirs,

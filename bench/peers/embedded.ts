@@ -30,15 +30,7 @@ const CASES: readonly Pick<EmbeddedResult, "name" | "isDurable">[] = [
   { name: "lmdb", isDurable: true },
 ];
 
-/**
- * Measures all stores, one after the other, and again.
- *
- * @param dirs Where data goes.
- * @param rounds How often.
- * @param measureMs How long to measure each figure, in milliseconds.
- * @param report Told how it goes on, and which store is missing.
- * @returns What those gave that are there.
- */
+/** Measures all stores, one after the other, and again. */
 export async function measureEmbedded(
   dirs: DataDirs,
   rounds: number,

@@ -1,5 +1,5 @@
 /**
- * Embedded stores behind one interface, each used as its authors advise.
+ * Embedded stores under one interface, each used as its authors advise.
  *
  * @module
  */
@@ -58,13 +58,7 @@ interface DenoKvAtomic {
 /** A variable, so that nobody has to have lmdb to check or run the rest. */
 const LMDB: string = "npm:lmdb@^3";
 
-/**
- * Opens a store.
- *
- * @param name Which.
- * @param dir An empty directory.
- * @param isDurable Whether a write is on disk once it is done.
- */
+/** Opens a store. */
 export async function openEmbedded(
   name: EmbeddedName,
   dir: string,

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { drawRatios, type RatioBar } from "../report/ratio_chart.ts";
-import { layOut, shortNumber, spreadInWords } from "../report/table.ts";
+import { drawChart, LIMIT_COLOR, SERIES_COLORS } from "../report/chart.ts";
+import { layOut, shortNumber } from "../report/table.ts";
 import type { CliResult } from "./cli.ts";
 import type { EmbeddedResult } from "./embedded.ts";
 import { BATCH, type EmbeddedRates } from "./embedded_process.ts";
@@ -40,6 +40,9 @@ export interface Comparison {
 /** The aim for the time of a command, as a share of an empty program's. */
 const CLI_AIM = 1.3;
 
+/** Spells the powers of two below 1 as fractions. */
+const AXIS_LABEL = "datum.value < 1 ? '1/' + 1 / datum.value : datum.label";
+
 /** Makes all comparisons that the results allow. */
 export function compare(results: PeerResults): Comparison[] {
   return [
@@ -61,10 +64,8 @@ function compareRates(servers: readonly ServerResult[]): Comparison[] {
     return [{
       label,
       peer: reference === undefined ? "Redis" : "Rust, thread pool",
-      ours: spreadInWords(ours.ratePerS),
-      theirs: theirs === undefined
-        ? shortNumber(rate)
-        : spreadInWords(theirs.ratePerS),
+      ours: shortNumber(ours.ratePerS.median),
+      theirs: shortNumber(rate),
       ratio: ours.ratePerS.median / rate,
       aim,
     }];
@@ -168,7 +169,7 @@ function compareCli(cli: CliResult | undefined): Comparison[] {
 /** Puts comparisons, and what belongs to them, into tables. */
 export function peerTables(results: PeerResults): string {
   const parts = [layOut({
-    head: ["work", "peer", "ours", "theirs", "ratio", "aim", ""],
+    head: ["work", "peer", "ours", "theirs", "ratio", "aim"],
     rows: compare(results).map((comparison) => [
       comparison.label,
       comparison.peer,
@@ -176,7 +177,6 @@ export function peerTables(results: PeerResults): string {
       comparison.theirs,
       comparison.ratio.toFixed(2),
       comparison.aim?.toFixed(2) ?? "",
-      verdict(comparison),
     ]),
   })];
   const echoes = results.servers.filter(({ subject }) => subject === "echo");
@@ -195,20 +195,69 @@ export function peerTables(results: PeerResults): string {
   return parts.join("\n");
 }
 
-/** Draws the comparisons. */
-export function peerChart(results: PeerResults): string {
-  const bars: RatioBar[] = compare(results).map((comparison) => ({
-    label: comparison.peer === "Redis"
-      ? comparison.label
-      : `${comparison.label} / ${comparison.peer}`,
-    ratio: comparison.ratio,
-    aim: comparison.aim,
-  }));
-  return drawRatios({
-    title: "kvs beside its peers",
-    note: "Ratio in favour of kvs; beside Redis where no other is named. " +
-      "The axis is logarithmic.",
-    bars,
+/** Draws the comparisons, on an axis where twice and half are as far from 1. */
+export function peerChart(results: PeerResults): Promise<string> {
+  const x = {
+    field: "ratio",
+    type: "quantitative",
+    scale: { type: "log", base: 2, nice: false, padding: 12 },
+    axis: { labelExpr: AXIS_LABEL },
+    title: "ratio, more than 1 where kvs is ahead",
+  };
+  return drawChart({
+    title: {
+      text: "kvs beside its peers",
+      subtitle: "Ratio in favour of kvs; to Redis where no other is named",
+    },
+    width: 480,
+    height: { step: 24 },
+    data: {
+      values: compare(results).map(({ label, peer, ratio, aim }) => ({
+        label: peer === "Redis" ? label : `${label} / ${peer}`,
+        ratio,
+        aim,
+        spelled: `${ratio.toPrecision(3)} ×`,
+        kind: ratio < 1 ? "behind" : "ahead",
+      })),
+    },
+    encoding: {
+      y: { field: "label", type: "nominal", sort: null, title: null },
+    },
+    layer: [
+      {
+        mark: { type: "bar", height: 14 },
+        encoding: {
+          x,
+          x2: { datum: 1 },
+          color: {
+            field: "kind",
+            scale: {
+              domain: ["ahead", "behind", "aim"],
+              range: [SERIES_COLORS[2], SERIES_COLORS[1], LIMIT_COLOR],
+            },
+            legend: { title: null, orient: "top" },
+          },
+        },
+      },
+      {
+        mark: { type: "text", align: "left", dx: 8 },
+        encoding: {
+          x: { value: "width" },
+          text: { field: "spelled" },
+        },
+      },
+      {
+        transform: [{ filter: "isValid(datum.aim)" }],
+        mark: {
+          type: "tick",
+          thickness: 2,
+          size: 20,
+          opacity: 1,
+          color: LIMIT_COLOR,
+        },
+        encoding: { x: { ...x, field: "aim" } },
+      },
+    ],
   });
 }
 
@@ -240,11 +289,6 @@ function echoTable(
       ];
     }),
   });
-}
-
-function verdict({ ratio, aim }: Comparison): string {
-  if (aim === undefined) return "";
-  return ratio >= aim ? "met" : "missed";
 }
 
 function find(

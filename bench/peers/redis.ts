@@ -29,12 +29,7 @@ export function logSettings(
   return { appendonly: "yes", appendfsync };
 }
 
-/**
- * Asks Redis what memory it has in use for its data.
- *
- * @param server The server.
- * @returns Its `used_memory`, in bytes.
- */
+/** Asks Redis what memory it has in use for its data. */
 export async function usedMemory(server: ChildServer): Promise<number> {
   using connection = await Deno.connect({
     hostname: "127.0.0.1",
@@ -52,14 +47,7 @@ export async function usedMemory(server: ChildServer): Promise<number> {
   }
 }
 
-/**
- * Measures Redis with its own load generator.
- *
- * @param server The server.
- * @param depth Requests that leave together.
- * @param requests The number of requests.
- * @returns GET requests per second.
- */
+/** Measures Redis with its own load generator. */
 export async function redisBenchmark(
   server: ChildServer,
   depth: number,

@@ -4,8 +4,6 @@
  * @module
  */
 
-import { replaceSection } from "./generated_section.ts";
-
 const RESULTS = new URL("../results/", import.meta.url);
 const DOCS = new URL("../../docs/", import.meta.url);
 
@@ -41,6 +39,24 @@ export function publish(
   const document = new URL("benchmarks.md", DOCS);
   const old = Deno.readTextFileSync(document);
   write(document, replaceSection(old, name, section));
+}
+
+/** Replaces what stands between `<!-- begin NAME -->` and `<!-- end NAME -->`. */
+export function replaceSection(
+  text: string,
+  name: string,
+  content: string,
+): string {
+  const begin = `<!-- begin ${name} -->\n`;
+  const end = `<!-- end ${name} -->`;
+  const from = text.indexOf(begin);
+  const to = text.indexOf(end, from);
+  if (from < 0 || to < 0) {
+    throw new Error(`Cannot write section "${name}": the document has none`);
+  }
+  return `${text.slice(0, from + begin.length)}\n${content.trim()}\n\n${
+    text.slice(to)
+  }`;
 }
 
 function write(path: URL, text: string): void {

@@ -17,9 +17,6 @@ export interface Table {
 /**
  * Lays a table out: its first column to the left, the others to the right.
  * The result is Markdown that can be read as it is.
- *
- * @param table The table.
- * @returns Lines, each with a newline.
  */
 export function layOut({ head, rows }: Table): string {
   const widths = head.map((name, column) =>

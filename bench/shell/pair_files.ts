@@ -25,15 +25,7 @@ const GATHER_BYTES = 2 ** 20;
 
 const encoder = new TextEncoder();
 
-/**
- * Writes a file of pairs: keys of 16 bytes, values of 100.
- *
- * @param path The file.
- * @param count How many pairs.
- * @param order In which order their keys come; random ones come in the same
- * order each time.
- * @param format How they are spelled.
- */
+/** Writes a file of pairs: keys of 16 bytes, values of 100. */
 export function writePairs(
   path: string,
   count: number,

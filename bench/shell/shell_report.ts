@@ -4,10 +4,9 @@
  * @module
  */
 
-import { drawPanels } from "../report/panels.ts";
+import { drawBars } from "../report/chart.ts";
 import { layOut, spreadInWords } from "../report/table.ts";
-import { FORMATS, ORDERS } from "./pair_files.ts";
-import { type ShellResult, type Target, TARGETS } from "./shell_run.ts";
+import { type ShellResult, TARGETS } from "./shell_run.ts";
 
 /** How fast both commands are to be with `--dir`, in pairs by the second. */
 const AIM_PER_S = 300_000;
@@ -31,31 +30,24 @@ export function shellTable(results: readonly ShellResult[]): string {
 }
 
 /** Draws them. */
-export function shellChart(results: readonly ShellResult[]): string {
-  const bars = (command: string, target: Target, order: string) =>
-    FORMATS.map((format) =>
-      results.find((result) =>
-        result.command === command && result.target === target &&
-        result.order === order && result.format === format
-      )?.pairsPerS
-    );
-  return drawPanels({
+export function shellChart(results: readonly ShellResult[]): Promise<string> {
+  return drawBars({
     title: "kvs import and kvs export",
-    note: "Pairs per second, median of rounds; the thin line is what they " +
-      "lie between.",
+    note: "Pairs per second, median of the rounds; thin lines span them",
     series: ["JSON lines", "key, tab, value"],
-    ceiling: "aim",
+    limit: "aim",
+    groups: "imported in",
     columns: COMMANDS.map((command) => `kvs ${command}`),
-    rows: TARGETS.map((target) => ({
-      label: target,
-      panels: COMMANDS.map((command) => ({
-        groups: ORDERS.map((order) => ({
-          label: `imported in ${order} order`,
-          bars: bars(command, target, order),
-          ceiling: target === "--dir" ? AIM_PER_S : undefined,
-        })),
-      })),
-    })),
+    bars: TARGETS.flatMap((target) =>
+      results.filter((result) => result.target === target).map((result) => ({
+        column: `kvs ${result.command}`,
+        row: target,
+        group: `${result.order} order`,
+        series: result.format === "json" ? "JSON lines" : "key, tab, value",
+        value: result.pairsPerS,
+        limit: target === "--dir" ? AIM_PER_S : undefined,
+      }))
+    ),
   });
 }
 

@@ -11,7 +11,7 @@ import { kvsArgs } from "../support/deno_flags.ts";
 import { type Spread, spreadOf } from "../support/spread.ts";
 import { FORMATS, type Order, ORDERS, writePairs } from "./pair_files.ts";
 
-/** Where the pairs are kept: the files themselves, or behind a server. */
+/** Where the pairs are kept: the files themselves, or a server. */
 export const TARGETS = ["--dir", "--addr"] as const;
 
 /** One of them. */
@@ -38,12 +38,7 @@ export class ShellRun {
   readonly #pairs: number;
   readonly #rates = new Map<string, { of: ShellCase; pairsPerS: number[] }>();
 
-  /**
-   * Writes the files to import.
-   *
-   * @param root An empty directory.
-   * @param pairs How many pairs each file has.
-   */
+  /** Writes the files to import. */
   constructor(root: string, pairs: number) {
     this.#root = root;
     this.#pairs = pairs;
@@ -54,11 +49,7 @@ export class ShellRun {
     }
   }
 
-  /**
-   * Runs everything once.
-   *
-   * @param report Told what is next.
-   */
+  /** Runs everything once. */
   async round(report: (line: string) => void): Promise<void> {
     for (const target of TARGETS) {
       for (const order of ORDERS) {

@@ -56,23 +56,13 @@ export class SoakClient {
   #version = 0;
   #client: KvsClient | undefined;
 
-  /**
-   * @param name Begins its keys.
-   * @param seed Says what it does.
-   * @param tally Counts what it has done.
-   */
   constructor(name: string, seed: number, tally: SoakTally) {
     this.#name = name;
     this.#random = new Random(seed);
     this.#tally = tally;
   }
 
-  /**
-   * Goes on until it is told to end.
-   *
-   * @param addr Tells where the server listens, once it does.
-   * @param isOver Tells when to end.
-   */
+  /** Goes on until it is told to end. */
   async run(addr: () => Promise<string>, isOver: () => boolean): Promise<void> {
     while (!isOver()) {
       await this.#round(await addr());

@@ -32,11 +32,6 @@ const MIN_VALUES = 5;
 /**
  * Compares the last third of the time with the one before it; in the first one
  * caches fill, and code is compiled.
- *
- * @param points Values by their time, in any unit.
- * @param duration When the time ends, in that unit.
- * @param tolerance How much it may seem to grow.
- * @returns What came of it; not flat if there are too few values to tell.
  */
 export function flatnessOf(
   points: readonly (readonly [time: number, value: number])[],

@@ -26,10 +26,6 @@ export class Model {
 
   /**
    * Checks what was found. Whatever it might have been before, it is this now.
-   *
-   * @param key The key.
-   * @param value What was found.
-   * @returns What is wrong with it, if anything is.
    */
   found(key: string, value: Value): string | undefined {
     const possible = this.#of(key);

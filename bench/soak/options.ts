@@ -13,6 +13,7 @@ import {
   POOL_STRATEGIES,
   type PoolStrategy,
 } from "../../pool/pool.ts";
+import { numberOf } from "../support/run_program.ts";
 
 /** How `--help` describes the options. */
 export const SOAK_HELP =
@@ -51,13 +52,7 @@ export interface SoakOptions {
   readonly dir: string | undefined;
 }
 
-/**
- * Reads the arguments.
- *
- * @param args The arguments.
- * @returns What to do, or `undefined` to show the help.
- * @throws {UsageError} If they make no sense.
- */
+/** Reads the arguments. */
 export function parseSoakOptions(
   args: readonly string[],
 ): SoakOptions | undefined {
@@ -75,15 +70,8 @@ export function parseSoakOptions(
     switches: ["help"],
   }, []);
   if (parsed.has("help")) return undefined;
-  const number = (flag: string, least: number, most: number) => {
-    const value = Number(parsed.value(flag));
-    if (value >= least && value <= most) return value;
-    throw new UsageError(
-      `--${flag} must be from ${least} to ${most}, found "${
-        parsed.value(flag)
-      }"`,
-    );
-  };
+  const number = (flag: string, least: number, most: number) =>
+    numberOf(flag, parsed.value(flag)!, { least, most });
   const choice = <T extends string>(flag: string, choices: readonly T[]) => {
     const found = choices.find((choice) => choice === parsed.value(flag));
     if (found !== undefined) return found;

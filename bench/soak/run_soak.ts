@@ -41,15 +41,7 @@ export interface SoakResult {
   readonly tally: SoakTally;
 }
 
-/**
- * Soaks two servers.
- *
- * @param options What to do.
- * @param root An empty directory.
- * @param report Told now and then how it goes.
- * @returns What came of it.
- * @throws {Error} If a server does not end or start as it should.
- */
+/** Soaks two servers. */
 export async function runSoak(
   options: SoakOptions,
   root: string,

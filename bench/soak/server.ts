@@ -48,12 +48,7 @@ export class SoakServer implements AsyncDisposable {
     return `127.0.0.1:${(await this.#server).port}`;
   }
 
-  /**
-   * Ends it and starts it again.
-   *
-   * @param how By SIGTERM, or by SIGKILL.
-   * @throws {Error} If it does not end or start as it should.
-   */
+  /** Ends it and starts it again. */
   async restart(how: "stop" | "kill"): Promise<void> {
     const server = await this.#server;
     this.#isUp = false;
@@ -65,12 +60,7 @@ export class SoakServer implements AsyncDisposable {
     await this.#server;
   }
 
-  /**
-   * Looks at it.
-   *
-   * @param timeS The time of the sample.
-   * @returns What was seen; `undefined` if there is nothing to see just now.
-   */
+  /** Looks at it. */
   async sample(timeS: number): Promise<SoakSample | undefined> {
     if (!this.#isUp) return undefined;
     const running = this.#server;
@@ -116,7 +106,7 @@ export class SoakServer implements AsyncDisposable {
     return server;
   }
 
-  /** What the files take, whoever knows of them. */
+  /** What the files take, known to the engine or not. */
   #diskBytes(): number {
     const { dir, engine } = this.#plan;
     return sizeOf(dir) + (engine === "level" ? sizeOf(`${dir}/level`) : 0);

@@ -4,10 +4,15 @@
  * @module
  */
 
-import { drawTimes, type Point } from "../report/time_chart.ts";
+import {
+  drawChart,
+  LIMIT_COLOR,
+  NUMBER_FORMAT,
+  SERIES_COLORS,
+} from "../report/chart.ts";
 import { type Flatness, flatnessOf, type Tolerance } from "./flatness.ts";
 import type { SoakOptions } from "./options.ts";
-import type { SoakResult, SoakServerResult } from "./run_soak.ts";
+import type { SoakResult } from "./run_soak.ts";
 import type { SoakSample } from "./server.ts";
 
 const MEBIBYTE = 2 ** 20;
@@ -95,52 +100,119 @@ export function spellVerdict(verdict: Verdict): string {
   }`;
 }
 
-/** Draws what was seen. */
-export function soakChart(result: SoakResult, options: SoakOptions): string {
+/** Draws what was seen; both servers have one scale. */
+export function soakChart(
+  result: SoakResult,
+  options: SoakOptions,
+): Promise<string> {
   const { durationS, engine, pool, sync, seed } = options;
-  const servers = SERVERS.map((name) => result[name]);
-  const line = (
-    { samples }: SoakServerResult,
-    of: (sample: SoakSample) => number | undefined,
-    scale: number,
-  ): Point[] =>
-    samples.map((sample) => {
-      const value = of(sample);
-      return [sample.timeS, value === undefined ? undefined : value / scale];
-    });
-  const row = (
+  const columns = {
+    steady: "a server that runs on",
+    troubled: "one that is killed and restarted",
+  };
+  const rows: [
     label: string,
     scale: number,
-    series: Readonly<
-      Record<string, (sample: SoakSample) => number | undefined>
-    >,
-  ) => ({
-    label,
-    series: Object.keys(series),
-    panels: servers.map((server) =>
-      Object.values(series).map((of) => line(server, of, scale))
-    ),
-  });
-  return drawTimes({
-    title: "What servers take over time",
-    note:
-      `${result.tally.answered} answers, ${result.tally.wrong.length} of them wrong; ` +
-      `engine ${engine}, pool ${pool}, sync ${sync}, seed ${seed}; ` +
-      "marks: kill -9 and SIGTERM by turns",
-    columns: ["a server that runs on", "one that is killed and restarted"],
-    durationS,
-    marks: servers.map(({ restartsS }) => restartsS),
-    rows: [
-      row("memory, MiB", MEBIBYTE, { rss: (sample) => sample.rssBytes }),
-      row("open files and connections", 1, {
-        files: (sample) => sample.openFiles,
-      }),
-      row("disk space, MiB", MEBIBYTE, {
-        "in all": (sample) => sample.diskBytes,
-        live: (sample) => sample.liveBytes,
-        dead: (sample) => sample.deadBytes,
-      }),
-      row("keys", 1, { keys: (sample) => sample.keys }),
-    ],
+    lines: Record<string, (sample: SoakSample) => number | undefined>,
+  ][] = [
+    ["memory, MiB", MEBIBYTE, { rss: ({ rssBytes }) => rssBytes }],
+    ["open files and connections", 1, { files: ({ openFiles }) => openFiles }],
+    ["disk space, MiB", MEBIBYTE, {
+      "in all": ({ diskBytes }) => diskBytes,
+      live: ({ liveBytes }) => liveBytes,
+      dead: ({ deadBytes }) => deadBytes,
+    }],
+    ["keys", 1, { keys: ({ keys }) => keys }],
+  ];
+  const pointsOf = (
+    server: typeof SERVERS[number],
+    scale: number,
+    lines: typeof rows[number][2],
+  ) =>
+    Object.entries(lines).flatMap(([line, of]) => {
+      const { samples, restartsS } = result[server];
+      return samples.map((sample) => ({
+        server: columns[server],
+        line,
+        minutes: sample.timeS / 60,
+        value: (of(sample) ?? NaN) / scale,
+        // No line goes over a restart.
+        restarts: restartsS.filter((timeS) => timeS < sample.timeS).length,
+      }));
+    });
+  const marks = SERVERS.flatMap((server) =>
+    result[server].restartsS.map((timeS) => ({
+      server: columns[server],
+      minutes: timeS / 60,
+      isMark: true,
+    }))
+  );
+  const x = {
+    field: "minutes",
+    type: "quantitative",
+    scale: { domain: [0, durationS / 60], nice: false },
+  };
+  return drawChart({
+    title: {
+      text: "What servers take over time",
+      subtitle:
+        `${result.tally.answered} answers, ${result.tally.wrong.length} of them wrong; ` +
+        `engine ${engine}, pool ${pool}, sync ${sync}, seed ${seed}; ` +
+        "marks: kill -9 and SIGTERM by turns",
+    },
+    vconcat: rows.map(([title, scale, lines]) => ({
+      title,
+      data: {
+        values: [
+          ...marks,
+          ...SERVERS.flatMap((server) => pointsOf(server, scale, lines)),
+        ],
+      },
+      facet: {
+        column: { field: "server", title: null, sort: Object.values(columns) },
+      },
+      spec: {
+        width: 400,
+        height: 120,
+        layer: [
+          {
+            transform: [{ filter: "!datum.isMark" }],
+            mark: {
+              type: "line",
+              strokeWidth: 1.5,
+              invalid: "break-paths-filter-domains",
+            },
+            encoding: {
+              x,
+              y: {
+                field: "value",
+                type: "quantitative",
+                title: null,
+                axis: { format: NUMBER_FORMAT, tickCount: 4 },
+                scale: { zero: true },
+              },
+              color: {
+                field: "line",
+                scale: {
+                  domain: Object.keys(lines),
+                  range: SERIES_COLORS.slice(0, Object.keys(lines).length),
+                },
+                legend: Object.keys(lines).length > 1
+                  ? { title: null, orient: "top" }
+                  : null,
+              },
+              detail: { field: "restarts" },
+            },
+          },
+          {
+            transform: [{ filter: "datum.isMark" }],
+            mark: { type: "tick", size: 6, color: LIMIT_COLOR },
+            encoding: { x, y: { value: "height" } },
+          },
+        ],
+      },
+      resolve: { scale: { color: "independent" } },
+    })),
+    resolve: { scale: { color: "independent" } },
   });
 }

@@ -48,12 +48,7 @@ export class ChildServer implements AsyncDisposable {
     this.port = port;
   }
 
-  /**
-   * Starts `kvs serve`.
-   *
-   * @param plan How to start it.
-   * @returns The server, listening.
-   */
+  /** Starts `kvs serve`. */
   static async startKvs(plan: KvsServerPlan): Promise<ChildServer> {
     const { dir, engine, pool, threads, sync, args = [] } = plan;
     const child = new Deno.Command(Deno.execPath(), {
@@ -73,13 +68,7 @@ export class ChildServer implements AsyncDisposable {
     );
   }
 
-  /**
-   * Starts the echo server.
-   *
-   * @param threads The number of Workers.
-   * @param replyBytes The length of its replies, in bytes.
-   * @returns The server, listening.
-   */
+  /** Starts the echo server. */
   static async startEcho(
     threads: number,
     replyBytes: number,
@@ -98,13 +87,7 @@ export class ChildServer implements AsyncDisposable {
     return await ChildServer.#onceListening(child, child.stdout, /^([0-9]+)$/);
   }
 
-  /**
-   * Starts redis-server.
-   *
-   * @param dir A directory for its files.
-   * @param settings Its settings, as in `redis.conf`.
-   * @returns The server, listening.
-   */
+  /** Starts redis-server. */
   static async startRedis(
     dir: string,
     settings: Readonly<Record<string, string>>,
@@ -160,11 +143,7 @@ export class ChildServer implements AsyncDisposable {
     await this.#child.status;
   }
 
-  /**
-   * Asks it to end, and waits until it has.
-   *
-   * @returns Its exit code.
-   */
+  /** Asks it to end, and waits until it has. */
   async stop(): Promise<number> {
     const killer = setTimeout(() => this.#child.kill("SIGKILL"), TIMEOUT_MS);
     try {

@@ -10,7 +10,7 @@ import { ChildServer } from "./child_server.ts";
 import type { LoadGenerator } from "./load_generator.ts";
 import { fill } from "./workload.ts";
 
-/** How long an engine gets to tidy up behind a fill, in milliseconds. */
+/** How long an engine gets to tidy up after a fill, in milliseconds. */
 const SETTLE_MS = 2_500;
 
 /** A directory for everything that benchmarks write; removed at the end. */
@@ -20,12 +20,7 @@ export class DataDirs implements Disposable {
   readonly #generator: LoadGenerator;
   #count = 0;
 
-  /**
-   * Makes it.
-   *
-   * @param generator Fills stores.
-   * @param dir Where to make it; in the system's place for such by default.
-   */
+  /** Makes it. */
   constructor(generator: LoadGenerator, dir?: string) {
     this.root = Deno.makeTempDirSync({ dir, prefix: "kvs-bench-" });
     this.#generator = generator;
@@ -38,13 +33,7 @@ export class DataDirs implements Disposable {
     return path;
   }
 
-  /**
-   * Makes a store that holds a data set.
-   *
-   * @param engine Its engine.
-   * @param data The data.
-   * @returns Its directory.
-   */
+  /** Makes a store that holds a data set. */
   async filled(engine: EngineName, data: DataSet): Promise<string> {
     const dir = this.empty();
     await using server = await ChildServer.startKvs({

@@ -31,12 +31,7 @@ export function packageFlags(): string[] {
   return flags.length > 0 ? flags : [`--lock=${lock}`];
 }
 
-/**
- * Tells how to run kvs as a user does, with the permissions of the tasks.
- *
- * @param args Its arguments.
- * @returns The arguments of Deno.
- */
+/** Tells how to run kvs as a user does, with the permissions of the tasks. */
 export function kvsArgs(args: readonly string[]): string[] {
   const main = new URL("main.ts", ROOT).href;
   return [
@@ -53,12 +48,6 @@ export function modulePath(path: string, base: string): string {
 /**
  * Runs a module that prints its result as JSON. It may import only what is in
  * the cache, so that nothing is installed unasked.
- *
- * @typeParam T The result.
- * @param module The module.
- * @param args Its arguments.
- * @returns What it printed last.
- * @throws {Error} If it failed; the message is its first line of error.
  */
 export async function runModule<T>(
   module: URL,

@@ -31,13 +31,7 @@ export class LoadGenerator implements AsyncDisposable {
     this.#results = linesOf(this.#child.stdout);
   }
 
-  /**
-   * Runs a plan.
-   *
-   * @param plan The plan.
-   * @returns What came of it.
-   * @throws {Error} If a server did not answer as it should have.
-   */
+  /** Runs a plan. */
   async run(plan: LoadPlan): Promise<LoadResult> {
     await this.#plans.write(encoder.encode(`${JSON.stringify(plan)}\n`));
     const { value } = await this.#results.next();

@@ -32,9 +32,6 @@ export class PageCache implements Disposable {
    * Takes the files of a directory out of the cache: what is dirty is written
    * first, since only clean pages go (`posix_fadvise`, POSIX_FADV_DONTNEED).
    * Pages that a process has mapped stay.
-   *
-   * @param directory The directory.
-   * @returns The share of the files' bytes that is in the cache yet.
    */
   evict(directory: string): number {
     let residentBytes = 0;

@@ -8,8 +8,6 @@ import { UsageError } from "../../cli/errors.ts";
 
 /**
  * Runs a program; wrong arguments are a line on standard error and exit code 2.
- *
- * @param main The program.
  */
 export async function runProgram(main: () => Promise<void>): Promise<void> {
   try {
@@ -19,4 +17,19 @@ export async function runProgram(main: () => Promise<void>): Promise<void> {
     console.error(`error: ${error.message}\nTry --help`);
     Deno.exit(2);
   }
+}
+
+/** The number that a flag is given. */
+export function numberOf(
+  flag: string,
+  text: string,
+  { least = 1, most }: { least?: number; most: number },
+): number {
+  const number = Number(text);
+  if (/^[0-9.]+$/.test(text) && number >= least && number <= most) {
+    return number;
+  }
+  throw new UsageError(
+    `--${flag} takes a number from ${least} to ${most}, found "${text}"`,
+  );
 }

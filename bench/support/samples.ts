@@ -7,23 +7,13 @@
 import { type Spread, spreadOf } from "./spread.ts";
 import type { Sample } from "./workload.ts";
 
-/** What several runs of one case gave. */
-export interface Result {
+/**
+ * What several runs of one case gave: medians of the runs, but for the load
+ * generator's share of its time, which is the greatest of any.
+ */
+export interface Result extends Omit<Sample, "ratePerS"> {
   /** Requests that were answered, to a second. */
   readonly ratePerS: Spread;
-  /** Median latency, in microseconds; the median of the runs. */
-  readonly p50Us: number;
-  /** 99th percentile of the latency, in microseconds; the median of the runs. */
-  readonly p99Us: number;
-  /** The same for the 99.9th percentile. */
-  readonly p999Us: number;
-  /**
-   * The server's processor time for a request, in microseconds; not a number
-   * where none was answered.
-   */
-  readonly cpuUs: number;
-  /** How much of its time the load generator computed, at most in any run. */
-  readonly generatorBusy: number;
 }
 
 /** Samples, gathered by the case that they are of. */
@@ -33,12 +23,7 @@ export class Samples<Case> {
     { readonly of: Case; readonly samples: Sample[] }
   >();
 
-  /**
-   * Adds a sample.
-   *
-   * @param of The case; equal cases are one.
-   * @param sample The sample.
-   */
+  /** Adds a sample. */
   add(of: Case, sample: Sample): void {
     const key = JSON.stringify(of);
     const known = this.#byCase.get(key);

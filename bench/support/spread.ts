@@ -14,12 +14,7 @@ export interface Spread {
   readonly max: number;
 }
 
-/**
- * Sums runs up.
- *
- * @param values What each gave; one at least.
- * @returns Their spread.
- */
+/** Sums runs up. */
 export function spreadOf(values: readonly number[]): Spread {
   if (values.length === 0) throw new RangeError("No values to sum up");
   const sorted = values.toSorted((a, b) => a - b);

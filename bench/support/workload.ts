@@ -89,15 +89,7 @@ export interface Sample {
   readonly generatorBusy: number;
 }
 
-/**
- * Runs load on a server.
- *
- * @param generator Generates it.
- * @param server Takes it.
- * @param workload What it is.
- * @param timing How long it takes.
- * @returns What it gave.
- */
+/** Runs load on a server. */
 export async function measure(
   generator: LoadGenerator,
   server: ChildServer,
@@ -123,11 +115,6 @@ export async function measure(
 /**
  * Makes a server ready to be measured: what it asks of its caches and of its
  * compiler for the first time is not what it costs in the long run.
- *
- * @param generator Generates load.
- * @param server Takes it.
- * @param workload What it will be measured at, or what resembles that.
- * @param warmUpMs For how many milliseconds.
  */
 export async function warmUp(
   generator: LoadGenerator,
@@ -142,14 +129,7 @@ export async function warmUp(
   });
 }
 
-/**
- * Sets every key of a data set once.
- *
- * @param generator Sets them.
- * @param server Gets them.
- * @param dialect How it is spoken to.
- * @param data The data set.
- */
+/** Sets every key of a data set once. */
 export async function fill(
   generator: LoadGenerator,
   server: ChildServer,

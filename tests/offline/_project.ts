@@ -33,8 +33,11 @@ export class TestProject implements Disposable {
   /** Copies the files. */
   constructor() {
     Deno.mkdirSync(`${this.path}/offline/sub`, { recursive: true });
-    for (const folder of ["", "assert/", "cli/", "streams/"]) {
-      this.#copyFiles(`offline/${folder}`);
+    for (const { name } of Deno.readDirSync(new URL("offline", ROOT))) {
+      Deno.copyFileSync(
+        new URL(`offline/${name}`, ROOT),
+        `${this.path}/offline/${name}`,
+      );
     }
     const imports = Object.fromEntries(
       Object.entries(project.imports).filter(([, range]) =>
@@ -44,15 +47,6 @@ export class TestProject implements Disposable {
     const tasks = { use: `deno run $(${FLAG_COMMAND}) use.ts` };
     this.write("deno.json", JSON.stringify({ imports, tasks }));
     this.write("use.ts", USE);
-  }
-
-  #copyFiles(folder: string): void {
-    Deno.mkdirSync(`${this.path}/${folder}`, { recursive: true });
-    for (const { name, isFile } of Deno.readDirSync(new URL(folder, ROOT))) {
-      if (!isFile) continue;
-      const from = new URL(`${folder}${name}`, ROOT);
-      Deno.copyFileSync(from, `${this.path}/${folder}${name}`);
-    }
   }
 
   /** Writes a file of it. */

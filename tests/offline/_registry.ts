@@ -57,7 +57,7 @@ async function answer(pathname: string): Promise<Response> {
       exports: exportsOf(name),
     });
   }
-  return new Response(await Deno.readFile(new URL(`${name}${file}`, OFFLINE)));
+  return new Response(await Deno.readFile(new URL(`.${file}`, OFFLINE)));
 }
 
 function versionOf(name: string): string | undefined {
@@ -72,7 +72,7 @@ function exportsOf(name: string): Record<string, string> {
       .filter(([specifier]) => `${specifier}/`.startsWith(`@std/${name}/`))
       .map(([specifier, path]) => [
         `.${specifier.slice(`@std/${name}`.length)}`,
-        path.replace(`./${name}/`, "./"),
+        path,
       ]),
   );
 }
@@ -81,12 +81,10 @@ async function describeFiles(
   name: string,
 ): Promise<Record<string, { size: number; checksum: string }>> {
   const files: Record<string, { size: number; checksum: string }> = {};
-  for await (const entry of Deno.readDir(new URL(name, OFFLINE))) {
-    const bytes = await Deno.readFile(
-      new URL(`${name}/${entry.name}`, OFFLINE),
-    );
+  for (const path of Object.values(exportsOf(name))) {
+    const bytes = await Deno.readFile(new URL(path, OFFLINE));
     const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-    files[`/${entry.name}`] = {
+    files[path.slice(1)] = {
       size: bytes.length,
       checksum: `sha256-${hash.toHex()}`,
     };

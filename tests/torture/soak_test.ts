@@ -44,7 +44,8 @@ for (const engine of ENGINE_NAMES) {
           server === "steady" && what === "open files"
         );
         assert(files.isFlat, spellVerdict(files));
-        assert(soakChart(result, options).includes("<polyline"));
+        const chart = await soakChart(result, options);
+        assert(chart.includes("mark-line"));
       } finally {
         Deno.removeSync(root, { recursive: true });
       }

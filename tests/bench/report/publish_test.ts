@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { replaceSection } from "../../../bench/report/generated_section.ts";
+import { replaceSection } from "../../../bench/report/publish.ts";
 
 const DOCUMENT = "a\n<!-- begin x -->\nold\n<!-- end x -->\nb\n";
 
