@@ -43,10 +43,10 @@ export class Compactor {
     const state = this.#state;
     const { leadership } = state;
     for (;;) {
-      const round = leadership.current;
+      const term = leadership.term;
       if (leadership.tryLead()) return await this.#lead("all", onProgress);
       const { isOfAll } = state;
-      await leadership.over(round);
+      await leadership.ended(term);
       // One in the background had less to do than is asked for here.
       if (!isOfAll) continue;
       const { report } = state;
@@ -65,7 +65,7 @@ export class Compactor {
    */
   compactIfWorthwhile(minBytes: number): Promise<CompactionReport> | undefined {
     const { isPaused, leadership } = this.#state;
-    if (isPaused || leadership.underWay) return;
+    if (isPaused || leadership.hasLeader) return;
     const segments = this.#log.list();
     let reclaimable = 0;
     for (const segment of candidates(segments, "worthwhile")) {
@@ -87,7 +87,7 @@ export class Compactor {
   /** Waits for the end of a compaction that another instance runs. */
   async over(): Promise<void> {
     const { leadership } = this.#state;
-    while (leadership.underWay) await leadership.over(leadership.current);
+    while (leadership.hasLeader) await leadership.ended(leadership.term);
   }
 
   async #lead(
@@ -96,7 +96,7 @@ export class Compactor {
   ): Promise<CompactionReport> {
     const state = this.#state;
     const { leadership } = state;
-    const round = leadership.current;
+    const term = leadership.term;
     state.stops = false;
     state.isOfAll = scope === "all";
     // A Worker that dies leaves this.
@@ -110,8 +110,8 @@ export class Compactor {
       throw error;
     } finally {
       this.#running.delete(running);
-      // The Worker ends the round, unless it never came to lead it.
-      if (leadership.current === round) leadership.end();
+      // The Worker ends the term, unless it never came to lead it.
+      if (leadership.term === term) leadership.resign();
     }
   }
 
