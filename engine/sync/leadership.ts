@@ -4,38 +4,44 @@
  * @module
  */
 
+import { EVENT_COUNT_WORDS, EventCount } from "./event_count.ts";
 import { type Holder, UNKNOWN_HOLDER } from "./instance_lock.ts";
-
-/** Words of shared memory that a {@linkcode Leadership} takes. */
-export const LEADERSHIP_WORDS = 2;
 
 /** The leader's id, zero while nobody leads. */
 const LEADER = 0;
-const ROUND = 1;
+/** An event count of the terms that have ended. */
+const TERMS = 1;
 
-/** How long to wait before looking whether the leader lives, in ms. */
-const LOOK_MS = 250;
+/** Words of shared memory that a {@linkcode Leadership} takes. */
+export const LEADERSHIP_WORDS = TERMS + EVENT_COUNT_WORDS;
+
+/** How long to wait before asking whether the leader lives, in ms. */
+const CHECK_MS = 250;
 
 /**
- * Leadership of work among the instances that share some memory: one leads, the
- * others wait for the end of the round. A leader that dies ends its round.
+ * Leadership of work among the instances that share some memory: one leads for
+ * a term, the others wait for its end. A leader that dies ends its term.
  *
  * @example
  * ```ts
  * import { Leadership } from "./leadership.ts";
  *
- * const rounds = new Leadership(new Int32Array(new SharedArrayBuffer(8)), 0);
- * const round = rounds.current;
- * if (rounds.tryLead()) {
+ * const leadership = new Leadership(
+ *   new Int32Array(new SharedArrayBuffer(12)),
+ *   0,
+ * );
+ * const term = leadership.term;
+ * if (leadership.tryLead()) {
  *   // The work that all wait for is done here.
- *   rounds.end();
+ *   leadership.resign();
  * }
- * await rounds.over(round);
+ * await leadership.ended(term);
  * ```
  */
 export class Leadership {
   readonly #words: Int32Array;
-  readonly #at: number;
+  readonly #leaderAt: number;
+  readonly #terms: EventCount;
   readonly #holder: Holder;
 
   /**
@@ -49,59 +55,48 @@ export class Leadership {
     holder: Holder = UNKNOWN_HOLDER,
   ) {
     this.#words = words;
-    this.#at = at;
+    this.#leaderAt = at + LEADER;
+    this.#terms = new EventCount(words, at + TERMS);
     this.#holder = holder;
   }
 
-  /** The number of the round; read it before trying to lead. */
-  get current(): number {
-    return Atomics.load(this.#words, this.#at + ROUND);
+  /** The number of the term; read it before trying to lead. */
+  get term(): number {
+    return this.#terms.current;
   }
 
-  /** Whether somebody leads a round now. */
-  get underWay(): boolean {
+  /** Whether an instance that lives leads now. */
+  get hasLeader(): boolean {
     const leader = this.#leader;
     if (leader === 0) return false;
     if (this.#holder.isAlive(leader)) return true;
-    this.#endAs(leader);
+    this.#endTermOf(leader);
     return false;
   }
 
-  /** Tries to become the leader, who must call {@linkcode end}. */
+  /** Tries to become the leader, who must call {@linkcode resign}. */
   tryLead(): boolean {
     return this.#replaceLeader(0, this.#holder.id);
   }
 
-  /**
-   * Takes the round over from its leader, who has asked for that.
-   *
-   * @param leader The leader's id.
-   * @returns Whether it was still the leader.
-   */
+  /** Leads instead of a leader that has asked for it, if it still leads. */
   takeOver(leader: number): boolean {
     return this.#replaceLeader(leader, this.#holder.id);
   }
 
-  /** Ends the round and wakes all who wait for it. Leader only. */
-  end(): void {
-    this.#endAs(this.#holder.id);
+  /** Ends the term and wakes all who wait for that. Leader only. */
+  resign(): void {
+    this.#endTermOf(this.#holder.id);
   }
 
-  /**
-   * Waits for the end of a round, without blocking the thread.
-   *
-   * @param round Its number.
-   */
-  async over(round: number): Promise<void> {
+  /** Waits for the end of a term, without blocking the thread. */
+  async ended(term: number): Promise<void> {
     // A pending waitAsync alone does not keep a process from ending.
-    const keepAlive = setInterval(() => {}, LOOK_MS);
+    const keepAlive = setInterval(() => {}, CHECK_MS);
     try {
-      const at = this.#at + ROUND;
       for (;;) {
-        const wait = Atomics.waitAsync(this.#words, at, round, LOOK_MS);
-        if (!wait.async || await wait.value !== "timed-out") return;
-        // Ends it if its leader has died.
-        if (!this.underWay) return;
+        await this.#terms.sleepAsync(term, CHECK_MS);
+        if (this.term !== term || !this.hasLeader) return;
       }
     } finally {
       clearInterval(keepAlive);
@@ -109,39 +104,40 @@ export class Leadership {
   }
 
   /**
-   * Blocks this thread until the round that another instance leads is over.
+   * Blocks this thread until the term of another instance has ended.
    *
    * @param timeoutMs How long to wait at most, in milliseconds.
-   * @returns Whether it is over; where this instance leads there is none.
+   * @returns Whether it has; where this instance leads there is none.
    */
-  waitOver(timeoutMs: number): boolean {
-    const round = this.current;
+  waitForEnd(timeoutMs: number): boolean {
+    const { term } = this;
     const deadlineMs = performance.now() + timeoutMs;
     for (;;) {
-      if (this.#leader === this.#holder.id || !this.underWay) return true;
-      if (this.current !== round) return true;
+      if (this.#leader === this.#holder.id || !this.hasLeader) return true;
+      if (this.term !== term) return true;
       const leftMs = deadlineMs - performance.now();
       if (leftMs <= 0) return false;
-      const waitMs = Math.min(leftMs, LOOK_MS);
-      Atomics.wait(this.#words, this.#at + ROUND, round, waitMs);
+      this.#terms.sleep(term, Math.min(leftMs, CHECK_MS));
     }
   }
 
   get #leader(): number {
-    return Atomics.load(this.#words, this.#at + LEADER);
+    return Atomics.load(this.#words, this.#leaderAt);
   }
 
   #replaceLeader(from: number, to: number): boolean {
-    const at = this.#at + LEADER;
-    return Atomics.compareExchange(this.#words, at, from, to) === from;
+    const found = Atomics.compareExchange(
+      this.#words,
+      this.#leaderAt,
+      from,
+      to,
+    );
+    return found === from;
   }
 
-  #endAs(leader: number): void {
-    if (!this.#replaceLeader(leader, 0)) return;
-    // The count is raised after the leader's place is free and before the
-    // notification: a waiter that read the old count either finds the new one
-    // when it begins to wait, or is woken.
-    Atomics.add(this.#words, this.#at + ROUND, 1);
-    Atomics.notify(this.#words, this.#at + ROUND);
+  #endTermOf(leader: number): void {
+    // The place is free before the count changes, so that one that has waited
+    // can lead.
+    if (this.#replaceLeader(leader, 0)) this.#terms.announce();
   }
 }

@@ -3,7 +3,7 @@
  * store need not build it.
  *
  * The file `INDEX` is, in little-endian numbers: the magic `KVSIDX` and the
- * format version in two bytes, the CRC-32 of everything behind it, the number
+ * format version in two bytes, the CRC-32 of everything after it, the number
  * of segments, the number of words of index memory, the last sequence number
  * as a 64-bit float, then a row of seven numbers for each segment, then the
  * words.
@@ -19,9 +19,6 @@ import {
   replaceFile,
   writeAll,
 } from "../../files.ts";
-import type { Log } from "../log/log.ts";
-import { type Damage, segmentPath } from "../log/segment.ts";
-import type { SegmentState } from "../log/segment_table.ts";
 import { Keydir } from "./keydir.ts";
 
 /** The name of the checkpoint's file. */
@@ -38,15 +35,36 @@ const PIECE_BYTES = 1 << 20;
 /** A larger index would hold up the end of the process for too long. */
 const MAX_BYTES = 2 ** 30;
 
+/** What a checkpoint keeps of a segment, as the log knows it. */
+export interface SegmentRow {
+  readonly id: number;
+  readonly sizeBytes: number;
+  readonly deadBytes: number;
+  readonly deadRecords: number;
+  readonly tombstoneBytes: number;
+  readonly minSequence: number;
+  readonly flags: number;
+}
+
+/** What a checkpoint keeps of the log. */
+export interface CheckpointedLog {
+  /** The data directory. */
+  readonly directory: string;
+  /** The sequence number of the last write. */
+  sequence: number;
+  readonly segments: {
+    list(): SegmentRow[];
+    restore(row: SegmentRow): void;
+  };
+}
+
 /**
  * Writes a checkpoint of a store that nobody writes to any more.
  *
- * @param log The store's log.
- * @param index The store's index.
  * @returns Whether it was written; not where the index is larger than 1 GiB.
  */
 export function writeCheckpoint(
-  log: Log,
+  log: CheckpointedLog,
   index: Keydir,
 ): boolean {
   const { directory } = log;
@@ -98,7 +116,7 @@ export function writeCheckpoint(
  * @returns The index, or `undefined` where there is no checkpoint to be used.
  */
 export function loadCheckpoint(
-  log: Log,
+  log: CheckpointedLog,
   indexBytes: number,
   sizeOf: (id: number) => number | undefined,
 ): Keydir | undefined {
@@ -114,7 +132,7 @@ export function loadCheckpoint(
   if (sizeBytes !== HEADER_BYTES + rowsBytes + wordsBytes) return undefined;
   const rows = readPiece(file, new Uint8Array(rowsBytes));
   const segments = readRows(rows);
-  const isThere = ({ id, sizeBytes }: SegmentState) =>
+  const isThere = ({ id, sizeBytes }: SegmentRow) =>
     (sizeOf(id) ?? -1) >= sizeBytes;
   if (!segments.every(isThere)) return undefined;
   let crc = crc32(rows, crc32(head.subarray(12)));
@@ -135,18 +153,23 @@ export function loadCheckpoint(
   return index;
 }
 
+/** A checkpoint that is not as it was written. */
+export interface CheckpointDamage {
+  readonly path: string;
+  /** Where it begins, in bytes. */
+  readonly offset: number;
+  /** How long it is, in bytes. */
+  readonly length: number;
+  readonly reason: string;
+}
+
 /** Whether a checkpoint is there, sound or not. */
 export function hasCheckpoint(directory: string): boolean {
   return fileExists(`${directory}/${CHECKPOINT_NAME}`);
 }
 
-/**
- * Checks the checkpoint's bytes against its checksum.
- *
- * @param directory The data directory.
- * @returns What is wrong with it; nothing where there is none.
- */
-export function checkpointDamage(directory: string): Damage[] {
+/** What does not match its checksum: the whole of a checkpoint, or nothing. */
+export function checkpointDamage(directory: string): CheckpointDamage[] {
   if (!hasCheckpoint(directory)) return [];
   const path = `${directory}/${CHECKPOINT_NAME}`;
   using file = Deno.openSync(path);
@@ -169,29 +192,15 @@ export function checkpointDamage(directory: string): Damage[] {
   return [{ path, offset: 0, length, reason }];
 }
 
-/**
- * The segments that have lost what a checkpoint knew of them.
- *
- * @param directory The data directory.
- * @returns What is missing; nothing where the checkpoint is not sound itself.
- */
-export function shrunkSegments(directory: string): Damage[] {
+/** What the checkpoint knows of segments; nothing where it is not sound. */
+export function checkpointedSegments(directory: string): SegmentRow[] {
   if (!hasCheckpoint(directory) || checkpointDamage(directory).length > 0) {
     return [];
   }
   using file = Deno.openSync(`${directory}/${CHECKPOINT_NAME}`);
   const head = readPiece(file, new Uint8Array(HEADER_BYTES));
   const count = new DataView(head.buffer).getUint32(12, true);
-  const rows = readPiece(file, new Uint8Array(count * ROW_FLOATS * 8));
-  return readRows(rows).flatMap(({ id, sizeBytes }) => {
-    const path = segmentPath(directory, id);
-    // One that is gone may have been compacted just before a power failure.
-    if (!fileExists(path)) return [];
-    const offset = Deno.statSync(path).size;
-    const length = sizeBytes - offset;
-    const reason = "segment is shorter than the index checkpoint says";
-    return length > 0 ? [{ path, offset, length, reason }] : [];
-  });
+  return readRows(readPiece(file, new Uint8Array(count * ROW_FLOATS * 8)));
 }
 
 /** Removes the checkpoint: a segment of it is about to go. */
@@ -199,7 +208,7 @@ export function removeCheckpoint(directory: string): void {
   removeIfExists(`${directory}/${CHECKPOINT_NAME}`);
 }
 
-function writeRow(view: DataView, row: number, segment: SegmentState): void {
+function writeRow(view: DataView, row: number, segment: SegmentRow): void {
   [
     segment.id,
     segment.sizeBytes,
@@ -213,9 +222,9 @@ function writeRow(view: DataView, row: number, segment: SegmentState): void {
   );
 }
 
-function readRows(bytes: Uint8Array): SegmentState[] {
+function readRows(bytes: Uint8Array): SegmentRow[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const segments: SegmentState[] = [];
+  const segments: SegmentRow[] = [];
   for (let at = 0; at + ROW_FLOATS * 8 <= bytes.length; at += ROW_FLOATS * 8) {
     const value = (i: number) => view.getFloat64(at + i * 8, true);
     segments.push({

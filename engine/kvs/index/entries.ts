@@ -8,6 +8,7 @@
  */
 
 import type { Arena } from "./arena.ts";
+import type { Epochs } from "./epochs.ts";
 import { emptyPointer, type LogPointer, readPointer } from "./log_pointer.ts";
 import { PackedKey } from "./packed_key.ts";
 import { MAX_HEIGHT, POINTER, Position, type SkipList } from "./skip_list.ts";
@@ -32,15 +33,17 @@ export interface EntryRange {
 
 /** Reads pages of entries, without a lock. */
 export class EntryReader {
-  readonly #arena: Arena;
+  readonly #words: Uint32Array;
+  readonly #epochs: Epochs;
   readonly #list: SkipList;
   readonly #start: PackedKey;
   readonly #end: PackedKey;
-  readonly #position = new Position();
+  readonly #position = new Position({ isShared: true });
 
   /** @param list The list of the entries, whose memory is `arena`. */
   constructor(arena: Arena, list: SkipList) {
-    this.#arena = arena;
+    this.#words = arena.words;
+    this.#epochs = arena.epochs;
     this.#list = list;
     this.#start = new PackedKey(arena.words);
     this.#end = new PackedKey(arena.words);
@@ -53,21 +56,25 @@ export class EntryReader {
     const first = from && this.#start.pack(from);
     const stop = end && this.#end.pack(end);
     const nodes: number[] = [];
-    using _ = this.#arena.epochs.pin();
-    let node = first === undefined
-      ? list.next(list.head)
-      : list.seek(first, this.#position);
-    if (after !== undefined && node !== 0 && list.equals(node, this.#start)) {
-      node = list.next(node);
+    this.#epochs.pin();
+    try {
+      let node = first === undefined
+        ? list.next(list.head)
+        : list.seek(first, this.#position);
+      if (after !== undefined && node !== 0 && list.equals(node, this.#start)) {
+        node = list.next(node);
+      }
+      while (
+        node !== 0 && nodes.length < limit &&
+        (stop === undefined || list.compare(node, stop) < 0)
+      ) {
+        nodes.push(node);
+        node = list.next(node);
+      }
+      return this.#entriesOf(nodes);
+    } finally {
+      this.#epochs.unpin();
     }
-    while (
-      node !== 0 && nodes.length < limit &&
-      (stop === undefined || list.compare(node, stop) < 0)
-    ) {
-      nodes.push(node);
-      node = list.next(node);
-    }
-    return this.#entriesOf(nodes);
   }
 
   /**
@@ -83,34 +90,38 @@ export class EntryReader {
     // Of the nodes at this level there is one in 4 ** level.
     const level = Math.min(Math.floor(Math.log2(limit) / 2), MAX_HEIGHT - 1);
     const nodes: number[] = [];
-    using _ = this.#arena.epochs.pin();
-    let isDone = false;
-    while (!isDone && nodes.length < limit) {
-      // Where that level is not in use, the search leaves it alone.
-      before[level] = list.head;
-      list.seek(stop, this.#position);
-      const run = before[level] === list.head ? [] : [before[level]];
-      let node = list.next(before[level]);
-      while (
-        node !== 0 && (stop === undefined || list.compare(node, stop) < 0)
-      ) {
-        run.push(node);
-        node = list.next(node);
+    this.#epochs.pin();
+    try {
+      let isDone = false;
+      while (!isDone && nodes.length < limit) {
+        // Where that level is not in use, the search leaves it alone.
+        before[level] = list.head;
+        list.seek(stop, this.#position);
+        const run = before[level] === list.head ? [] : [before[level]];
+        let node = list.next(before[level]);
+        while (
+          node !== 0 && (stop === undefined || list.compare(node, stop) < 0)
+        ) {
+          run.push(node);
+          node = list.next(node);
+        }
+        if (run.length === 0) break;
+        for (let i = run.length - 1; i >= 0 && nodes.length < limit; i--) {
+          isDone = last !== undefined && list.compare(run[i], last) < 0;
+          if (isDone) break;
+          nodes.push(run[i]);
+        }
+        stop = list.keyOf(run[0], this.#end);
       }
-      if (run.length === 0) break;
-      for (let i = run.length - 1; i >= 0 && nodes.length < limit; i--) {
-        isDone = last !== undefined && list.compare(run[i], last) < 0;
-        if (isDone) break;
-        nodes.push(run[i]);
-      }
-      stop = list.keyOf(run[0], this.#end);
+      return this.#entriesOf(nodes);
+    } finally {
+      this.#epochs.unpin();
     }
-    return this.#entriesOf(nodes);
   }
 
   /** Only while pinned. */
   #entriesOf(nodes: readonly number[]): Entry[] {
-    const { words } = this.#arena;
+    const words = this.#words;
     const keys = this.#list.keysOf(nodes);
     return nodes.map((node, i) => {
       const pointer = emptyPointer();

@@ -81,7 +81,7 @@ export interface EpochsOptions {
 }
 
 /** One reader among all of them, and what the writer has retired. */
-export class Epochs implements Disposable {
+export class Epochs {
   readonly #words: Uint32Array;
   readonly #slots: Uint32Array;
   readonly #slot: number;
@@ -97,10 +97,10 @@ export class Epochs implements Disposable {
   }
 
   /**
-   * Begins reading, until {@linkcode unpin}, which `using` calls at the end of
-   * its scope. Not nested.
+   * Begins reading, until {@linkcode unpin} in a `finally`: `using` would take
+   * 200 ns more. Not nested.
    */
-  pin(): this {
+  pin(): void {
     // The store must come before the reader's first load of a link, in the one
     // order all threads agree on: then either the writer that wants to advance
     // sees this reader, or this reader sees all that was unlinked before that.
@@ -110,17 +110,12 @@ export class Epochs implements Disposable {
       this.#slot + PINNED,
       Atomics.load(this.#words, EPOCH) + 1,
     );
-    return this;
   }
 
   /** Ends reading. */
   unpin(): void {
     // Releases: all loads of this reader come before it.
     Atomics.store(this.#slots, this.#slot + PINNED, 0);
-  }
-
-  [Symbol.dispose](): void {
-    this.unpin();
   }
 
   /** Gives the slot back, which ends a read that is going on. */

@@ -14,7 +14,7 @@ const FIRST_WORDS = 64;
 
 /**
  * A packed key to search for. Whoever searches owns one and packs key after key
- * into it, so that a search allocates nothing, and packs and hashes a key once.
+ * into it, so that a search allocates nothing, and a key is packed and hashed once.
  */
 export class PackedKey {
   /** Where the key is: in memory of its own, or in a node. */
@@ -22,8 +22,9 @@ export class PackedKey {
   /** The first of its words. */
   at = 0;
   lengthBytes = 0;
+  /** 32 bits with a sign: the same in all instances of an index. */
+  hash = 0;
   #own = this.words;
-  #hash: number | undefined;
   readonly #index: Uint32Array;
 
   /** @param index The words of the index, which has the secret of its hashes. */
@@ -31,25 +32,16 @@ export class PackedKey {
     this.#index = index;
   }
 
-  /** The key's hash, 32 bits with a sign: the same in all instances of an index. */
-  get hash(): number {
-    return this.#hash ??= hashPacked(
-      this.#index,
-      this.words,
-      this.at,
-      this.lengthBytes,
-    );
-  }
-
   /** Packs a key, whose bytes are not kept. */
   pack(key: Uint8Array): this {
     const length = key.length;
     const keyWords = (length + 3) >>> 2;
     if (keyWords > this.#own.length) this.#own = new Uint32Array(keyWords * 2);
-    const words = this.words = this.#own;
+    const words = this.#own;
+    // Stored only where it is another, since to store a reference costs more.
+    if (this.words !== words) this.words = words;
     this.at = 0;
     this.lengthBytes = length;
-    this.#hash = undefined;
     const whole = length >>> 2;
     let at = 0;
     for (let i = 0; i < whole; i++, at += 4) {
@@ -63,15 +55,16 @@ export class PackedKey {
       }
       words[whole] = last;
     }
+    this.hash = hashPacked(this.#index, words, 0, length);
     return this;
   }
 
-  /** Takes a node's key where it is; it must stay there while it is used. */
-  refer(at: number, lengthBytes: number, hash?: number): this {
-    this.words = this.#index;
+  /** Takes a node's key where it is, for as long as the node stays. */
+  refer(at: number, lengthBytes: number, hash: number): this {
+    if (this.words !== this.#index) this.words = this.#index;
     this.at = at;
     this.lengthBytes = lengthBytes;
-    this.#hash = hash;
+    this.hash = hash;
     return this;
   }
 }

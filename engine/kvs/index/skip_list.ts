@@ -66,6 +66,13 @@ export class Position {
   readonly before = new Uint32Array(MAX_HEIGHT);
   /** How many nodes in a row were each linked after the one before. */
   ascents = 0;
+  /** Whether others may change the list during a search. */
+  readonly isShared: boolean;
+
+  /** A reader's is shared; a writer's, with the lock held, is not. */
+  constructor({ isShared = false } = {}) {
+    this.isShared = isShared;
+  }
 
   /** Forgets it: another may have changed the list since. */
   reset(): void {
@@ -78,7 +85,7 @@ export class SkipList {
   readonly #words: Uint32Array;
   readonly #arena: Arena;
   /** For {@linkcode find}, which keeps no position. */
-  readonly #position = new Position();
+  readonly #position = new Position({ isShared: true });
 
   /** @param arena Where the nodes are; {@linkcode format} has been called. */
   constructor(arena: Arena) {
@@ -194,12 +201,14 @@ export class SkipList {
     node: number,
   ): number {
     const words = this.#words;
-    const { before } = position;
+    const { before, isShared } = position;
     let beyond = 0;
     for (; level >= 0; level--) {
       for (;;) {
-        // Acquires the next node: its words were written before this link.
-        const next = Atomics.load(words, node - 1 - level);
+        const link = node - 1 - level;
+        // Acquires the next node: its words were written before this link to it.
+        // The only writer reads its own stores, in a third of the time.
+        const next = isShared ? Atomics.load(words, link) : words[link];
         // The node that ended the level above ends this one too, unless it has
         // been removed meanwhile: then there may be none after it.
         if (next === beyond || next === 0) break;
@@ -249,12 +258,13 @@ export class SkipList {
   /** Unlinks the node after a position, and retires it. Writer only. */
   unlink(node: number, { before }: Position): void {
     const words = this.#words;
-    for (let level = this.#heightOf(node) - 1; level >= 0; level--) {
+    const height = this.#heightOf(node);
+    for (let level = height - 1; level >= 0; level--) {
       const link = before[level] - 1 - level;
       Atomics.store(words, link, words[node - 1 - level]);
     }
     Atomics.store(words, SIZE, words[SIZE] - 1);
-    this.#arena.retire(node - this.#heightOf(node), this.#sizeOf(node));
+    this.#arena.retire(node - height, this.#sizeOf(node));
   }
 
   /** Compares a node's key with another: negative where it comes before. */
@@ -292,8 +302,8 @@ export class SkipList {
     return true;
   }
 
-  /** A node's key, to search for. */
-  keyOf(node: number, into: PackedKey, hash?: number): PackedKey {
+  /** A node's key, to search for; its hash only where that is needed. */
+  keyOf(node: number, into: PackedKey, hash = 0): PackedKey {
     const lengthBytes = this.#words[node + META] >>> HEIGHT_BITS;
     return into.refer(node + KEY, lengthBytes, hash);
   }

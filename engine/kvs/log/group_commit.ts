@@ -146,7 +146,7 @@ export class GroupCommit {
     this.#syncAppends();
     // The kernel tells one of two syncs of a failure: it may have been the
     // other, whose thread has not heard of it yet.
-    if (!this.leadership.waitOver(MAX_ROUND_MS)) {
+    if (!this.leadership.waitForEnd(MAX_ROUND_MS)) {
       throw new Error(
         `Cannot tell what is on disk: another sync has taken ${MAX_ROUND_MS} ms`,
       );
@@ -181,14 +181,14 @@ export class GroupCommit {
     // Lets the other connections of this turn of the event loop append first.
     await null;
     const { leadership } = this;
-    const round = leadership.current;
-    if (!leadership.tryLead()) return await leadership.over(round);
+    const term = leadership.term;
+    if (!leadership.tryLead()) return await leadership.ended(term);
     try {
       const { ticket } = this;
       await this.#syncAppendsAsync();
       this.#synced(ticket);
     } finally {
-      leadership.end();
+      leadership.resign();
     }
   }
 

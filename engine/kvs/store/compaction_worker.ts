@@ -70,7 +70,7 @@ async function run(
       if (report === undefined) state.pause();
       state.report = report;
       state.isOfAll = false;
-      state.leadership.end();
+      state.leadership.resign();
     }
   } finally {
     await log.close();

@@ -43,16 +43,16 @@ export class Compactor {
     const state = this.#state;
     const { leadership } = state;
     for (;;) {
-      const round = leadership.current;
+      const term = leadership.term;
       if (leadership.tryLead()) return await this.#lead("all", onProgress);
       const { isOfAll } = state;
-      await leadership.over(round);
+      await leadership.ended(term);
       // One in the background had less to do than is asked for here.
       if (!isOfAll) continue;
       const { report } = state;
       if (report !== undefined) return report;
       // The next one has begun before this thread has heard of the end.
-      if (leadership.underWay || leadership.current !== (round + 1 | 0)) {
+      if (leadership.hasLeader || leadership.term !== (term + 1 | 0)) {
         continue;
       }
       throw new Error("Compaction failed; see the log of the process");
@@ -69,7 +69,7 @@ export class Compactor {
    */
   compactIfWorthwhile(minBytes: number): Promise<CompactionReport> | undefined {
     const { isPaused, leadership } = this.#state;
-    if (isPaused || leadership.underWay) return;
+    if (isPaused || leadership.hasLeader) return;
     const segments = this.#log.list();
     let reclaimable = 0;
     for (const segment of candidates(segments, "worthwhile")) {
@@ -91,7 +91,7 @@ export class Compactor {
   /** Waits for the end of a compaction that another instance runs. */
   async over(): Promise<void> {
     const { leadership } = this.#state;
-    while (leadership.underWay) await leadership.over(leadership.current);
+    while (leadership.hasLeader) await leadership.ended(leadership.term);
   }
 
   async #lead(
@@ -100,7 +100,7 @@ export class Compactor {
   ): Promise<CompactionReport> {
     const state = this.#state;
     const { leadership } = state;
-    const round = leadership.current;
+    const term = leadership.term;
     state.stops = false;
     state.isOfAll = scope === "all";
     // A Worker that dies leaves this.
@@ -114,8 +114,8 @@ export class Compactor {
       throw error;
     } finally {
       this.#running.delete(running);
-      // The Worker ends the round, unless it never came to lead it.
-      if (leadership.current === round) leadership.end();
+      // The Worker ends the term, unless it never came to lead it.
+      if (leadership.term === term) leadership.resign();
     }
   }
 

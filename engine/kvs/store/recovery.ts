@@ -4,7 +4,7 @@
  * @module
  */
 
-import { fileNames, syncDirectory } from "../../files.ts";
+import { fileExists, fileNames, syncDirectory } from "../../files.ts";
 import type { Log } from "../log/log.ts";
 import {
   hintedBytes,
@@ -32,9 +32,9 @@ import { DAMAGED, HINTED } from "../log/segment_table.ts";
 import { Keydir } from "../index/keydir.ts";
 import {
   CHECKPOINT_NAME,
+  checkpointedSegments,
   loadCheckpoint,
   removeCheckpoint,
-  shrunkSegments,
 } from "../index/checkpoint.ts";
 
 /** A segment whose records go into the index. */
@@ -299,4 +299,17 @@ function isAppendable(log: Log, id: number): boolean {
   if (!log.segments.has(id)) return false;
   const { sizeBytes, flags } = log.segments.get(id);
   return sizeBytes < log.segmentBytes && (flags & (DAMAGED | HINTED)) === 0;
+}
+
+/** The segments that have lost what the checkpoint knew of them. */
+function shrunkSegments(directory: string): Damage[] {
+  return checkpointedSegments(directory).flatMap(({ id, sizeBytes }) => {
+    const path = segmentPath(directory, id);
+    // One that is gone may have been compacted just before a power failure.
+    if (!fileExists(path)) return [];
+    const offset = Deno.statSync(path).size;
+    const length = sizeBytes - offset;
+    const reason = "segment is shorter than the index checkpoint says";
+    return length > 0 ? [{ path, offset, length, reason }] : [];
+  });
 }

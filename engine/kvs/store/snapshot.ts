@@ -8,7 +8,7 @@ import type { EngineSnapshot, ScanPage, ScanRange } from "../../engine.ts";
 import { ClosedError } from "../../errors.ts";
 import { startWorker } from "../../start_worker.ts";
 import { Log } from "../log/log.ts";
-import { unpackPage } from "../index/packed_page.ts";
+import { unpackPage } from "./pages.ts";
 import { DAMAGED } from "../log/segment_table.ts";
 import { Keydir } from "../index/keydir.ts";
 import type { KvsHandle } from "./handle.ts";

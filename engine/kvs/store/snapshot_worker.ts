@@ -9,10 +9,9 @@ import { checkRoomForFiles } from "../../start_worker.ts";
 import { workerScope } from "../../worker_scope.ts";
 import { Log } from "../log/log.ts";
 import { HeldSegments } from "../log/held_segments.ts";
-import { type PackedPage, packPage } from "../index/packed_page.ts";
 import { RecordCache } from "./record_cache.ts";
 import { loadLog } from "./recovery.ts";
-import { scanIndex } from "./pages.ts";
+import { type PackedPage, packPage, scanIndex } from "./pages.ts";
 import { CorruptionError } from "../../errors.ts";
 import { type ScanResult, segmentPath } from "../log/segment.ts";
 

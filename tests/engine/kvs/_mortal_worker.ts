@@ -22,7 +22,7 @@ let log: Log;
 self.onmessage = ({ data }: MessageEvent<MortalTask | FailingSync>) => {
   if ("fails" in data) {
     log.refusal.syncFailed(data.fails, new Error("Input/output error"));
-    log.commit.leadership.end();
+    log.commit.leadership.resign();
     self.postMessage("failed");
     return;
   }

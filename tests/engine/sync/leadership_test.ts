@@ -9,46 +9,46 @@ function twoInstances(): [Leadership, Leadership] {
   return [new Leadership(words, 2), new Leadership(words, 2)];
 }
 
-Deno.test("Leadership.tryLead() gives one leader to a round", () => {
+Deno.test("Leadership.tryLead() gives one leader to a term", () => {
   const [a, b] = twoInstances();
-  assertEquals(a.underWay, false);
+  assertEquals(a.hasLeader, false);
   assertEquals(a.tryLead(), true);
-  assertEquals(b.underWay, true);
+  assertEquals(b.hasLeader, true);
   assertEquals(b.tryLead(), false);
   assertEquals(a.tryLead(), false);
-  a.end();
-  assertEquals(b.underWay, false);
+  a.resign();
+  assertEquals(b.hasLeader, false);
   assertEquals(b.tryLead(), true);
-  b.end();
+  b.resign();
 });
 
-Deno.test("Leadership.end() begins the next round", () => {
+Deno.test("Leadership.resign() begins the next term", () => {
   const [a, b] = twoInstances();
-  const round = b.current;
+  const term = b.term;
   assert(a.tryLead());
-  assertEquals(b.current, round);
-  a.end();
-  assertEquals(b.current, round + 1);
+  assertEquals(b.term, term);
+  a.resign();
+  assertEquals(b.term, term + 1);
 });
 
-Deno.test("Leadership.over() resolves when the leader ends the round", async () => {
+Deno.test("Leadership.ended() resolves when the leader ends the term", async () => {
   const [a, b] = twoInstances();
-  const round = b.current;
+  const term = b.term;
   assert(a.tryLead());
   let over = false;
-  const waiting = b.over(round).then(() => over = true);
+  const waiting = b.ended(term).then(() => over = true);
   await new Promise((resolve) => setTimeout(resolve, 20));
   assertEquals(over, false);
-  a.end();
+  a.resign();
   await waiting;
 });
 
-Deno.test("Leadership.over() resolves at once for a round that is over", async () => {
+Deno.test("Leadership.ended() resolves at once for a term that has ended", async () => {
   const [a, b] = twoInstances();
-  const round = b.current;
+  const term = b.term;
   assert(a.tryLead());
-  a.end();
-  await b.over(round);
+  a.resign();
+  await b.ended(term);
 });
 
 /** Instances with these ids, which live as long as they are in `alive`. */
@@ -59,56 +59,56 @@ function mortals(ids: number[], alive: Set<number>): Leadership[] {
   );
 }
 
-Deno.test("Leadership.over() ends the round of a leader that has died", async () => {
+Deno.test("Leadership.ended() ends the term of a leader that has died", async () => {
   const alive = new Set([1, 2]);
   const [a, b] = mortals([1, 2], alive);
-  const round = b.current;
+  const term = b.term;
   assert(a.tryLead());
   let over = false;
-  const waiting = b.over(round).then(() => over = true);
+  const waiting = b.ended(term).then(() => over = true);
   await new Promise((resolve) => setTimeout(resolve, 600));
   assertEquals(over, false, "the leader lives");
   alive.delete(1);
   await waiting;
-  assertEquals(b.current, round + 1);
+  assertEquals(b.term, term + 1);
   assert(b.tryLead());
   // Should it come back, it ends nothing that is not its own.
-  a.end();
-  assert(b.underWay);
+  a.resign();
+  assert(b.hasLeader);
 });
 
-Deno.test("Leadership.underWay ends the round of a leader that has died", () => {
+Deno.test("Leadership.hasLeader ends the term of a leader that has died", () => {
   const alive = new Set([1]);
   const [a, b] = mortals([1, 2], alive);
   assert(a.tryLead());
-  assertEquals(b.underWay, true);
+  assertEquals(b.hasLeader, true);
   alive.delete(1);
-  assertEquals(b.underWay, false);
+  assertEquals(b.hasLeader, false);
   assert(b.tryLead());
 });
 
-Deno.test("Leadership.takeOver() makes another instance the leader of the round", () => {
+Deno.test("Leadership.takeOver() makes another instance the leader of the term", () => {
   const [a, b, c] = mortals([1, 2, 3], new Set([1, 2, 3]));
   assert(a.tryLead());
   assertEquals(c.takeOver(2), false);
   assertEquals(b.takeOver(1), true);
-  a.end();
-  assertEquals(c.underWay, true);
-  b.end();
-  assertEquals(c.underWay, false);
+  a.resign();
+  assertEquals(c.hasLeader, true);
+  b.resign();
+  assertEquals(c.hasLeader, false);
   assertEquals(c.takeOver(2), false);
 });
 
-Deno.test("Leadership.over() keeps the process alive while it waits", async () => {
+Deno.test("Leadership.ended() keeps the process alive while it waits", async () => {
   const module = new URL("../../../engine/sync/leadership.ts", import.meta.url);
   // A pending waitAsync alone lets a process end; the top-level await after it
   // would then never come to its end.
   const script = `
     import { Leadership } from ${JSON.stringify(module.href)};
-    const rounds = new Leadership(new Int32Array(new SharedArrayBuffer(8)), 0);
-    rounds.tryLead();
-    setTimeout(() => rounds.end(), 100);
-    rounds.over(rounds.current).then(() => console.log("over"));
+    const leadership = new Leadership(new Int32Array(new SharedArrayBuffer(12)), 0);
+    leadership.tryLead();
+    setTimeout(() => leadership.resign(), 100);
+    leadership.ended(leadership.term).then(() => console.log("over"));
   `;
   const { stdout } = await new Deno.Command(Deno.execPath(), {
     args: ["eval", "--no-lock", script],

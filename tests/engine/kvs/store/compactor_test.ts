@@ -47,7 +47,7 @@ Deno.test("Compactor.compact() gives all who ask at once the answer of one", asy
   );
   assertEquals(reports[1], reports[0]);
   assertEquals(reports[2], reports[0]);
-  assertEquals(store.compaction.leadership.current, 1);
+  assertEquals(store.compaction.leadership.term, 1);
   await Promise.all(compactors.map((compactor) => compactor.close()));
 });
 
@@ -60,7 +60,7 @@ Deno.test("Compactor.compact() is not content with one that takes less", async (
   const { bytesBefore, bytesAfter } = await hints!;
   assertEquals(bytesAfter, bytesBefore);
   assert(report.bytesAfter < report.bytesBefore / 2);
-  assertEquals(store.compaction.leadership.current, 2);
+  assertEquals(store.compaction.leadership.term, 2);
   await Promise.all([background.close(), asked.close()]);
 });
 
@@ -75,13 +75,13 @@ Deno.test("Compactor.compact() waits for the next one where that has begun alrea
   };
   const end = (bytes: number) => {
     state.report = { bytesBefore: bytes, bytesAfter: bytes };
-    leadership.end();
+    leadership.resign();
   };
   const compactor = compactorOf(store);
   lead();
   const waiting = compactor.compact();
   // It hears of the end right after the compactor.
-  const over = leadership.over(0);
+  const over = leadership.ended(0);
   end(1);
   lead();
   await within("the end of the first", over);
@@ -193,7 +193,7 @@ Deno.test("Compactor.close() ends a compaction that is under way", async () => {
   const running = compactor.compact();
   await within("the end of the compaction", compactor.close());
   await running;
-  assertEquals(store.compaction.leadership.underWay, false);
+  assertEquals(store.compaction.leadership.hasLeader, false);
   assertEquals(store.entries(), before);
   store.assertConsistent();
 });

@@ -1,8 +1,5 @@
 import { assertEquals } from "@std/assert";
-import {
-  packPage,
-  unpackPage,
-} from "../../../../engine/kvs/index/packed_page.ts";
+import { packPage, unpackPage } from "../../../../engine/kvs/store/pages.ts";
 import { bytes } from "../_helpers.ts";
 
 Deno.test("unpackPage() gives back what packPage() was given, memory aside", () => {
