@@ -96,7 +96,8 @@ export class EntryReader {
       while (!isDone && nodes.length < limit) {
         // Where that level is not in use, the search leaves it alone.
         before[level] = list.head;
-        list.seek(stop, this.#position);
+        if (stop === undefined) list.seekEnd(this.#position);
+        else list.seek(stop, this.#position);
         const run = before[level] === list.head ? [] : [before[level]];
         let node = list.next(before[level]);
         while (

@@ -167,11 +167,26 @@ export class SkipList {
     this.#arena.free(node - this.#heightOf(node), this.#sizeOf(node));
   }
 
-  /** The first node with a key or a greater one, or 0; `undefined` is the end. */
-  seek(key: PackedKey | undefined, position: Position): number {
+  /** The first node with a key or a greater one, or 0. */
+  seek(key: PackedKey, position: Position): number {
     const words = this.#words;
     const top = Atomics.load(words, HEIGHT) - 1;
     return this.#descend(key, position, top, words[HEAD]);
+  }
+
+  /** Goes to the end of the list. For readers. */
+  seekEnd({ before }: Position): void {
+    const words = this.#words;
+    let node = words[HEAD];
+    for (let level = Atomics.load(words, HEIGHT) - 1; level >= 0; level--) {
+      for (;;) {
+        // Acquires the next node, as in a search.
+        const next = Atomics.load(words, node - 1 - level);
+        if (next === 0) break;
+        node = next;
+      }
+      before[level] = node;
+    }
   }
 
   /** Like {@linkcode seek}, and cheap for a key soon after the position. */
@@ -195,7 +210,7 @@ export class SkipList {
   }
 
   #descend(
-    key: PackedKey | undefined,
+    key: PackedKey,
     position: Position,
     level: number,
     node: number,
@@ -212,7 +227,7 @@ export class SkipList {
         // The node that ended the level above ends this one too, unless it has
         // been removed meanwhile: then there may be none after it.
         if (next === beyond || next === 0) break;
-        if (key !== undefined && this.compare(next, key) >= 0) {
+        if (this.compare(next, key) >= 0) {
           beyond = next;
           break;
         }
