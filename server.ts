@@ -15,7 +15,7 @@ import {
   shareMonitor,
   statsOf,
 } from "./monitor/monitor.ts";
-import type { ServerStats } from "./monitor/server_stats.ts";
+import type { ServerStats } from "./protocol/server_stats.ts";
 import { WriteAlarm } from "./monitor/write_alarm.ts";
 import { checkReachWithoutToken } from "./net/access.ts";
 import {
@@ -24,13 +24,13 @@ import {
 } from "./net/descriptor_budget.ts";
 import { type AllLimits, allLimits, type ServerLimits } from "./net/limits.ts";
 import { choosePool, makePool } from "./pool/make_pool.ts";
-import { readDescriptorUse } from "./net/open_descriptors.ts";
+import { readDescriptorUse } from "./net/native/descriptors.ts";
 import {
   MAX_THREADS,
   type PoolStrategy,
   type ThreadPool,
 } from "./pool/pool.ts";
-import { formatAddr, parseAddr } from "./client/addr.ts";
+import { formatAddr, parseAddr } from "./addr.ts";
 import { checkedToken } from "./protocol/token.ts";
 import { hashToken } from "./protocol/token_hash.ts";
 

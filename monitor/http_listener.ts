@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Addr, formatAddr } from "../client/addr.ts";
+import { type Addr, formatAddr } from "../addr.ts";
 
 /** The most bytes of a request up to its empty line. */
 const MAX_HEAD_BYTES = 8 * 1024;

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Addr } from "../client/addr.ts";
+import type { Addr } from "../addr.ts";
 import { EXPOSITION_TYPE } from "./exposition.ts";
 import { HttpListener, plain } from "./http_listener.ts";
 import type { Log } from "./log.ts";

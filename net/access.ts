@@ -5,7 +5,7 @@
  */
 
 import type { Counters } from "../monitor/counters.ts";
-import { isLoopback, parseAddr } from "../client/addr.ts";
+import { isLoopback, parseAddr } from "../addr.ts";
 import { AuthSession } from "./auth_session.ts";
 import { DenoListener } from "./deno_sockets.ts";
 import type { MakeSession, Session } from "./session.ts";

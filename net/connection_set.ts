@@ -9,7 +9,7 @@ import { errLine } from "../protocol/json/answer_buffer.ts";
 import { Connection } from "./connection.ts";
 import type { Limiter } from "./limiter.ts";
 import type { Session } from "./session.ts";
-import { resolvesWithin } from "./time_limit.ts";
+import { resolvesWithin } from "./waiting.ts";
 import type { Transport, TransportListener } from "./transport.ts";
 
 /** How long to wait before accepting goes on after a failure to, in ms. */

@@ -5,7 +5,7 @@
  */
 
 import type { EngineName } from "../engine/engine.ts";
-import type { DescriptorUse } from "./open_descriptors.ts";
+import type { DescriptorUse } from "./native/descriptors.ts";
 
 /** What each thread takes for sure: 10 at rest, and its files of the log. */
 const THREAD = 13;

@@ -7,7 +7,7 @@
 import type { Counters } from "../monitor/counters.ts";
 import type { AllLimits } from "./limits.ts";
 import type { SessionPhase } from "./session.ts";
-import type { Usage } from "./usage.ts";
+import type { Gauges } from "../monitor/gauges.ts";
 
 /** What a connection may hold without its being counted: what a busy one does. */
 const FREE_BYTES = 256 * 1024;
@@ -31,19 +31,19 @@ export class Limiter {
   }
   #nowMs = 0;
   readonly #limits: AllLimits;
-  readonly #usage: Usage;
+  readonly #gauges: Gauges;
   readonly #counters: Counters;
   readonly #tickMs: number;
   #timer: ReturnType<typeof setInterval> | undefined;
 
   /**
    * @param limits The limits.
-   * @param usage What is used up.
+   * @param gauges What is used up.
    * @param counters Counts connections that come.
    */
-  constructor(limits: AllLimits, usage: Usage, counters: Counters) {
+  constructor(limits: AllLimits, gauges: Gauges, counters: Counters) {
     this.#limits = limits;
-    this.#usage = usage;
+    this.#gauges = gauges;
     this.#counters = counters;
     const { idleTimeoutMs, requestTimeoutMs, unreadTimeoutMs } = limits;
     const shortestMs = Math.min(
@@ -81,7 +81,7 @@ export class Limiter {
    */
   admit(): string | undefined {
     const { maxConnections } = this.#limits;
-    if (this.#usage.addConnections(1) <= maxConnections) {
+    if (this.#gauges.addConnections(1) <= maxConnections) {
       this.#counters.add("connections");
       return undefined;
     }
@@ -92,7 +92,7 @@ export class Limiter {
 
   /** Counts a connection that has gone. */
   release(): void {
-    this.#usage.addConnections(-1);
+    this.#gauges.addConnections(-1);
   }
 
   /**
@@ -107,7 +107,7 @@ export class Limiter {
     const moreBytes = countedBytes(toBytes) - countedBytes(fromBytes);
     if (moreBytes === 0) return undefined;
     const { maxBufferBytes } = this.#limits;
-    const sumBytes = this.#usage.addBufferBytes(moreBytes);
+    const sumBytes = this.#gauges.addBufferBytes(moreBytes);
     return moreBytes > 0 && sumBytes > maxBufferBytes
       ? `Too much under way, the limit is ${maxBufferBytes} bytes for all connections (--max-buffer-size)`
       : undefined;

@@ -11,7 +11,7 @@ import { execute } from "./execute.ts";
 import { RequestBuffer } from "../protocol/json/request_buffer.ts";
 import type { ServerLimits } from "./limits.ts";
 import type { ConnectionSnapshot } from "./snapshots.ts";
-import { SpareAnswers } from "./spare_answers.ts";
+import { AnswerPool } from "./answer_pool.ts";
 
 const NO_BYTES = new Uint8Array(0);
 
@@ -67,7 +67,7 @@ export class LocalSession implements Session {
   readonly #writer: Pick<KvsEngine, "write">;
   readonly #monitor: Monitor;
   readonly #requests: RequestBuffer;
-  readonly #spare: SpareAnswers;
+  readonly #spare: AnswerPool;
   readonly #snapshot: ConnectionSnapshot | undefined;
   /** Only while there are answers: most sessions have none most of the time. */
   #answers: AnswerBuffer | undefined;
@@ -86,7 +86,7 @@ export class LocalSession implements Session {
     engine: KvsEngine,
     limits: ServerLimits,
     monitor: Monitor,
-    spare = new SpareAnswers(limits.maxUnreadBytes),
+    spare = new AnswerPool(limits.maxUnreadBytes),
     writer: Pick<KvsEngine, "write"> = engine,
     snapshot?: ConnectionSnapshot,
     hasBegun = false,

@@ -6,7 +6,7 @@
 
 import type { EngineSnapshot } from "../engine/engine.ts";
 import type { SnapshotScope } from "./snapshot_scope.ts";
-import type { Usage } from "./usage.ts";
+import type { Gauges } from "../monitor/gauges.ts";
 
 /**
  * The most snapshots at a time. With engine kvs each has an index as large as
@@ -23,7 +23,7 @@ export type OpenSnapshot = (signal: AbortSignal) => Promise<EngineSnapshot>;
  */
 export class Snapshots {
   readonly #open: OpenSnapshot;
-  readonly #usage: Usage;
+  readonly #gauges: Gauges;
   /** Who has a snapshot or is about to, until it is closed. */
   readonly #holders = new Map<
     ConnectionSnapshot,
@@ -32,11 +32,11 @@ export class Snapshots {
   #isClosed = false;
 
   /**
-   * @param usage Counts this thread's snapshots.
+   * @param gauges Counts this thread's snapshots.
    * @param open Opens one.
    */
-  constructor(usage: Usage, open: OpenSnapshot) {
-    this.#usage = usage;
+  constructor(gauges: Gauges, open: OpenSnapshot) {
+    this.#gauges = gauges;
     this.#open = open;
   }
 
@@ -53,7 +53,7 @@ export class Snapshots {
     signal: AbortSignal,
   ): Promise<EngineSnapshot> {
     if (this.#isClosed) throw new Error("Server is stopping");
-    const count = this.#usage.addSnapshots(1);
+    const count = this.#gauges.addSnapshots(1);
     this.#holders.set(holder, Promise.withResolvers());
     try {
       if (count > MAX_SNAPSHOTS) {
@@ -94,7 +94,7 @@ export class Snapshots {
   }
 
   #forget(holder: ConnectionSnapshot): void {
-    this.#usage.addSnapshots(-1);
+    this.#gauges.addSnapshots(-1);
     this.#holders.get(holder)?.resolve();
     this.#holders.delete(holder);
   }

@@ -5,13 +5,30 @@
  */
 
 import { type JobResult, JobSlots, SLOTS } from "./job_slots.ts";
-import { turn } from "../net/turn.ts";
+import { eventLoopTurn } from "../net/waiting.ts";
 
 /** How long to sleep at a time, in milliseconds. */
 const SLEEP_MS = 1_000;
 
 /** After how many milliseconds the event loop goes round at the latest. */
 const TURN_MS = 1;
+
+/** The entry module of Workers that run jobs. */
+export const JOB_WORKER = new URL("./job_worker.ts", import.meta.url);
+
+/** What gets jobs to Workers. */
+export interface JobRunner {
+  /** Where the jobs are. */
+  readonly board: JobBoard;
+  /** Starts what has to be there before the first job. */
+  start(): Promise<void>;
+  /**
+   * Ends the Workers, once the jobs that were queued have run.
+   *
+   * @throws {Error} If that takes longer than `timeoutMs`.
+   */
+  stop(timeoutMs: number): Promise<void>;
+}
 
 /** A job on its way. */
 interface Job {
@@ -111,7 +128,7 @@ export class JobBoard {
       if (!slept) {
         // Workers are quick, and connections must not wait for a pause.
         if (performance.now() - turnedMs < TURN_MS) continue;
-        await turn();
+        await eventLoopTurn();
       }
       turnedMs = performance.now();
     }

@@ -18,8 +18,7 @@ import {
   type JobSource,
   justOne,
 } from "./job_source.ts";
-import { resolvesWithin } from "../net/time_limit.ts";
-import { turn } from "../net/turn.ts";
+import { eventLoopTurn, resolvesWithin } from "../net/waiting.ts";
 import type { WorkerMessage } from "./worker_set.ts";
 
 /** What a Worker needs to run jobs. */
@@ -160,7 +159,7 @@ class JobLoop {
   }
 
   async #turn(): Promise<void> {
-    await turn();
+    await eventLoopTurn();
     this.#turnedMs = performance.now();
   }
 

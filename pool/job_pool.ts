@@ -10,14 +10,14 @@ import { loadSnapshots, openSnapshot } from "../engine/open.ts";
 import { Counters } from "../monitor/counters.ts";
 import { type Access, guarded, listen } from "../net/access.ts";
 import { ConnectionSet } from "../net/connection_set.ts";
-import type { JobRunner } from "./job_runner.ts";
+import type { JobRunner } from "./job_board.ts";
 import { Limiter } from "../net/limiter.ts";
 import { allLimits } from "../net/limits.ts";
 import type { PoolOptions, ThreadPool } from "./pool.ts";
 import { RemoteSession } from "./remote_session.ts";
 import { ConnectionSnapshot, Snapshots } from "../net/snapshots.ts";
 import type { TransportListener } from "../net/transport.ts";
-import { Usage } from "../net/usage.ts";
+import { Gauges } from "../monitor/gauges.ts";
 
 /** A pool that accepts connections on this thread. */
 export class JobPool implements ThreadPool {
@@ -39,9 +39,9 @@ export class JobPool implements ThreadPool {
     this.#runner = runner;
     this.#access = access;
     this.#engine = engine;
-    const usage = new Usage(monitor.usage, 0);
+    const gauges = new Gauges(monitor.gauges, 0);
     const snapshots = new Snapshots(
-      usage,
+      gauges,
       (signal) => openSnapshot(engine, { signal }),
     );
     this.#snapshots = snapshots;
@@ -59,7 +59,7 @@ export class JobPool implements ThreadPool {
         counters,
       ),
       log,
-      new Limiter(allLimits(limits), usage, counters),
+      new Limiter(allLimits(limits), gauges, counters),
     );
   }
 

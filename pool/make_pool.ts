@@ -62,9 +62,7 @@ export function choosePool(
 function canReusePort({ tls }: Access): boolean {
   if ("listenDatagram" in Deno) return true;
   if (tls !== undefined) return false;
-  const libc = Libc.open();
-  libc?.close();
-  return libc !== undefined;
+  return Libc.missing() === undefined;
 }
 
 /**

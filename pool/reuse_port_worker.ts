@@ -12,7 +12,7 @@ import type { LogLevel } from "../monitor/log.ts";
 import { Monitor, type MonitorHandle } from "../monitor/monitor.ts";
 import { allLimits, type ServerLimits } from "../net/limits.ts";
 import { Limiter } from "../net/limiter.ts";
-import { Usage } from "../net/usage.ts";
+import { Gauges } from "../monitor/gauges.ts";
 import { type Access, guarded, listen } from "../net/access.ts";
 import { ConnectionSet } from "../net/connection_set.ts";
 import { isIpAddress } from "../net/native/address.ts";
@@ -23,7 +23,7 @@ import { SocketLoop } from "../net/native/socket_loop.ts";
 import { JoinedWrites } from "../net/joined_writes.ts";
 import { LocalSession } from "../net/session.ts";
 import { ConnectionSnapshot, Snapshots } from "../net/snapshots.ts";
-import { SpareAnswers } from "../net/spare_answers.ts";
+import { AnswerPool } from "../net/answer_pool.ts";
 import type { TransportListener } from "../net/transport.ts";
 import type { WorkerMessage } from "./worker_set.ts";
 
@@ -96,11 +96,11 @@ async function prepare(request: StartRequest): Promise<void> {
   listener = open(request);
   const attached = engine;
   const monitor = new Monitor(request.monitor, request.worker);
-  const spare = new SpareAnswers(request.limits.maxUnreadBytes);
+  const spare = new AnswerPool(request.limits.maxUnreadBytes);
   const writer = new JoinedWrites(attached);
-  const usage = new Usage(request.monitor.usage, request.worker);
+  const gauges = new Gauges(request.monitor.gauges, request.worker);
   const ofConnections = snapshots = new Snapshots(
-    usage,
+    gauges,
     (signal) => openSnapshot(request.engine, { signal }),
   );
   connections = new ConnectionSet(
@@ -121,7 +121,7 @@ async function prepare(request: StartRequest): Promise<void> {
     log,
     new Limiter(
       allLimits(request.limits),
-      usage,
+      gauges,
       monitor.counters,
     ),
   );

@@ -6,7 +6,7 @@
 
 import { startWorker } from "../engine/start_worker.ts";
 import type { Log, LogLevel } from "../monitor/log.ts";
-import { resolvesWithin } from "../net/time_limit.ts";
+import { resolvesWithin } from "../net/waiting.ts";
 
 /** What every Worker of a pool tells the main thread. */
 export type WorkerMessage =

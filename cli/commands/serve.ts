@@ -11,7 +11,7 @@ import {
 } from "../../monitor/log.ts";
 import { checkReachWithoutToken } from "../../net/access.ts";
 import { MAX_THREADS, POOL_STRATEGIES } from "../../pool/pool.ts";
-import { isLoopback, parseAddr } from "../../client/addr.ts";
+import { isLoopback, parseAddr } from "../../addr.ts";
 import { KvsServer } from "../../server.ts";
 import { VERSION } from "../../version.ts";
 import type { Command, Flags, FlagValues } from "../command.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { turn } from "../turn.ts";
+import { eventLoopTurn } from "../waiting.ts";
 import type { Descriptors } from "./descriptors.ts";
 import { type Libc, POLLIN, SOCK_CLOEXEC, SOCK_NONBLOCK } from "./libc.ts";
 
@@ -130,7 +130,7 @@ export class SocketLoop {
   again(watched: Watched): void {
     this.#again.push(watched);
     if (this.#isIdle && this.#again.length === 1) {
-      turn().then(() => {
+      eventLoopTurn().then(() => {
         if (this.#isIdle) this.#goOn();
       });
     }
@@ -157,7 +157,7 @@ export class SocketLoop {
       for (let hop = 0; hop < MAX_HOPS && this.busy > 0; hop++) await null;
       const nowMs = performance.now();
       if (this.busy > 0 || nowMs - turnedMs >= TURN_INTERVAL_MS) {
-        await turn();
+        await eventLoopTurn();
         turnedMs = nowMs;
       }
     }

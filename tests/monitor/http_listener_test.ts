@@ -4,7 +4,7 @@ import {
   type HttpListenerOptions,
   plain,
 } from "../../monitor/http_listener.ts";
-import { parseAddr } from "../../client/addr.ts";
+import { parseAddr } from "../../addr.ts";
 
 const ANY_PORT = { hostname: "127.0.0.1", port: 0 };
 

@@ -7,7 +7,7 @@ import { Limiter } from "../../net/limiter.ts";
 import { allLimits } from "../../net/limits.ts";
 import type { Session } from "../../net/session.ts";
 import type { TransportListener } from "../../net/transport.ts";
-import { Usage } from "../../net/usage.ts";
+import { Gauges } from "../../monitor/gauges.ts";
 import { aloneMonitor } from "../_monitor.ts";
 import { HAS_EPOLL, startLoop } from "../pool/_epoll.ts";
 import {
@@ -135,7 +135,7 @@ function makeSet(makeSession: () => Session) {
     (level, message) => log.push(`${level}: ${message}`),
     new Limiter(
       allLimits(),
-      new Usage(Usage.share(1), 0),
+      new Gauges(Gauges.share(1), 0),
       aloneMonitor().counters,
     ),
   );
@@ -419,8 +419,8 @@ test("ConnectionSet lets the event loop go on between the batches of a connectio
 });
 
 Deno.test("ConnectionSet counts no connection that fails before it is served", async () => {
-  const usage = Usage.share(1);
-  const counted = () => Usage.read(usage).connections;
+  const gauges = Gauges.share(1);
+  const counted = () => Gauges.read(gauges).connections;
   const log: string[] = [];
   let sessions = 0;
   const unclosable = new FakeSession();
@@ -441,7 +441,7 @@ Deno.test("ConnectionSet counts no connection that fails before it is served", a
     (level, message) => log.push(`${level}: ${message}`),
     new Limiter(
       allLimits({ maxConnections: 1 }),
-      new Usage(usage, 0),
+      new Gauges(gauges, 0),
       aloneMonitor().counters,
     ),
   );

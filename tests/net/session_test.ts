@@ -3,7 +3,7 @@ import { JobBoard } from "../../pool/job_board.ts";
 import { JobExecutor } from "../../pool/job_executor.ts";
 import { RemoteSession } from "../../pool/remote_session.ts";
 import { LocalSession, type Session } from "../../net/session.ts";
-import { SpareAnswers } from "../../net/spare_answers.ts";
+import { AnswerPool } from "../../net/answer_pool.ts";
 import { ConnectionSnapshot } from "../../net/snapshots.ts";
 import type { RequestLimits } from "../../protocol/json/request_buffer.ts";
 import { MemoryEngine } from "../_memory_engine.ts";
@@ -33,7 +33,7 @@ const KINDS: readonly Kind[] = [
         engine,
         limits,
         monitor,
-        new SpareAnswers(),
+        new AnswerPool(),
         engine,
         snapshot,
       ),
@@ -264,7 +264,7 @@ Deno.test("LocalSession.run() asks for another call where answers are large", as
 
 Deno.test("LocalSession needs memory for answers only while there are some", async () => {
   const engine = new MemoryEngine();
-  const spare = new SpareAnswers();
+  const spare = new AnswerPool();
   const sessions = Array.from(
     { length: 100 },
     () => new LocalSession(engine, {}, monitor, spare),

@@ -17,7 +17,7 @@ import type {
 } from "../../engine/engine.ts";
 import { openEngine } from "../../engine/open.ts";
 import { shareMonitor } from "../../monitor/monitor.ts";
-import type { JobRunner } from "../../pool/job_runner.ts";
+import type { JobRunner } from "../../pool/job_board.ts";
 import type { JobResult } from "../../pool/job_slots.ts";
 import { NaiveRunner } from "../../pool/naive_runner.ts";
 import { QueueRunner } from "../../pool/queue_runner.ts";

@@ -14,26 +14,26 @@ const MEMBER_WORDS = 3;
  * Worker counts its own, so that what one of them had is forgotten with it when
  * it dies.
  */
-export class Usage {
+export class Gauges {
   readonly #words: Int32Array;
   readonly #at: number;
 
   /**
    * Counts for a Worker, from zero.
    *
-   * @param buffer What {@linkcode Usage.share} gave.
+   * @param buffer What {@linkcode Gauges.share} gave.
    * @param member The Worker's number, from 0.
    */
   constructor(buffer: SharedArrayBuffer, member: number) {
     this.#words = new Int32Array(buffer);
     this.#at = member * MEMBER_WORDS;
-    Usage.forget(buffer, member);
+    Gauges.forget(buffer, member);
   }
 
   /**
    * Forgets what a Worker had that has died.
    *
-   * @param buffer What {@linkcode Usage.share} gave.
+   * @param buffer What {@linkcode Gauges.share} gave.
    * @param member The Worker's number, from 0.
    */
   static forget(buffer: SharedArrayBuffer, member: number): void {
@@ -55,7 +55,7 @@ export class Usage {
   /**
    * Tells what all Workers have together.
    *
-   * @param buffer What {@linkcode Usage.share} gave.
+   * @param buffer What {@linkcode Gauges.share} gave.
    */
   static read(
     buffer: SharedArrayBuffer,

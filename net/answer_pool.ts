@@ -17,9 +17,9 @@ const MAX_KEPT_BYTES = 4 * 1024 * 1024;
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { SpareAnswers } from "./spare_answers.ts";
+ * import { AnswerPool } from "./answer_pool.ts";
  *
- * const spare = new SpareAnswers();
+ * const spare = new AnswerPool();
  * const answers = spare.take();
  * answers.ok();
  * spare.give(answers);
@@ -27,7 +27,7 @@ const MAX_KEPT_BYTES = 4 * 1024 * 1024;
  * assertEquals(answers.length, 0);
  * ```
  */
-export class SpareAnswers {
+export class AnswerPool {
   readonly #maxUnreadBytes: number | undefined;
   readonly #kept: AnswerBuffer[] = [];
   #keptBytes = 0;
