@@ -58,6 +58,7 @@ export type { Damage } from "./engine/kvs/log/segment.ts";
 
 // The server, and the pools over which it spreads its work.
 export * from "./server.ts";
+export { SOCKET_CHOICES, type SocketChoice } from "./net/listen.ts";
 export { POOL_STRATEGIES, type PoolStrategy } from "./pool/pool.ts";
 export type { ServerLimits } from "./net/limits.ts";
 export type { RequestLimits } from "./protocol/json/request_buffer.ts";

@@ -1,16 +1,16 @@
 /**
- * Answer buffers that nobody uses just now.
+ * Answer buffers that are used again.
  *
  * @module
  */
 
 import { AnswerBuffer } from "../protocol/json/answer_buffer.ts";
 
-/** What is kept takes so much memory at most, in bytes. */
+/** The most memory of unused buffers that is kept, in bytes. */
 const MAX_KEPT_BYTES = 4 * 1024 * 1024;
 
 /**
- * Lends answer buffers to the sessions of a thread, since most sessions have
+ * Lends answer buffers to the connections of a thread, since most of them have
  * nothing to answer most of the time, and making a buffer anew for a request
  * costs more than the request.
  *
@@ -32,10 +32,6 @@ export class AnswerPool {
   readonly #kept: AnswerBuffer[] = [];
   #keptBytes = 0;
 
-  /**
-   * @param maxUnreadBytes So many bytes of answers make a buffer full;
-   * {@linkcode AnswerBuffer} has a default.
-   */
   constructor(maxUnreadBytes?: number) {
     this.#maxUnreadBytes = maxUnreadBytes;
   }
@@ -53,11 +49,7 @@ export class AnswerPool {
     return answers;
   }
 
-  /**
-   * Takes a buffer back, and forgets what is in it.
-   *
-   * @param answers The buffer, which the caller leaves alone from here on.
-   */
+  /** Takes a buffer back, and clears it. */
   give(answers: AnswerBuffer): void {
     answers.clear();
     const { heldBytes } = answers;

@@ -8,7 +8,7 @@ import { WorkerTally } from "../monitor/monitor.ts";
 import { Descriptors } from "../net/native/descriptors.ts";
 import type { PoolOptions, ThreadPool } from "./pool.ts";
 import type { ReusePortRequest } from "./reuse_port_worker.ts";
-import { type Access, listen } from "../net/access.ts";
+import { type Access, listen } from "../net/listen.ts";
 import { refuse } from "../net/connection_set.ts";
 import type { TransportListener } from "../net/transport.ts";
 import { Gauges } from "../monitor/gauges.ts";

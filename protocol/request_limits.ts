@@ -4,7 +4,7 @@
  * @module
  */
 
-import { ProtocolError } from "./protocol_error.ts";
+import { ProtocolError } from "./request.ts";
 
 /** How large requests and their parts may be. */
 export interface RequestLimits {

@@ -30,18 +30,10 @@ const LAYERS: readonly (readonly string[])[] = [
 
 /** Imports that run up or close a circle, until their rooms are rebuilt. */
 const KNOWN: readonly string[] = [
-  "cli/commands.ts -> cli/commands/completions.ts",
-  "cli/commands.ts -> cli/commands/help.ts",
-  "engine/kvs/log/log_writer.ts -> engine/kvs/store/text_bytes.ts",
-  "engine/kvs/store/compaction_worker.ts -> engine/kvs/store/store.ts",
-  "engine/kvs/store/compactor.ts -> engine/kvs/store/store.ts",
   "engine/level/instances.ts -> engine/level/level_engine.ts",
-  "engine/options.ts -> engine/kvs/store/store.ts",
+  "engine/options.ts -> engine/kvs/store/handle.ts",
   "engine/options.ts -> engine/open.ts",
   "engine/sync/instance_lock.ts -> engine/files.ts",
-  "protocol/request.ts -> protocol/json/bytes.ts",
-  "protocol/request.ts -> protocol/json/canonical.ts",
-  "protocol/request.ts -> protocol/json/fields.ts",
 ];
 
 const IMPORT =

@@ -5,8 +5,7 @@
  */
 
 import { isUtf8 } from "node:buffer";
-import { BACKSLASH, NON_ASCII, QUOTE, SPACE } from "./bytes.ts";
-import { skipPlainText } from "./plain_text.ts";
+import { BACKSLASH, NON_ASCII, QUOTE, skipPlainText, SPACE } from "./bytes.ts";
 
 /** Room to begin with. */
 const INITIAL_BYTES = 2 * 1024;
