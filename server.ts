@@ -81,7 +81,7 @@ export interface KvsServerOptions {
   readonly tls?: Deno.TlsCertifiedKeyPem;
   /**
    * Where to serve `/metrics` for Prometheus over HTTP, as `host:port`; port 0
-   * is any free port. Whoever reaches it may read it, without the token and
+   * is any free port. Anyone who can connect may read it, without token and
    * without TLS; there are no keys or values in it.
    *
    * @default nowhere
@@ -92,16 +92,16 @@ export interface KvsServerOptions {
   /** Stops the server when it aborts. */
   readonly signal?: AbortSignal;
   /**
-   * Told of events that are worth a line in a log.
+   * Called with events that are worth a line in a log.
    *
    * @default nothing
    */
   readonly log?: Log;
 }
 
-/** How long a stop may take, in milliseconds… */
+/** How long a stop may take, in milliseconds. */
 const STOP_TIMEOUT_MS = 4_000;
-/** …and for each Worker: many end one after another on few cores. */
+/** How much longer for each Worker: on few cores they end one after another. */
 const STOP_TIMEOUT_PER_WORKER_MS = 100;
 
 /**
@@ -153,7 +153,7 @@ export class KvsServer implements AsyncDisposable {
     this.#alarm = new WriteAlarm(() => engine.stats(), log);
     this.#alarm.start();
     this.finished = this.#stopping.promise;
-    // Whoever does not wait for it need not hear of it.
+    // A caller that does not wait for it need not handle it.
     this.finished.catch(() => {});
     this.#signal = signal;
     signal?.addEventListener("abort", this.#abort);
@@ -249,7 +249,7 @@ export class KvsServer implements AsyncDisposable {
   }
 
   /**
-   * Tells of the server and its store what `{"Stats":{}}` does.
+   * The statistics of the server and its store, as `{"Stats":{}}` gives them.
    *
    * @throws {ClosedError} If the server was stopped, or its store closed.
    */
@@ -281,7 +281,7 @@ export class KvsServer implements AsyncDisposable {
     await this.#pool.close(stopTimeoutMs(this.#monitor.threads));
   }
 
-  /** How it ends is told by {@linkcode finished}. */
+  /** Its outcome is that of {@linkcode finished}. */
   readonly #abort = (): void => {
     this.stop().catch(() => {});
   };

@@ -67,14 +67,14 @@ export class Monitor {
 
   /**
    * @param handle What {@linkcode shareMonitor} gave.
-   * @param row The Worker's number, from 0; the main thread's is behind them.
+   * @param row The Worker's number, from 0; the main thread's comes last.
    */
   constructor(handle: MonitorHandle, row: number) {
     this.#handle = handle;
     this.counters = new Counters(handle.counters, row);
   }
 
-  /** Tells what all threads have done, and what the store is like. */
+  /** The statistics of all threads and of the store. */
   async stats(engine: KvsEngine): Promise<ServerStats> {
     return statsOf(await readMonitor(this.#handle, engine));
   }
@@ -104,7 +104,7 @@ export async function readMonitor(
   };
 }
 
-/** What is told of a reading. */
+/** The statistics that a reading gives. */
 export function statsOf(reading: Reading): ServerStats {
   const { handle, uptimeMs, store, rssBytes, bufferBytes, totals } = reading;
   const { connections: total, refused, errors, denied, deaths, ...operations } =

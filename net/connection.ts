@@ -12,9 +12,9 @@ import type { Limiter, Phase } from "./limiter.ts";
 import type { Transport, TransportUser } from "./transport.ts";
 import { eventLoopTurn } from "./waiting.ts";
 
-/** After its last answer, a client that still sends is read for this long… */
+/** How long a client that still sends is read from after its last answer. */
 const LINGER_MS = 500;
-/** …and for this many bytes. */
+/** How many bytes of it are read then at most. */
 const LINGER_BYTES = 1024 * 1024;
 
 /** Handles the requests of one connection. */

@@ -27,11 +27,7 @@ import {
   type ConnectionSnapshot,
   messageOf,
 } from "./snapshots.ts";
-
-/** The most writes that go to the engine together… */
-const MAX_GROUP_WRITES = 1024;
-/** …and about how many bytes of them. */
-const MAX_GROUP_BYTES = 1024 * 1024;
+import { type WriteGroup, WriteQueue, type Writer } from "./write_queue.ts";
 
 /**
  * The most lookups that an asynchronous engine works on at the same time for a
@@ -83,8 +79,8 @@ export interface ExecutorOptions {
 export class Executor {
   readonly engine: KvsEngine;
   readonly monitor: Monitor;
-  readonly #joinsWrites: boolean;
-  #group = new WriteGroup();
+  /** The writes of all batches. */
+  readonly writes: WriteQueue;
 
   constructor(
     engine: KvsEngine,
@@ -93,7 +89,7 @@ export class Executor {
   ) {
     this.engine = engine;
     this.monitor = monitor;
-    this.#joinsWrites = joinsWrites;
+    this.writes = new WriteQueue(engine, { isJoined: joinsWrites });
   }
 
   /**
@@ -137,42 +133,6 @@ export class Executor {
       await batch.run(request);
     }
   }
-
-  /** The writes that are not with the engine yet. */
-  get group(): WriteGroup {
-    return this.#group;
-  }
-
-  /** Waits until a group is written; it may be with the engine already. */
-  settle(group: WriteGroup): MaybePromise<void> {
-    if (group !== this.#group) return group.pending;
-    if (!this.#joinsWrites) return this.flush();
-    if (group.written === undefined) {
-      group.written = Promise.withResolvers();
-      // Runs after all connections that were ready have added their writes.
-      queueMicrotask(() => {
-        if (this.#group === group) this.flush();
-      });
-    }
-    return group.written.promise;
-  }
-
-  /** Gives the present group to the engine. */
-  flush(): MaybePromise<void> {
-    const group = this.#group;
-    this.#group = new WriteGroup();
-    let outcomes: MaybePromise<readonly WriteOutcome[]>;
-    try {
-      outcomes = this.engine.write(group.writes);
-    } catch (error) {
-      return group.fail(error);
-    }
-    if (!(outcomes instanceof Promise)) return group.answer(outcomes);
-    return group.pending = outcomes.then(
-      (outcomes) => group.answer(outcomes),
-      (error) => group.fail(error),
-    );
-  }
 }
 
 /** Handles the requests of one connection on this thread. */
@@ -195,67 +155,18 @@ export class LocalHandler implements RequestHandler {
   }
 }
 
-/** Writes that go to the engine together, of one batch or of several. */
-class WriteGroup {
-  readonly writes: Write[] = [];
-  /** Resolves once they are written, while others may join them. */
-  written: PromiseWithResolvers<void> | undefined;
-  /** Resolves once they are written, while the engine works on them. */
-  pending: Promise<void> | undefined;
-  #bytes = 0;
-  /** The batches of the writes from each of the starts on. */
-  readonly #batches: Batch[] = [];
-  readonly #starts: number[] = [];
-
-  /** Adds a write; returns whether the group is full. */
-  add(batch: Batch, write: Write): boolean {
-    const { writes } = this;
-    if (this.#batches[this.#batches.length - 1] !== batch) {
-      this.#batches.push(batch);
-      this.#starts.push(writes.length);
-    }
-    writes.push(write);
-    this.#bytes += write.key.length + (write.value?.length ?? 0);
-    return writes.length >= MAX_GROUP_WRITES || this.#bytes >= MAX_GROUP_BYTES;
-  }
-
-  /** Answers all writes with what became of them. */
-  answer(outcomes: readonly WriteOutcome[]): void {
-    const count = this.writes.length;
-    if (outcomes.length !== count) {
-      // Any other number would give clients the answers of others.
-      const found = `${outcomes.length} of ${count} writes`;
-      return this.fail(new Error(`Engine answered ${found}`));
-    }
-    this.#forEach((batch, from, to) => batch.answerWrites(outcomes, from, to));
-  }
-
-  /** Answers all writes with an error. */
-  fail(error: unknown): void {
-    this.#forEach((batch, from, to) => batch.failWrites(error, to - from));
-  }
-
-  #forEach(answer: (batch: Batch, from: number, to: number) => void): void {
-    const starts = this.#starts;
-    this.#batches.forEach((batch, i) =>
-      answer(batch, starts[i], starts[i + 1] ?? this.writes.length)
-    );
-    this.written?.resolve();
-  }
-}
-
 /**
  * One batch on its way. Two queues wait for more of their kind, writes that
  * are not with the engine yet and lookups that it works on; one of them is
  * always empty, or answers would leave in another order than their requests
  * came.
  */
-class Batch implements BatchCounts {
+class Batch implements BatchCounts, Writer {
   gets = 0;
   sets = 0;
   removes = 0;
   readonly answers: AnswerBuffer;
-  readonly #executor: Executor;
+  readonly #writes: WriteQueue;
   readonly #engine: KvsEngine;
   readonly #monitor: Monitor;
   readonly #snapshot: ConnectionSnapshot | undefined;
@@ -274,7 +185,7 @@ class Batch implements BatchCounts {
     snapshot: ConnectionSnapshot | undefined,
   ) {
     this.answers = answers;
-    this.#executor = executor;
+    this.#writes = executor.writes;
     this.#engine = executor.engine;
     this.#monitor = executor.monitor;
     this.#snapshot = snapshot;
@@ -292,7 +203,7 @@ class Batch implements BatchCounts {
         this.gets++;
         if (this.#group === undefined) return this.#lookUp(request.key);
         return after(
-          this.#executor.settle(this.#group),
+          this.#writes.settle(this.#group),
           () => this.#lookUp(request.key),
         );
       case "set":
@@ -381,7 +292,7 @@ class Batch implements BatchCounts {
   }
 
   #emptyQueues(): MaybePromise<void> {
-    if (this.#group !== undefined) return this.#executor.settle(this.#group);
+    if (this.#group !== undefined) return this.#writes.settle(this.#group);
     if (this.#lookups.length > 0) return this.#answerLookups();
   }
 
@@ -421,16 +332,16 @@ class Batch implements BatchCounts {
   }
 
   #addWrite(write: Write): MaybePromise<void> {
-    const { group } = this.#executor;
+    const { group } = this.#writes;
     if (this.#group !== undefined && this.#group !== group) {
       // Another batch has had the others flushed; answers come in order.
       return after(
-        this.#executor.settle(this.#group),
+        this.#writes.settle(this.#group),
         () => this.#addWrite(write),
       );
     }
     this.#group = group;
-    if (group.add(this, write)) return this.#executor.flush();
+    if (group.add(this, write)) return this.#writes.flush();
   }
 
   async #compact(): Promise<void> {

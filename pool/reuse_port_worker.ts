@@ -22,7 +22,7 @@ import { ConnectionSnapshot, Snapshots } from "../net/snapshots.ts";
 import type { TransportListener } from "../net/transport.ts";
 import type { WorkerMessage } from "./worker_set.ts";
 
-/** What the Worker is told. */
+/** A message to the Worker. */
 export type ReusePortRequest = StartRequest | { readonly kind: "stop" };
 
 interface StartRequest {

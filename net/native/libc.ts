@@ -1,5 +1,5 @@
 /**
- * Sockets straight from the C library.
+ * The calls of the C library.
  *
  * @module
  */

@@ -22,9 +22,9 @@ const EVENT_DATA_AT = EVENT_BYTES - 8;
 /** Events taken at a time. */
 const MAX_EVENTS = 128;
 
-/** How long the thread sleeps in the system before it does so elsewhere, in ms. */
+/** How long the thread sleeps in the system before another one does, in ms. */
 const DOZE_MS = 1;
-/** How long it sleeps there at most, lest that outlive a Worker that dies. */
+/** The longest sleep there, so that it does not outlive a dead Worker by much. */
 const IDLE_MS = 1_000;
 /** How long the Worker's event loop stands still at most, or a round, in ms. */
 const TURN_INTERVAL_MS = 4;
@@ -47,7 +47,7 @@ export interface Watched {
   goOn(): void;
 }
 
-/** Who has something to send at the end of a round. */
+/** What has something to send at the end of a round. */
 export interface Sender {
   /** Sends it. */
   flush(): void;
@@ -126,7 +126,7 @@ export class SocketLoop {
     this.libc.calls.close(fd);
   }
 
-  /** Has somebody go on in the next round, behind all others. */
+  /** Calls back in the next round, after all others. */
   again(watched: Watched): void {
     this.#again.push(watched);
     if (this.#isIdle && this.#again.length === 1) {
@@ -195,7 +195,7 @@ export class SocketLoop {
       const at = i * EVENT_BYTES;
       const events = this.#view.getInt32(at, true);
       // What was closed since, and maybe opened anew under the same number,
-      // makes somebody look for nothing, at worst.
+      // costs one needless call, at worst.
       const watched = this.#watched.get(
         this.#view.getInt32(at + EVENT_DATA_AT, true),
       );

@@ -97,7 +97,7 @@ Deno.test("HttpListener tells of an answer that failed, and serves on", async ()
     const failed = await exchange(listener, request);
     assertStringIncludes(failed, "500 Internal Server Error");
     assert(!failed.includes("No answer"));
-    assertEquals(errors, ["Cannot tell metrics: Error: No answer"]);
+    assertEquals(errors, ["Cannot collect metrics: Error: No answer"]);
     isFailing = false;
     assertStringIncludes(await exchange(listener, request), "Here");
   });
