@@ -5,8 +5,8 @@
  */
 
 import type { CompactionReport } from "./engine/engine.ts";
-import { isServerStats, type ServerStats } from "./monitor/server_stats.ts";
-import { type Addr, formatAddr, parseAddr } from "./client/addr.ts";
+import { isServerStats, type ServerStats } from "./protocol/server_stats.ts";
+import { type Addr, formatAddr, parseAddr } from "./addr.ts";
 import { type Answer, KEY_NOT_FOUND } from "./protocol/answer.ts";
 import { Channel } from "./client/channel.ts";
 import { ConnectionError, KvsError } from "./client/errors.ts";

@@ -58,13 +58,14 @@ export type { Damage } from "./engine/kvs/log/segment.ts";
 
 // The server, and the pools over which it spreads its work.
 export * from "./server.ts";
+export { SOCKET_CHOICES, type SocketChoice } from "./net/listen.ts";
 export { POOL_STRATEGIES, type PoolStrategy } from "./pool/pool.ts";
 export type { ServerLimits } from "./net/limits.ts";
 export type { RequestLimits } from "./protocol/json/request_buffer.ts";
 export type { Log, LogFields, LogLevel } from "./monitor/log.ts";
-export type { LatencyStats, ServerStats } from "./monitor/server_stats.ts";
+export type { LatencyStats, ServerStats } from "./protocol/server_stats.ts";
 
 // The client.
 export * from "./client.ts";
-export type { Addr } from "./client/addr.ts";
+export type { Addr } from "./addr.ts";
 export type { TlsOptions } from "./client/dial.ts";

@@ -15,24 +15,25 @@ import {
   shareMonitor,
   statsOf,
 } from "./monitor/monitor.ts";
-import type { ServerStats } from "./monitor/server_stats.ts";
+import type { ServerStats } from "./protocol/server_stats.ts";
 import { WriteAlarm } from "./monitor/write_alarm.ts";
-import { checkReachWithoutToken } from "./net/access.ts";
+import { checkReachWithoutToken, hashToken } from "./net/auth.ts";
 import {
   type DescriptorBudget,
   descriptorBudget,
 } from "./net/descriptor_budget.ts";
+import { SOCKET_CHOICES, type SocketChoice } from "./net/listen.ts";
 import { type AllLimits, allLimits, type ServerLimits } from "./net/limits.ts";
 import { choosePool, makePool } from "./pool/make_pool.ts";
-import { readDescriptorUse } from "./net/open_descriptors.ts";
+import { readDescriptorUse } from "./net/native/descriptors.ts";
 import {
   MAX_THREADS,
   type PoolStrategy,
   type ThreadPool,
 } from "./pool/pool.ts";
-import { formatAddr, parseAddr } from "./client/addr.ts";
+import { formatAddr, parseAddr } from "./addr.ts";
+import { checkChoice } from "./options.ts";
 import { checkedToken } from "./protocol/token.ts";
-import { hashToken } from "./protocol/token_hash.ts";
 
 /** Options of {@linkcode KvsServer.start}. */
 export interface KvsServerOptions {
@@ -50,6 +51,15 @@ export interface KvsServerOptions {
    * @default {"reuse-port"} where that works, else `shared-queue`
    */
   readonly pool?: PoolStrategy;
+  /**
+   * Which sockets the pool `reuse-port` serves on: `native` are those of the C
+   * library, which need Linux with glibc and `--allow-ffi`, and do not speak
+   * TLS; `deno` are those of `Deno.listen`; `auto` are the first where they can
+   * be used, else the second. The other pools serve on Deno's.
+   *
+   * @default {"auto"}
+   */
+  readonly sockets?: SocketChoice;
   /**
    * The number of Workers, from 1 to 128.
    *
@@ -71,7 +81,7 @@ export interface KvsServerOptions {
   readonly tls?: Deno.TlsCertifiedKeyPem;
   /**
    * Where to serve `/metrics` for Prometheus over HTTP, as `host:port`; port 0
-   * is any free port. Whoever reaches it may read it, without the token and
+   * is any free port. Anyone who can connect may read it, without token and
    * without TLS; there are no keys or values in it.
    *
    * @default nowhere
@@ -82,16 +92,16 @@ export interface KvsServerOptions {
   /** Stops the server when it aborts. */
   readonly signal?: AbortSignal;
   /**
-   * Told of events that are worth a line in a log.
+   * Called with events that are worth a line in a log.
    *
    * @default nothing
    */
   readonly log?: Log;
 }
 
-/** How long a stop may take, in milliseconds… */
+/** How long a stop may take, in milliseconds. */
 const STOP_TIMEOUT_MS = 4_000;
-/** …and for each Worker: many end one after another on few cores. */
+/** How much longer for each Worker: on few cores they end one after another. */
 const STOP_TIMEOUT_PER_WORKER_MS = 100;
 
 /**
@@ -143,7 +153,7 @@ export class KvsServer implements AsyncDisposable {
     this.#alarm = new WriteAlarm(() => engine.stats(), log);
     this.#alarm.start();
     this.finished = this.#stopping.promise;
-    // Whoever does not wait for it need not hear of it.
+    // A caller that does not wait for it need not handle it.
     this.finished.catch(() => {});
     this.#signal = signal;
     signal?.addEventListener("abort", this.#abort);
@@ -156,9 +166,10 @@ export class KvsServer implements AsyncDisposable {
    * @param options See {@linkcode KvsServerOptions}.
    * @returns The server, listening.
    * @throws {TypeError} If an option is of another type than it says, or if
-   * the address or the pool is none.
+   * the address, the pool or the sockets are none.
    * @throws {RangeError} If another option is out of range.
-   * @throws {Error} If it can't listen there, or must not without a token.
+   * @throws {Error} If it can't listen there, or must not without a token, or
+   * can't serve on the sockets or with the pool that are asked for.
    * @throws The reason of the signal, if it aborts before that.
    */
   static async start(
@@ -170,11 +181,13 @@ export class KvsServer implements AsyncDisposable {
       threads = navigator.hardwareConcurrency,
       token,
       tls,
+      sockets = "auto",
       metrics,
       signal,
       log = () => {},
     } = options;
     checkTypes(options);
+    checkChoice("sockets", sockets, SOCKET_CHOICES);
     signal?.throwIfAborted();
     if (
       !(Number.isInteger(threads) && threads >= 1 && threads <= MAX_THREADS)
@@ -189,7 +202,7 @@ export class KvsServer implements AsyncDisposable {
     const tokenHash = token === undefined
       ? undefined
       : hashToken(checkedToken(token));
-    const access = { tokenHash, tls };
+    const access = { tokenHash, tls, sockets };
     const strategy = choosePool(options.pool, access, log);
     const budget = descriptorBudget(readDescriptorUse(), threads, engine.name);
     const limits = capConnections(allLimits(options.limits), budget, log);
@@ -236,7 +249,7 @@ export class KvsServer implements AsyncDisposable {
   }
 
   /**
-   * Tells of the server and its store what `{"Stats":{}}` does.
+   * The statistics of the server and its store, as `{"Stats":{}}` gives them.
    *
    * @throws {ClosedError} If the server was stopped, or its store closed.
    */
@@ -268,7 +281,7 @@ export class KvsServer implements AsyncDisposable {
     await this.#pool.close(stopTimeoutMs(this.#monitor.threads));
   }
 
-  /** How it ends is told by {@linkcode finished}. */
+  /** Its outcome is that of {@linkcode finished}. */
   readonly #abort = (): void => {
     this.stop().catch(() => {});
   };

@@ -9,9 +9,12 @@
 import type { MaybePromise, Write, WriteOutcome } from "../engine/engine.ts";
 import { Monitor, shareMonitor } from "../monitor/monitor.ts";
 import { AnswerBuffer } from "../protocol/json/answer_buffer.ts";
-import { execute } from "../net/execute.ts";
+import { Executor } from "../net/executor.ts";
 import { RequestBuffer } from "../protocol/json/request_buffer.ts";
-import { decodeGeneral, decodeRequest } from "../protocol/request.ts";
+import {
+  decodeGeneral,
+  decodeRequest,
+} from "../protocol/json/request_decoder.ts";
 import { MemoryEngine } from "../tests/_memory_engine.ts";
 
 const DEPTH = 16;
@@ -62,10 +65,11 @@ for (const [name, input] of Object.entries(BATCHES)) {
   const requests = new RequestBuffer();
   const answers = new AnswerBuffer();
   const monitor = new Monitor(shareMonitor("reuse-port", 1), 0);
-  Deno.bench(`execute() runs ${DEPTH} × ${name}`, { group: "execute" }, () => {
+  const executor = new Executor(engine, monitor);
+  Deno.bench(`Executor runs ${DEPTH} × ${name}`, { group: "executor" }, () => {
     requests.space().set(input);
     requests.commit(input.length);
-    execute(engine, requests, answers, monitor);
+    executor.run(requests, answers);
     answers.clear();
   });
 }

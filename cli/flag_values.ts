@@ -1,4 +1,4 @@
-import { parseAddr } from "../client/addr.ts";
+import { parseAddr } from "../addr.ts";
 import { UsageError } from "./errors.ts";
 
 /** Reads a number of bytes, such as `4096`, `64K`, `512MiB` or `2G`. */

@@ -1,6 +1,6 @@
 import { type ClientScanPage, KvsClient, KvsError } from "../client.ts";
 import type { CompactionReport } from "../engine/engine.ts";
-import type { ServerStats } from "../monitor/server_stats.ts";
+import type { ServerStats } from "../protocol/server_stats.ts";
 import type { PairBlock } from "./pairs/pair_block.ts";
 import {
   type Pair,

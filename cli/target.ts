@@ -1,5 +1,5 @@
 import type { CompactionReport, StoreStats } from "../engine/engine.ts";
-import type { ServerStats } from "../monitor/server_stats.ts";
+import type { ServerStats } from "../protocol/server_stats.ts";
 import type { PairBlock } from "./pairs/pair_block.ts";
 
 /** A key and its value, as text or as UTF-8, whichever there is already. */

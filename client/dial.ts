@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Addr, formatAddr } from "./addr.ts";
+import { type Addr, formatAddr } from "../addr.ts";
 import { ConnectionError, noAnswerWithin } from "./errors.ts";
 
 /** How a client verifies the server. */

@@ -4,27 +4,21 @@
  * @module
  */
 
+import { REQUEST_KINDS } from "../protocol/request.ts";
 import { Histogram, HISTOGRAM_COUNTS } from "./histogram.ts";
 
 /** What is counted. */
 export const COUNTED = [
-  "get",
-  "set",
-  "remove",
-  "scan",
-  "snapshot",
-  "compact",
-  "stats",
-  "auth",
-  /** Requests that were none. */
+  ...REQUEST_KINDS,
+  /** Lines that are no request. */
   "invalid",
   /** Requests that were answered with an error, invalid ones included. */
   "errors",
   /** Requests of clients that have not shown the token. */
   "denied",
-  /** Connections that were accepted… */
+  /** Connections that were accepted. */
   "connections",
-  /** …and those that were one too many. */
+  /** Connections that were refused since there were too many. */
   "refused",
   /** Workers of the pool that died. */
   "deaths",
@@ -39,16 +33,16 @@ const INDEX = Object.fromEntries(
 const [GET, SET, REMOVE] = [INDEX.get, INDEX.set, INDEX.remove];
 const ERRORS = INDEX.errors;
 
-/** Behind the counters: for gets and for sets the sum of times in seconds… */
-const TIMED_AT = 16;
-/** …and how they are spread. */
+/** Where the times of gets and of sets begin. */
+const TIMED_AT = COUNTED.length;
+/** For each of both the sum of its times in seconds, and a histogram. */
 const TIMED_COUNTS = 1 + HISTOGRAM_COUNTS;
 
 const ROW_COUNTS = TIMED_AT + 2 * TIMED_COUNTS;
 
-/** Batches are timed no more often than about once in so many milliseconds… */
+/** Batches are timed about once in this many milliseconds at most. */
 const TIMING_INTERVAL_MS = 1;
-/** …but one in so many is in any case, on the average. */
+/** But at least one in this many is, on average. */
 const MAX_GAP = 64;
 
 /** The number of requests of each common kind in a batch. */
@@ -62,7 +56,7 @@ export interface BatchCounts {
 
 /**
  * Counts what one thread does. Each thread has a row of its own, so that none
- * waits for another; whoever takes a row over counts on.
+ * waits for another; a thread that takes over a row counts on.
  *
  * Numbers are 64-bit floats: they do not run over, and on machines of 64 bits
  * a reader never sees half of one.
@@ -70,26 +64,18 @@ export interface BatchCounts {
 export class Counters {
   readonly #counts: Float64Array;
   readonly #timed: readonly [gets: Histogram, sets: Histogram];
-  /** One in so many batches is timed now, on the average. */
+  /** One in this many batches is timed now, on average. */
   #gap = 1;
   #untilTimed = 1;
   #timedMs = 0;
 
-  /**
-   * @param buffer What {@linkcode Counters.share} gave.
-   * @param row Which of its rows, from 0.
-   */
   constructor(buffer: SharedArrayBuffer, row: number) {
     const counts = rowOf(buffer, row);
     this.#counts = counts;
     this.#timed = [histogramIn(counts, 0), histogramIn(counts, 1)];
   }
 
-  /**
-   * Makes the memory that threads count in.
-   *
-   * @param rows How many they are.
-   */
+  /** Makes memory for this many threads to count in. */
   static share(rows: number): SharedArrayBuffer {
     return new SharedArrayBuffer(rows * ROW_COUNTS * 8);
   }
@@ -102,9 +88,7 @@ export class Counters {
   /**
    * Begins a batch of requests. Reading the clock takes as long as a good part
    * of a batch, so where they come fast most are not timed, and those that are
-   * count for them.
-   *
-   * @returns When it began, for {@linkcode end}.
+   * count for them. Returns when it began, for {@linkcode end}.
    */
   begin(): number {
     if (--this.#untilTimed > 0) return NaN;
@@ -118,12 +102,7 @@ export class Counters {
     return nowMs;
   }
 
-  /**
-   * Counts a batch whose answers may leave now.
-   *
-   * @param beganMs When it began.
-   * @param batch What it was made of.
-   */
+  /** Counts a batch whose answers may leave now. */
   end(beganMs: number, { gets, sets, removes, errors }: BatchCounts): void {
     const counts = this.#counts;
     counts[GET] += gets;
@@ -161,11 +140,7 @@ export interface CounterTotals {
   readonly set: Timing;
 }
 
-/**
- * Adds up what all threads have counted.
- *
- * @param buffer The memory that they count in.
- */
+/** Adds up what all threads have counted. */
 export function totalsOf(buffer: SharedArrayBuffer): CounterTotals {
   const totals = new Float64Array(ROW_COUNTS);
   const rows = buffer.byteLength / (ROW_COUNTS * 8);

@@ -20,19 +20,14 @@ const MAX_POWER = 27;
 
 /** One line of a metric. */
 interface Sample {
-  /** What stands behind the metric's name. */
+  /** What follows the metric's name. */
   readonly suffix?: "_bucket" | "_sum" | "_count";
   readonly labels?: Readonly<Record<string, string>>;
-  /** Nothing is said where it is not known. */
+  /** The sample is left out where it is not known. */
   readonly value: number | undefined;
 }
 
-/**
- * Spells a reading out for Prometheus.
- *
- * @param reading What is known of the server.
- * @returns The page; it has no keys or values in it.
- */
+/** Writes a reading in Prometheus's text format, without keys or values. */
 export function exposition(reading: Reading): string {
   const { handle, store, totals } = reading;
   const { connections, operations, ...stats } = statsOf(reading);
@@ -41,84 +36,89 @@ export function exposition(reading: Reading): string {
   const counter = (name: string, help: string, value: number) =>
     metric(name, "counter", help, [{ value }]);
   return [
-    metric("kvs_info", "gauge", "What runs here; always 1.", [{
-      labels: {
-        version: VERSION,
-        engine: store.engine,
-        sync: store.sync,
-        pool: handle.pool,
-      },
-      value: 1,
-    }]),
+    metric(
+      "kvs_info",
+      "gauge",
+      "Version, engine, sync mode and pool of the server; always 1.",
+      [{
+        labels: {
+          version: VERSION,
+          engine: store.engine,
+          sync: store.sync,
+          pool: handle.pool,
+        },
+        value: 1,
+      }],
+    ),
     gauge(
       "kvs_start_time_seconds",
-      "When the server started, in seconds since 1970.",
+      "Start time of the server, in seconds since 1970.",
       handle.startedMs / 1e3,
     ),
-    gauge("kvs_threads", "Workers of the pool.", handle.threads),
+    gauge("kvs_threads", "Configured Workers of the pool.", handle.threads),
     gauge(
       "kvs_workers_down",
-      "Workers that died and are not replaced yet.",
+      "Workers that died and have not been replaced yet.",
       stats.workers?.down,
     ),
     counter(
       "kvs_worker_deaths_total",
-      "Workers that died.",
+      "Workers that have died.",
       totals.counts.deaths,
     ),
     gauge(
       "kvs_writes_refused",
-      "Whether writes are refused: 1, else 0.",
+      "1 if the store refuses writes, 0 otherwise.",
       store.writesRefused === undefined ? 0 : 1,
     ),
     gauge("kvs_keys", "Keys in the index.", store.keys),
-    gauge("kvs_segments", "Files of the log.", store.segments),
-    gauge("kvs_disk_bytes", "What the data takes on disk.", store.diskBytes),
+    gauge("kvs_segments", "Segment files of the log.", store.segments),
+    gauge("kvs_disk_bytes", "Size of the data on disk.", store.diskBytes),
     gauge(
       "kvs_live_bytes",
-      "What of the data on disk is not dead.",
+      "Size of the live data on disk.",
       store.liveBytes,
     ),
     gauge(
       "kvs_dead_bytes",
-      "What of the data on disk was overwritten or removed.",
+      "Size of the overwritten or removed data on disk.",
       store.deadBytes,
     ),
     gauge(
       "kvs_index_used_bytes",
-      "Memory that the index uses.",
+      "Memory used by the index.",
       store.indexUsedBytes,
     ),
     gauge(
       "kvs_index_limit_bytes",
-      "Memory that the index may use.",
+      "Memory limit of the index.",
       store.indexLimitBytes,
     ),
     gauge(
       "kvs_resident_memory_bytes",
-      "Memory of the process.",
+      "Resident memory of the process.",
       reading.rssBytes,
     ),
     gauge(
       "kvs_buffer_bytes",
-      "What unfinished requests and unread answers take.",
+      "Memory of unfinished requests and unread answers, beyond 256 KiB per connection.",
       reading.bufferBytes,
     ),
-    gauge("kvs_connections", "Connections now.", connections.open),
+    gauge("kvs_connections", "Open connections.", connections.open),
     counter(
       "kvs_connections_accepted_total",
-      "Connections that were accepted.",
+      "Connections accepted.",
       connections.total,
     ),
     counter(
       "kvs_connections_refused_total",
-      "Connections that were one too many.",
+      "Connections refused since there were too many.",
       connections.refused,
     ),
     metric(
       "kvs_requests_total",
       "counter",
-      "Requests that were answered.",
+      "Requests answered, by kind.",
       Object.entries(operations).map(([kind, value]) => ({
         labels: { kind },
         value,
@@ -126,18 +126,18 @@ export function exposition(reading: Reading): string {
     ),
     counter(
       "kvs_request_errors_total",
-      "Requests that were answered with an error.",
+      "Requests answered with an error.",
       stats.errors,
     ),
     counter(
       "kvs_requests_denied_total",
-      "Requests without the token, and wrong tokens.",
+      "Requests refused since the client had not shown the token.",
       stats.denied,
     ),
     metric(
       "kvs_request_duration_seconds",
       "histogram",
-      "How long requests were on a Worker's hands.",
+      "Time that requests took in a Worker, by kind.",
       [...samplesOf("get", totals.get), ...samplesOf("set", totals.set)],
     ),
   ].join("");

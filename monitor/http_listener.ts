@@ -1,18 +1,18 @@
 /**
- * HTTP for a page or two.
+ * A small HTTP server.
  *
  * @module
  */
 
-import { type Addr, formatAddr } from "../client/addr.ts";
+import { type Addr, formatAddr } from "../addr.ts";
 
 /** The most bytes of a request up to its empty line. */
 const MAX_HEAD_BYTES = 8 * 1024;
 
-/** How long to wait before accepting goes on after a failure to, in ms. */
+/** How long to pause after a connection could not be accepted, in ms. */
 const ACCEPT_RETRY_MS = 50;
 
-/** What is asked for. */
+/** A request. */
 export interface HttpRequest {
   /** The method. */
   readonly method: string;
@@ -20,7 +20,7 @@ export interface HttpRequest {
   readonly path: string;
 }
 
-/** What is answered. */
+/** An answer. */
 export interface HttpReply {
   /** The status code. */
   readonly status: number;
@@ -34,7 +34,7 @@ export interface HttpReply {
 export interface HttpListenerOptions {
   /** Answers a request. */
   readonly answer: (request: HttpRequest) => HttpReply | Promise<HttpReply>;
-  /** Told of what fails, clients aside. */
+  /** Called with what fails on the side of the server. */
   readonly onError: (what: string, error: unknown) => void;
   /**
    * The most connections at a time: a further one ends the oldest.
@@ -136,8 +136,8 @@ export class HttpListener {
     try {
       return await this.#options.answer(request);
     } catch (error) {
-      this.#options.onError("Cannot tell metrics", error);
-      return plain(500, "The server could not tell\n");
+      this.#options.onError("Cannot collect metrics", error);
+      return plain(500, "Cannot collect metrics\n");
     }
   }
 }

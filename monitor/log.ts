@@ -22,7 +22,7 @@ export type LogFormat = (typeof LOG_FORMATS)[number];
 export type LogFields = Readonly<Record<string, string | number>>;
 
 /**
- * Tells of an event that somebody who runs a server wants to know.
+ * Logs an event that an operator of a server wants to know.
  *
  * @param level How much it matters.
  * @param message All that there is to say, for people.

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Addr } from "../client/addr.ts";
+import type { Addr } from "../addr.ts";
 import { EXPOSITION_TYPE } from "./exposition.ts";
 import { HttpListener, plain } from "./http_listener.ts";
 import type { Log } from "./log.ts";
@@ -12,13 +12,10 @@ import type { Log } from "./log.ts";
 /** The path of the page. */
 const PATH = "/metrics";
 
-/** How often to say that something fails, in milliseconds. */
+/** How often a failure is logged again, in milliseconds. */
 const LOG_INTERVAL_MS = 60_000;
 
-/**
- * Serves `/metrics` over HTTP on the main thread. Whoever reaches it may read
- * it, and nothing else.
- */
+/** Serves `/metrics` over HTTP on the main thread, without authentication. */
 export class MetricsPage {
   /** Where it listens, as `host:port`. */
   readonly addr: string;
@@ -36,9 +33,11 @@ export class MetricsPage {
     const loggedMs = new Map<string, number>();
     this.#listener = new HttpListener(addr, {
       answer: async ({ method, path }) => {
-        if (path !== PATH) return plain(404, `There is only ${PATH}\n`);
+        if (path !== PATH) {
+          return plain(404, `Not found; metrics are at ${PATH}\n`);
+        }
         if (method !== "GET" && method !== "HEAD") {
-          return plain(405, "It can only be read\n", { allow: "GET, HEAD" });
+          return plain(405, "Method not allowed\n", { allow: "GET, HEAD" });
         }
         const headers = { "content-type": EXPOSITION_TYPE };
         return { status: 200, headers, text: await spell() };

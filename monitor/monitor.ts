@@ -5,25 +5,24 @@
  */
 
 import type { KvsEngine, StoreStats } from "../engine/engine.ts";
-import type { PoolStrategy } from "../pool/pool.ts";
-import { Usage } from "../net/usage.ts";
+import { Gauges } from "./gauges.ts";
 import { VERSION } from "../version.ts";
 import { Counters, type CounterTotals, totalsOf } from "./counters.ts";
 import type { Histogram } from "./histogram.ts";
-import type { LatencyStats, ServerStats } from "./server_stats.ts";
+import type { LatencyStats, ServerStats } from "../protocol/server_stats.ts";
 
 /** What the threads of a server share to watch it; survives `postMessage`. */
 export interface MonitorHandle {
   /** How work is spread over Workers. */
-  readonly pool: PoolStrategy;
+  readonly pool: string;
   /** The number of Workers. */
   readonly threads: number;
   /** When the server started, in milliseconds since 1970. */
   readonly startedMs: number;
   /** A row of counters for each Worker, and one for the main thread. */
   readonly counters: SharedArrayBuffer;
-  /** What the connections of all threads use up. */
-  readonly usage: SharedArrayBuffer;
+  /** What the connections of all threads hold. */
+  readonly gauges: SharedArrayBuffer;
   /** The number of Workers that have died and are not replaced yet. */
   readonly workersDown: SharedArrayBuffer;
 }
@@ -47,7 +46,7 @@ export interface Reading {
  * @param threads The number of Workers.
  */
 export function shareMonitor(
-  pool: PoolStrategy,
+  pool: string,
   threads: number,
 ): MonitorHandle {
   return {
@@ -55,7 +54,7 @@ export function shareMonitor(
     threads,
     startedMs: Date.now(),
     counters: Counters.share(threads + 1),
-    usage: Usage.share(threads),
+    gauges: Gauges.share(threads),
     workersDown: new SharedArrayBuffer(4),
   };
 }
@@ -68,14 +67,14 @@ export class Monitor {
 
   /**
    * @param handle What {@linkcode shareMonitor} gave.
-   * @param row The Worker's number, from 0; the main thread's is behind them.
+   * @param row The Worker's number, from 0; the main thread's comes last.
    */
   constructor(handle: MonitorHandle, row: number) {
     this.#handle = handle;
     this.counters = new Counters(handle.counters, row);
   }
 
-  /** Tells what all threads have done, and what the store is like. */
+  /** The statistics of all threads and of the store. */
   async stats(engine: KvsEngine): Promise<ServerStats> {
     return statsOf(await readMonitor(this.#handle, engine));
   }
@@ -91,21 +90,21 @@ export async function readMonitor(
   handle: MonitorHandle,
   engine: KvsEngine,
 ): Promise<Reading> {
-  const usage = Usage.read(handle.usage);
+  const gauges = Gauges.read(handle.gauges);
   return {
     handle,
     // The clock may have been put back meanwhile.
     uptimeMs: Math.max(0, Date.now() - handle.startedMs),
     store: await engine.stats(),
     rssBytes: Deno.memoryUsage().rss,
-    bufferBytes: usage.bufferBytes,
-    connections: usage.connections,
+    bufferBytes: gauges.bufferBytes,
+    connections: gauges.connections,
     workersDown: Atomics.load(new Int32Array(handle.workersDown), 0),
     totals: totalsOf(handle.counters),
   };
 }
 
-/** What is told of a reading. */
+/** The statistics that a reading gives. */
 export function statsOf(reading: Reading): ServerStats {
   const { handle, uptimeMs, store, rssBytes, bufferBytes, totals } = reading;
   const { connections: total, refused, errors, denied, deaths, ...operations } =
@@ -139,4 +138,26 @@ function latencyOf(histogram: Histogram): LatencyStats {
     p999Us: at(0.999),
     maxUs: at(1),
   };
+}
+
+/** What the main thread counts of its Workers. */
+export class WorkerTally {
+  readonly #counters: Counters;
+  readonly #down: Int32Array;
+
+  /** Counts into the row after those of the Workers. */
+  constructor(monitor: MonitorHandle) {
+    this.#counters = new Counters(monitor.counters, monitor.threads);
+    this.#down = new Int32Array(monitor.workersDown);
+  }
+
+  /** Counts a Worker that died. */
+  died(): void {
+    this.#counters.add("deaths");
+  }
+
+  /** Sets how many have died and are not replaced yet. */
+  setDown(count: number): void {
+    Atomics.store(this.#down, 0, count);
+  }
 }

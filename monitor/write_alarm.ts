@@ -1,5 +1,5 @@
 /**
- * Saying that a store refuses writes, for as long as it does.
+ * Logging that a store refuses writes.
  *
  * @module
  */
@@ -7,9 +7,9 @@
 import type { MaybePromise, StoreStats } from "../engine/engine.ts";
 import type { Log } from "./log.ts";
 
-/** How often to look, in milliseconds. */
-const LOOK_INTERVAL_MS = 10_000;
-/** How often to say it again, in milliseconds. */
+/** How often to check, in milliseconds. */
+const CHECK_INTERVAL_MS = 10_000;
+/** How often it is logged again, in milliseconds. */
 const REPEAT_INTERVAL_MS = 60_000;
 
 /** Logs that writes are refused: at once, and again every minute. */
@@ -19,39 +19,31 @@ export class WriteAlarm {
   #timer: ReturnType<typeof setInterval> | undefined;
   #loggedMs: number | undefined;
 
-  /**
-   * @param stats Tells what the store is like.
-   * @param log Told of it.
-   */
   constructor(stats: () => MaybePromise<StoreStats>, log: Log) {
     this.#stats = stats;
     this.#log = log;
   }
 
-  /** Looks, now and from now on. */
+  /** Checks now, and regularly from now on. */
   start(): void {
-    const look = () => this.look(performance.now());
-    look();
-    this.#timer ??= setInterval(look, LOOK_INTERVAL_MS);
+    const check = () => this.check(performance.now());
+    check();
+    this.#timer ??= setInterval(check, CHECK_INTERVAL_MS);
   }
 
-  /** Looks no more. */
+  /** Stops checking. */
   stop(): void {
     clearInterval(this.#timer);
     this.#timer = undefined;
   }
 
-  /**
-   * Looks once.
-   *
-   * @param nowMs The time, by any clock, in milliseconds.
-   */
-  async look(nowMs: number): Promise<void> {
+  /** Checks once, at a time by any clock. */
+  async check(nowMs: number): Promise<void> {
     let reason: string | undefined;
     try {
       reason = (await this.#stats()).writesRefused;
     } catch {
-      // Whoever asks for them is told.
+      // A client that asks for the stats gets the error.
       return;
     }
     if (reason === undefined) {

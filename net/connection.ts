@@ -4,16 +4,42 @@
  * @module
  */
 
-import { errLine } from "../protocol/json/answer_buffer.ts";
-import type { Limiter } from "./limiter.ts";
-import type { Session, SessionPhase } from "./session.ts";
+import type { MaybePromise } from "../engine/engine.ts";
+import { type AnswerBuffer, errLine } from "../protocol/json/answer_buffer.ts";
+import { RequestBuffer } from "../protocol/json/request_buffer.ts";
+import type { AnswerPool } from "./answer_pool.ts";
+import type { Limiter, Phase } from "./limiter.ts";
 import type { Transport, TransportUser } from "./transport.ts";
-import { turn } from "./turn.ts";
+import { eventLoopTurn } from "./waiting.ts";
 
-/** How long a client that still sends is listened to in the end, in ms… */
+/** How long a client that still sends is read from after its last answer. */
 const LINGER_MS = 500;
-/** …and for how many bytes. */
+/** How many bytes of it are read then at most. */
 const LINGER_BYTES = 1024 * 1024;
+
+/** Handles the requests of one connection. */
+export interface RequestHandler {
+  /** Whether the client has shown the token, or needs none. */
+  readonly isAdmitted: boolean;
+  /**
+   * Runs the requests that are whole, and leaves both buffers alone once it
+   * returns or its promise resolves. Returns whether to call it again after
+   * the answers have left.
+   */
+  run(requests: RequestBuffer, answers: AnswerBuffer): MaybePromise<boolean>;
+  /** Called once, when the connection has ended; a batch may still run. */
+  close(): void;
+}
+
+/** Options of {@linkcode Connection}. */
+export interface ConnectionOptions {
+  readonly transport: Transport;
+  readonly handler: RequestHandler;
+  readonly limiter: Limiter;
+  readonly answerPool: AnswerPool;
+  /** Called once it has ended; with an error that is not the client's. */
+  readonly onEnd: (connection: Connection, error?: unknown) => void;
+}
 
 /** What a connection waits for. */
 type Stage =
@@ -21,33 +47,37 @@ type Stage =
   | "opening"
   /** The client, to send something. */
   | "reading"
-  /** The session. */
+  /** The handler. */
   | "running"
   /** The client, to take its answers. */
   | "sending"
-  /** The client, to take the message that nothing more is done for it. */
-  | "telling"
+  /** The client, to take the message why the connection ends. */
+  | "refusing"
   /** The client, to hang up. */
   | "lingering"
   /** Nothing more. */
   | "ended";
 
-/** A connection on its way from one stage to the next. */
+/** A connection with its buffers, on its way from one stage to the next. */
 export class Connection implements TransportUser {
   readonly #transport: Transport;
-  readonly #session: Session;
+  readonly #handler: RequestHandler;
   readonly #limiter: Limiter;
+  readonly #answerPool: AnswerPool;
   readonly #onEnd: (connection: Connection, error?: unknown) => void;
+  readonly #requests: RequestBuffer;
+  /** Only while there are some: most connections have none most of the time. */
+  #answers: AnswerBuffer | undefined;
   #stage: Stage = "opening";
   /** What it waits for the client to send, and since when. */
-  #phase: SessionPhase = "admission";
+  #phase: Phase = "admission";
   #sinceMs: number;
   /** Since when it waits for the client to take something. */
   #unreadMs = 0;
   /** What the limiter has counted of its input, and of its answers. */
   #heldBytes = 0;
   #unreadBytes = 0;
-  /** Whether the session has more to run once the answers have left. */
+  /** Whether there is more to run once the answers have left. */
   #isMore = false;
   #hasAnswered = false;
   #hasEnded = false;
@@ -56,24 +86,14 @@ export class Connection implements TransportUser {
   #wastedBytes = 0;
   #lingerTimer: ReturnType<typeof setTimeout> | undefined;
 
-  /**
-   * @param transport What it is served on.
-   * @param session Runs its requests.
-   * @param limiter What it may use up.
-   * @param onEnd Called once it has ended; with an error, if that is not the
-   * client's doing.
-   */
-  constructor(
-    transport: Transport,
-    session: Session,
-    limiter: Limiter,
-    onEnd: (connection: Connection, error?: unknown) => void,
-  ) {
-    this.#transport = transport;
-    this.#session = session;
-    this.#limiter = limiter;
-    this.#onEnd = onEnd;
-    this.#sinceMs = limiter.nowMs;
+  constructor(options: ConnectionOptions) {
+    this.#transport = options.transport;
+    this.#handler = options.handler;
+    this.#limiter = options.limiter;
+    this.#answerPool = options.answerPool;
+    this.#onEnd = options.onEnd;
+    this.#requests = new RequestBuffer(options.limiter.limits);
+    this.#sinceMs = options.limiter.nowMs;
   }
 
   /** Begins to serve it. */
@@ -81,26 +101,23 @@ export class Connection implements TransportUser {
     this.#attempt(() => this.#transport.open(this));
   }
 
-  /** @inheritdoc */
   opened(): void {
-    this.#phase = this.#session.phase;
+    this.#phase = this.#nextPhase();
     this.#sinceMs = this.#limiter.nowMs;
     this.#attempt(this.#read);
   }
 
-  /** @inheritdoc */
   received(count: number): void {
     if (this.#stage === "lingering") return this.#drain(count);
-    // The client was told already that nothing more is done for it.
+    // The client has been refused already.
     if (this.#stage !== "reading") return this.#end();
     this.#hasEnded = count === 0;
-    if (this.#hasEnded) this.#session.end();
-    else this.#session.commit(count);
+    if (this.#hasEnded) this.#requests.end();
+    else this.#requests.commit(count);
     this.#hasAnswered = false;
     this.#attempt(this.#run);
   }
 
-  /** @inheritdoc */
   sent(): void {
     if (this.#stage !== "sending") return this.#end();
     this.#limiter.hold(this.#unreadBytes, 0);
@@ -108,30 +125,29 @@ export class Connection implements TransportUser {
     this.#attempt(this.#goOn);
   }
 
-  /** @inheritdoc */
   failed(error: unknown): void {
     this.#end(isDisconnect(error) ? undefined : error);
   }
 
   /** Ends it if its client takes too long. */
-  look(): void {
+  checkTimeouts(): void {
     switch (this.#stage) {
       case "sending":
-        // There is no telling a client that does not read.
+        // A client that does not read would not read a message either.
         if (this.#limiter.isUnread(this.#unreadMs)) this.#end();
         return;
-      case "telling":
+      case "refusing":
         // It has had a tick to take the message.
         return this.#end();
       case "opening":
-        // There is no telling it yet. What stays open is to be counted.
+        // No message can be sent yet. What stays open is to be counted.
         if (this.#transport.canAbort && this.#overdue() !== undefined) {
           this.#end();
         }
         return;
       case "reading": {
         const message = this.#overdue();
-        if (message !== undefined) this.#tell(message);
+        if (message !== undefined) this.#refuse(message);
       }
     }
   }
@@ -149,11 +165,11 @@ export class Connection implements TransportUser {
   }
 
   #read(): void {
-    const session = this.#session;
-    const room = session.space();
-    if (session.heldBytes !== this.#heldBytes) {
-      const refusal = this.#hold(session.heldBytes);
-      if (refusal !== undefined) return this.#tell(refusal);
+    const requests = this.#requests;
+    const room = requests.space();
+    if (requests.heldBytes !== this.#heldBytes) {
+      const refusal = this.#hold(requests.heldBytes);
+      if (refusal !== undefined) return this.#refuse(refusal);
     }
     this.#stage = "reading";
     this.#transport.read(room);
@@ -161,49 +177,50 @@ export class Connection implements TransportUser {
 
   #run(): void {
     this.#stage = "running";
-    const ran = this.#session.run();
+    const answers = this.#answers ??= this.#answerPool.take();
+    const ran = this.#handler.run(this.#requests, answers);
     if (ran instanceof Promise) {
       ran.then(
-        (isMore) => this.#attempt(() => this.#answer(isMore)),
+        (isMore) => this.#attempt(() => this.#answer(answers, isMore)),
         (error) => this.#end(error),
       );
-    } else this.#answer(ran);
+    } else this.#answer(answers, ran);
   }
 
   /**
-   * Goes on once others had their turn: as long as a client takes its answers
-   * at once, nothing else would come between.
+   * Runs the rest after a turn of the event loop: while a client takes its
+   * answers at once, no other connection would be served.
    */
   #runMore(): void {
     this.#stage = "running";
-    turn().then(() => {
+    eventLoopTurn().then(() => {
       if (this.#stage === "running") this.#attempt(this.#run);
     });
   }
 
-  #answer(isMore: boolean): void {
-    // It was cut short.
+  #answer(answers: AnswerBuffer, isMore: boolean): void {
+    // It was closed meanwhile.
     if (this.#stage === "ended") return;
     this.#isMore = isMore;
-    const answers = this.#session.answers();
     if (answers.length === 0) return this.#goOn();
     this.#hasAnswered = true;
     this.#unreadBytes = answers.length;
     const refusal = this.#limiter.hold(0, answers.length);
-    // They are done, so it would be wrong to answer with an error.
+    // The requests have run, so an error in place of answers would be wrong.
     if (refusal !== undefined) throw new Error(refusal);
     this.#unreadMs = this.#limiter.nowMs;
     this.#stage = "sending";
-    this.#transport.send(answers);
+    this.#transport.send(answers.bytes());
   }
 
+  /** Goes on after the answers have left. */
   #goOn(): void {
-    const session = this.#session;
-    session.forgetAnswers();
+    if (this.#answers !== undefined) this.#answerPool.give(this.#answers);
+    this.#answers = undefined;
     if (this.#isMore) return this.#runMore();
     if (this.#hasEnded) return this.#end();
-    if (session.isBroken || this.#isStopping) return this.#linger();
-    const { phase } = session;
+    if (this.#requests.isBroken || this.#isStopping) return this.#linger();
+    const phase = this.#nextPhase();
     if (
       phase !== this.#phase || (this.#hasAnswered && phase !== "admission")
     ) {
@@ -213,9 +230,9 @@ export class Connection implements TransportUser {
     this.#read();
   }
 
-  /** Sends a last message. */
-  #tell(message: string): void {
-    this.#stage = "telling";
+  /** Sends the message why the connection ends. */
+  #refuse(message: string): void {
+    this.#stage = "refusing";
     this.#transport.send(errLine(message));
   }
 
@@ -237,6 +254,11 @@ export class Connection implements TransportUser {
     const isOver = count === 0 || this.#wastedBytes >= LINGER_BYTES;
     if (isOver || this.#waste === undefined) this.#end();
     else this.#transport.read(this.#waste);
+  }
+
+  #nextPhase(): Phase {
+    if (!this.#handler.isAdmitted) return "admission";
+    return this.#requests.unusedBytes === 0 ? "idle" : "request";
   }
 
   #overdue(): string | undefined {
@@ -264,9 +286,9 @@ export class Connection implements TransportUser {
     clearTimeout(this.#lingerTimer);
     this.#limiter.hold(this.#unreadBytes, 0);
     this.#hold(0);
-    // Whatever fails, it is counted no more.
+    // Even if closing fails, it is no longer counted.
     try {
-      this.#session.close();
+      this.#handler.close();
     } catch (failure) {
       error ??= failure;
     }

@@ -6,26 +6,27 @@
 
 import type { Log } from "../monitor/log.ts";
 import { errLine } from "../protocol/json/answer_buffer.ts";
-import { Connection } from "./connection.ts";
+import { AnswerPool } from "./answer_pool.ts";
+import { Connection, type RequestHandler } from "./connection.ts";
 import type { Limiter } from "./limiter.ts";
-import type { Session } from "./session.ts";
-import { resolvesWithin } from "./time_limit.ts";
+import { resolvesWithin } from "./waiting.ts";
 import type { Transport, TransportListener } from "./transport.ts";
 
-/** How long to wait before accepting goes on after a failure to, in ms. */
+/** How long to pause after a connection could not be accepted, in ms. */
 const ACCEPT_RETRY_MS = 50;
 
-/** How long to tell a client that it is not served, in milliseconds. */
+/** How long a client has to take its refusal, in milliseconds. */
 const REFUSAL_MS = 100;
 
-/** How often to say that connections are not served, in milliseconds. */
+/** How often a warning is repeated, in milliseconds. */
 const WARN_INTERVAL_MS = 60_000;
 
 /** The connections of one listener, served on this thread. */
 export class ConnectionSet {
-  readonly #makeSession: () => Session;
+  readonly #makeHandler: () => RequestHandler;
   readonly #log: Log;
   readonly #limiter: Limiter;
+  readonly #answerPool: AnswerPool;
   readonly #connections = new Set<Connection>();
   #isClosing = false;
   /** When each kind of warning was last given. */
@@ -33,29 +34,17 @@ export class ConnectionSet {
   /** Called once the last connection has ended. */
   #onEmpty: (() => void) | undefined;
 
-  /**
-   * @param makeSession Makes what runs a connection's requests.
-   * @param log Told of what goes wrong.
-   * @param limiter What connections may use up.
-   */
-  constructor(
-    makeSession: () => Session,
-    log: Log,
-    limiter: Limiter,
-  ) {
-    this.#makeSession = makeSession;
+  constructor(makeHandler: () => RequestHandler, log: Log, limiter: Limiter) {
+    this.#makeHandler = makeHandler;
     this.#log = log;
     this.#limiter = limiter;
+    this.#answerPool = new AnswerPool(limiter.limits.maxUnreadBytes);
   }
 
-  /**
-   * Serves whatever connects, until the listener is closed.
-   *
-   * @param listener The listener.
-   */
+  /** Serves the clients that connect, until the listener is closed. */
   async acceptFrom(listener: TransportListener): Promise<void> {
     this.#limiter.start(() => {
-      for (const connection of this.#connections) connection.look();
+      for (const connection of this.#connections) connection.checkTimeouts();
       listener.tick(this.#limiter.nowMs);
     });
     while (!this.#isClosing) {
@@ -72,10 +61,8 @@ export class ConnectionSet {
   }
 
   /**
-   * Closes idle connections at once and busy ones after their batch.
-   *
-   * @param graceMs After how many milliseconds to close those all the same
-   * whose client does not read its answers, or that wait for a compaction.
+   * Closes idle connections at once and busy ones after their batch, or after
+   * `graceMs`: a client may not read its answers, or wait for a compaction.
    */
   async close(graceMs: number): Promise<void> {
     this.#isClosing = true;
@@ -88,33 +75,34 @@ export class ConnectionSet {
     this.#limiter.stop();
   }
 
-  /** Resolves when another may be accepted. */
+  /** Serves a connection; a promise resolves when another may be accepted. */
   #serve(transport: Transport): void | Promise<void> {
     const refusal = this.#limiter.admit();
     if (refusal !== undefined) {
       this.#warn("Refusing connections", refusal);
-      // They are not counted, and take descriptors: so one at a time.
+      // One at a time, since they take descriptors and are not counted.
       return refuse(transport, refusal);
     }
-    let session: Session;
+    let handler: RequestHandler;
     try {
-      session = this.#makeSession();
+      handler = this.#makeHandler();
     } catch (error) {
       this.#limiter.release();
       transport.close();
       throw error;
     }
-    const connection = new Connection(
+    const connection = new Connection({
       transport,
-      session,
-      this.#limiter,
-      this.#onEnd,
-    );
+      handler,
+      limiter: this.#limiter,
+      answerPool: this.#answerPool,
+      onEnd: this.#onEnd,
+    });
     this.#connections.add(connection);
     connection.start();
   }
 
-  /** Says what may be so for long, and not over and over. */
+  /** Logs what may last, once in a while. */
   #warn(what: string, reason: string): void {
     const { nowMs } = this.#limiter;
     const sinceMs = nowMs - (this.#warnedMs.get(what) ?? -Infinity);
@@ -133,21 +121,15 @@ export class ConnectionSet {
   };
 }
 
-/**
- * Tells a client why it is not served, and hangs up.
- *
- * @param transport Its connection.
- * @param message The reason.
- * @returns Once it is closed.
- */
+/** Sends a client the reason why it is not served, and closes. */
 export async function refuse(
   transport: Transport,
   message: string,
 ): Promise<void> {
   try {
-    // Telling it behind a handshake would take as much as serving it.
+    // A handshake for it would take as much as serving it.
     if (!transport.hasHandshake) {
-      const told = new Promise<void>((resolve) =>
+      const sent = new Promise<void>((resolve) =>
         transport.open({
           opened: () => transport.send(errLine(message)),
           received: () => resolve(),
@@ -155,7 +137,7 @@ export async function refuse(
           failed: () => resolve(),
         })
       );
-      await resolvesWithin(told, REFUSAL_MS);
+      await resolvesWithin(sent, REFUSAL_MS);
     }
   } catch {
     // It is gone already.

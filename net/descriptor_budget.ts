@@ -5,21 +5,22 @@
  */
 
 import type { EngineName } from "../engine/engine.ts";
-import type { DescriptorUse } from "./open_descriptors.ts";
+import type { DescriptorUse } from "./native/descriptors.ts";
 
-/** What each thread takes for sure: 10 at rest, and its files of the log. */
+/** What each thread always takes: 10 at rest, and its files of the log. */
 const THREAD = 13;
 /** What each thread may open for a second to read old segments. */
 const THREAD_READS = 16;
 /** A compaction, two snapshots, the metrics port, and Workers that replace. */
 const SHARED = 64;
-/** Less than that left, a server is of no use. */
+/** The fewest free descriptors that are of use. */
 const LEAST_FREE = 8;
 /** The least share of what is free that is for connections. */
 const LEAST_SHARE = 1 / 4;
 
-/** LevelDB takes no more than so many for its tables, or that share. */
+/** The most that LevelDB takes for its tables. */
 const LEVEL_TABLES = 1_000;
+/** The share of the limit that it takes where that is less. */
 const LEVEL_SHARE = 1 / 5;
 
 /** The most connections that a thread accepts before it serves the first. */

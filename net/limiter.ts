@@ -6,44 +6,43 @@
 
 import type { Counters } from "../monitor/counters.ts";
 import type { AllLimits } from "./limits.ts";
-import type { SessionPhase } from "./session.ts";
-import type { Usage } from "./usage.ts";
+import type { Gauges } from "../monitor/gauges.ts";
 
-/** What a connection may hold without its being counted: what a busy one does. */
+/** What a client is expected to send next. */
+export type Phase =
+  /** A request. */
+  | "idle"
+  /** The rest of one. */
+  | "request"
+  /** The token. */
+  | "admission";
+
+/** What a connection may hold uncounted, as a busy one does. */
 const FREE_BYTES = 256 * 1024;
 
-/** How often to look at the connections: four times in the shortest timeout… */
-const LOOKS_PER_TIMEOUT = 4;
-/** …but not more or less often than this, in milliseconds. */
+/** How often connections are checked within the shortest timeout. */
+const TICKS_PER_TIMEOUT = 4;
+/** The bounds of the time between two checks, in milliseconds. */
 const MIN_TICK_MS = 10;
 const MAX_TICK_MS = 1_000;
 
 /**
- * Says when connections of one Worker have used up what they may. Time goes in
- * ticks: one timer for all connections, and none of them looks at a clock. A
- * Worker that is busy for long ticks late, and does not blame clients for what
- * it has not read yet.
+ * Holds the connections of one Worker to their limits. Time goes in ticks: one
+ * timer for all connections, and none of them reads a clock. A Worker that is
+ * busy for long ticks late, and does not blame clients for what it has not read
+ * yet.
  */
 export class Limiter {
-  /** The time that all ticks so far took at least, in milliseconds. */
-  get nowMs(): number {
-    return this.#nowMs;
-  }
+  readonly limits: AllLimits;
   #nowMs = 0;
-  readonly #limits: AllLimits;
-  readonly #usage: Usage;
+  readonly #gauges: Gauges;
   readonly #counters: Counters;
   readonly #tickMs: number;
   #timer: ReturnType<typeof setInterval> | undefined;
 
-  /**
-   * @param limits The limits.
-   * @param usage What is used up.
-   * @param counters Counts connections that come.
-   */
-  constructor(limits: AllLimits, usage: Usage, counters: Counters) {
-    this.#limits = limits;
-    this.#usage = usage;
+  constructor(limits: AllLimits, gauges: Gauges, counters: Counters) {
+    this.limits = limits;
+    this.#gauges = gauges;
     this.#counters = counters;
     const { idleTimeoutMs, requestTimeoutMs, unreadTimeoutMs } = limits;
     const shortestMs = Math.min(
@@ -51,37 +50,33 @@ export class Limiter {
         .filter((timeoutMs) => timeoutMs > 0),
     );
     this.#tickMs = Math.min(
-      Math.max(MIN_TICK_MS, shortestMs / LOOKS_PER_TIMEOUT),
+      Math.max(MIN_TICK_MS, shortestMs / TICKS_PER_TIMEOUT),
       MAX_TICK_MS,
     );
   }
 
-  /**
-   * Begins to tick.
-   *
-   * @param look Called at each tick, to look at the connections.
-   */
-  start(look: () => void): void {
+  /** The time of the last tick, in milliseconds. */
+  get nowMs(): number {
+    return this.#nowMs;
+  }
+
+  /** Calls back at each tick, until it is stopped. */
+  start(onTick: () => void): void {
     this.#timer ??= setInterval(() => {
       this.#nowMs += this.#tickMs;
-      look();
+      onTick();
     }, this.#tickMs);
   }
 
-  /** Ends the ticks. */
   stop(): void {
     clearInterval(this.#timer);
     this.#timer = undefined;
   }
 
-  /**
-   * Counts a new connection, if there may be one more.
-   *
-   * @returns What to tell the client if not.
-   */
+  /** Counts a new connection; returns why, if there may be no more. */
   admit(): string | undefined {
-    const { maxConnections } = this.#limits;
-    if (this.#usage.addConnections(1) <= maxConnections) {
+    const { maxConnections } = this.limits;
+    if (this.#gauges.addConnections(1) <= maxConnections) {
       this.#counters.add("connections");
       return undefined;
     }
@@ -92,36 +87,26 @@ export class Limiter {
 
   /** Counts a connection that has gone. */
   release(): void {
-    this.#usage.addConnections(-1);
+    this.#gauges.addConnections(-1);
   }
 
   /**
-   * Counts the memory of a connection.
-   *
-   * @param fromBytes What was counted before.
-   * @param toBytes What it holds now.
-   * @returns What to tell the client if all connections together hold too
-   * much by that; it is counted even so.
+   * Counts what a connection holds instead of what it held. Returns an error
+   * for the client if all connections hold too much now; it is counted even so.
    */
   hold(fromBytes: number, toBytes: number): string | undefined {
     const moreBytes = countedBytes(toBytes) - countedBytes(fromBytes);
     if (moreBytes === 0) return undefined;
-    const { maxBufferBytes } = this.#limits;
-    const sumBytes = this.#usage.addBufferBytes(moreBytes);
+    const { maxBufferBytes } = this.limits;
+    const sumBytes = this.#gauges.addBufferBytes(moreBytes);
     return moreBytes > 0 && sumBytes > maxBufferBytes
       ? `Too much under way, the limit is ${maxBufferBytes} bytes for all connections (--max-buffer-size)`
       : undefined;
   }
 
-  /**
-   * Says whether a client has taken too long to send something.
-   *
-   * @param phase What it is to send.
-   * @param sinceMs Since which {@linkcode nowMs}.
-   * @returns What to tell it if so.
-   */
-  overdue(phase: SessionPhase, sinceMs: number): string | undefined {
-    const { idleTimeoutMs, requestTimeoutMs } = this.#limits;
+  /** The error for a client that was to send something since a tick. */
+  overdue(phase: Phase, sinceMs: number): string | undefined {
+    const { idleTimeoutMs, requestTimeoutMs } = this.limits;
     const timeoutMs = phase === "idle" ? idleTimeoutMs : requestTimeoutMs;
     if (!this.#isOver(timeoutMs, sinceMs)) return undefined;
     switch (phase) {
@@ -134,17 +119,13 @@ export class Limiter {
     }
   }
 
-  /**
-   * Says whether a client has left its answers unread for too long.
-   *
-   * @param sinceMs Since which {@linkcode nowMs}.
-   */
+  /** Whether a client has left its answers unread for too long. */
   isUnread(sinceMs: number): boolean {
-    return this.#isOver(this.#limits.unreadTimeoutMs, sinceMs);
+    return this.#isOver(this.limits.unreadTimeoutMs, sinceMs);
   }
 
   #isOver(timeoutMs: number, sinceMs: number): boolean {
-    // What began behind a tick has the tick's time: never end it too early.
+    // What began after a tick has the tick's time: never end it too early.
     return timeoutMs > 0 && this.nowMs - sinceMs >= timeoutMs + this.#tickMs;
   }
 }

@@ -12,8 +12,8 @@ import {
 /** How much clients may use up, of size and of time. */
 export interface ServerLimits extends RequestLimits {
   /**
-   * The most connections at a time, 1 to 1,000,000. A further one is told so
-   * in a line and closed.
+   * The most connections at a time, 1 to 1,000,000. A further one gets a line
+   * with the error and is closed.
    *
    * @default {10_000}
    */
@@ -34,9 +34,9 @@ export interface ServerLimits extends RequestLimits {
    */
   readonly requestTimeoutMs?: number;
   /**
-   * So many bytes of answers wait for a client to read them, and the answer
-   * with which that is reached; no request more of it is run or read then.
-   * From 1 to 268,435,456.
+   * How many bytes of answers may wait for a client to read them, from 1 to
+   * 268,435,456, and the answer that exceeds it; until they are read, no more
+   * of its requests are run or read.
    *
    * @default {1_048_576}
    */
@@ -63,14 +63,12 @@ export type AllLimits = Required<ServerLimits>;
 
 const MEBIBYTE = 1024 * 1024;
 
-/** As much as a timer takes. */
+/** The longest timer. */
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
 /**
- * Puts the default where a limit is not given.
+ * Adds the defaults of the limits that are not given.
  *
- * @param limits Some limits.
- * @returns All of them.
  * @throws {RangeError} If one is out of range.
  */
 export function allLimits(limits: ServerLimits = {}): AllLimits {

@@ -4,9 +4,14 @@
  * @module
  */
 
-import type { EngineSnapshot } from "../engine/engine.ts";
-import type { SnapshotScope } from "./snapshot_scope.ts";
-import type { Usage } from "./usage.ts";
+import type {
+  EngineSnapshot,
+  KvsEngine,
+  MaybePromise,
+  ScanRange,
+} from "../engine/engine.ts";
+import type { Gauges } from "../monitor/gauges.ts";
+import type { AnswerBuffer } from "../protocol/json/answer_buffer.ts";
 
 /**
  * The most snapshots at a time. With engine kvs each has an index as large as
@@ -23,37 +28,26 @@ export type OpenSnapshot = (signal: AbortSignal) => Promise<EngineSnapshot>;
  */
 export class Snapshots {
   readonly #open: OpenSnapshot;
-  readonly #usage: Usage;
-  /** Who has a snapshot or is about to, until it is closed. */
+  readonly #gauges: Gauges;
+  /** The connections that have a snapshot or are opening one. */
   readonly #holders = new Map<
     ConnectionSnapshot,
     PromiseWithResolvers<void>
   >();
   #isClosed = false;
 
-  /**
-   * @param usage Counts this thread's snapshots.
-   * @param open Opens one.
-   */
-  constructor(usage: Usage, open: OpenSnapshot) {
-    this.#usage = usage;
+  constructor(gauges: Gauges, open: OpenSnapshot) {
+    this.#gauges = gauges;
     this.#open = open;
   }
 
-  /**
-   * Opens a snapshot, if there may be one more.
-   *
-   * @param holder Whose it will be.
-   * @param signal Gives up when it aborts.
-   * @returns The snapshot.
-   * @throws {Error} If there are too many, or it can't be opened.
-   */
+  /** @throws {Error} If there are too many, or it cannot be opened. */
   async open(
     holder: ConnectionSnapshot,
     signal: AbortSignal,
   ): Promise<EngineSnapshot> {
     if (this.#isClosed) throw new Error("Server is stopping");
-    const count = this.#usage.addSnapshots(1);
+    const count = this.#gauges.addSnapshots(1);
     this.#holders.set(holder, Promise.withResolvers());
     try {
       if (count > MAX_SNAPSHOTS) {
@@ -68,12 +62,6 @@ export class Snapshots {
     }
   }
 
-  /**
-   * Closes a snapshot.
-   *
-   * @param holder Whose it was.
-   * @param snapshot The snapshot.
-   */
   async end(
     holder: ConnectionSnapshot,
     snapshot: EngineSnapshot,
@@ -94,30 +82,33 @@ export class Snapshots {
   }
 
   #forget(holder: ConnectionSnapshot): void {
-    this.#usage.addSnapshots(-1);
+    this.#gauges.addSnapshots(-1);
     this.#holders.get(holder)?.resolve();
     this.#holders.delete(holder);
   }
 }
 
-/** The snapshot of one connection. */
-export class ConnectionSnapshot implements SnapshotScope {
+/** The snapshot of one connection: none at first, and never more than one. */
+export class ConnectionSnapshot {
   readonly #snapshots: Snapshots;
   #current: EngineSnapshot | undefined;
   #opening: AbortController | undefined;
   #isClosed = false;
 
-  /** @param snapshots Those of all connections of the thread. */
   constructor(snapshots: Snapshots) {
     this.#snapshots = snapshots;
   }
 
-  /** @inheritdoc */
+  /** The snapshot that scans of the connection show, if there is one. */
   get current(): EngineSnapshot | undefined {
     return this.#current;
   }
 
-  /** @inheritdoc */
+  /**
+   * Takes one, in place of the one before.
+   *
+   * @throws {Error} If that is not possible; then there is none.
+   */
   async take(): Promise<void> {
     await this.release();
     if (this.#isClosed) throw closed();
@@ -131,22 +122,62 @@ export class ConnectionSnapshot implements SnapshotScope {
     if (this.#isClosed) await this.release();
   }
 
-  /** @inheritdoc */
+  /** Releases it, if there is one. */
   async release(): Promise<void> {
     const current = this.#current;
     this.#current = undefined;
     if (current !== undefined) await this.#snapshots.end(this, current);
   }
 
-  /** Releases it for good, the one that is being taken too. */
+  /** Releases it for good, or gives up taking it. */
   close(): void {
     this.#isClosed = true;
     this.#opening?.abort(closed());
-    // Nobody is there who could be told.
+    // The client is gone, so the error cannot be answered.
     this.release().catch(() => {});
   }
 }
 
 function closed(): Error {
   return new Error("Connection is closed");
+}
+
+/** Takes or releases the snapshot of a connection, if there is a connection. */
+export async function answerSnapshot(
+  snapshot: ConnectionSnapshot | undefined,
+  isRelease: boolean,
+  answers: AnswerBuffer,
+): Promise<void> {
+  try {
+    if (snapshot === undefined) {
+      throw new Error("Cannot take a snapshot without a connection");
+    }
+    await (isRelease ? snapshot.release() : snapshot.take());
+    answers.ok();
+  } catch (error) {
+    answers.err(messageOf(error));
+  }
+}
+
+/** Answers a scan of the store or of a snapshot. */
+export function answerScan(
+  source: Pick<KvsEngine, "scan">,
+  range: ScanRange,
+  answers: AnswerBuffer,
+): MaybePromise<void> {
+  try {
+    const page = source.scan(range);
+    if (!(page instanceof Promise)) return answers.page(page);
+    return page.then(
+      (page) => answers.page(page),
+      (error) => answers.err(messageOf(error)),
+    );
+  } catch (error) {
+    answers.err(messageOf(error));
+  }
+}
+
+/** What to answer where something was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-/** Told of what happens to a transport. */
+/** Whom a transport calls back. */
 export interface TransportUser {
   /** Called once bytes may be exchanged. */
   opened(): void;
@@ -26,31 +26,19 @@ export interface TransportUser {
  * and one send are under way at a time, and after `close()` nothing is called.
  */
 export interface Transport {
-  /** Whether bytes are exchanged only after a handshake, which may last… */
+  /** Whether bytes are exchanged only after a handshake, which may last. */
   readonly hasHandshake: boolean;
-  /** …and whether to close it until then is to free it. */
+  /** Whether closing it during the handshake frees its socket. */
   readonly canAbort: boolean;
-  /**
-   * Begins.
-   *
-   * @param user Told of everything from now on.
-   */
+  /** Opens it, and calls the user back from now on. */
   open(user: TransportUser): void;
-  /**
-   * Reads what has come, once something has.
-   *
-   * @param room Where to put it, to be left alone until then.
-   */
+  /** Reads what comes into room that is left alone until then. */
   read(room: Uint8Array): void;
-  /**
-   * Sends bytes.
-   *
-   * @param bytes What to send, to be left alone until then.
-   */
+  /** Sends bytes that are left alone until they have left. */
   send(bytes: Uint8Array): void;
   /** Says that nothing more will be sent. */
   endSending(): void;
-  /** Ends it, whatever is under way. Again, it does nothing. */
+  /** Ends it, whatever is under way; a second call does nothing. */
   close(): void;
 }
 
@@ -63,8 +51,8 @@ export interface TransportListener {
    * @throws {Error} If the system refuses.
    */
   accept(): Promise<Transport>;
-  /** Called from time to time, with the time by any clock, in milliseconds. */
+  /** Called now and then with the time by any clock, in milliseconds. */
   tick(nowMs: number): void;
-  /** Listens no more. What was accepted stays. */
+  /** Stops listening; what was accepted stays open. */
   close(): void;
 }

@@ -30,8 +30,7 @@ export function dequeWords(capacity: number): number {
  * of JavaScript's `Atomics` are all sequentially consistent, so they have it
  * throughout.
  *
- * The capacity is fixed: whoever uses it makes sure that there are never more
- * items.
+ * The capacity is fixed; the caller makes sure that there are never more items.
  */
 export class Deque {
   readonly #words: Int32Array;
@@ -98,7 +97,7 @@ export class Deque {
     }
     const item = Atomics.load(words, this.#cell(bottom));
     if (left > 0) return item;
-    // The last one: whoever moves the top has it, a thief or the owner.
+    // The last one goes to the thread that moves the top.
     const won = this.#moveTop(top);
     Atomics.store(words, this.#at + BOTTOM, bottom + 1 | 0);
     return won ? item : NOTHING;

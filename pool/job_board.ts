@@ -4,27 +4,50 @@
  * @module
  */
 
-import { type JobResult, JobSlots, SLOTS } from "./job_slots.ts";
-import { turn } from "../net/turn.ts";
+import type { AnswerBuffer } from "../protocol/json/answer_buffer.ts";
+import {
+  type JobContext,
+  type JobResult,
+  JobSlots,
+  SLOTS,
+} from "./job_slots.ts";
+import { eventLoopTurn } from "../net/waiting.ts";
 
-/** How long to sleep at a time, in milliseconds. */
+/** How long to sleep at a time at most, in milliseconds. */
 const SLEEP_MS = 1_000;
 
-/** After how many milliseconds the event loop goes round at the latest. */
+/** The longest time between two turns of the event loop, in milliseconds. */
 const TURN_MS = 1;
+
+/** The entry module of Workers that run jobs. */
+export const JOB_WORKER = new URL("./job_worker.ts", import.meta.url);
+
+/** What gets jobs to Workers. */
+export interface JobRunner {
+  /** Where the jobs are. */
+  readonly board: JobBoard;
+  /** Starts what has to be there before the first job. */
+  start(): Promise<void>;
+  /**
+   * Ends the Workers, once the jobs that were queued have run.
+   *
+   * @throws {Error} If that takes longer than `timeoutMs`.
+   */
+  stop(timeoutMs: number): Promise<void>;
+}
 
 /** A job on its way. */
 interface Job {
   readonly batch: Uint8Array;
   sentBytes: number;
-  readonly pieces: Uint8Array[];
+  readonly answers: AnswerBuffer;
   readonly resolve: (result: JobResult) => void;
 }
 
 /**
  * Sends batches through the slots and gets their answers back. At most a given
- * number is on its way; who comes with more waits for its turn, and as long
- * does not read on from its connection.
+ * number is on its way; further ones wait, and their connections do not read
+ * on meanwhile.
  */
 export class JobBoard {
   readonly slots: JobSlots = JobSlots.create();
@@ -36,7 +59,7 @@ export class JobBoard {
 
   /**
    * @param atOnce How many batches may be on their way, 1 to {@linkcode SLOTS}.
-   * @param onQueued Sees to it that a Worker takes a slot's job.
+   * @param onQueued Has a Worker take a slot's job.
    */
   constructor(atOnce: number, onQueued: (slot: number) => void) {
     this.#free = Array.from({ length: Math.min(atOnce, SLOTS) }, (_, i) => i);
@@ -45,39 +68,31 @@ export class JobBoard {
   }
 
   /**
-   * Has a batch run.
-   *
-   * @param batch Whole requests; left alone until the promise settles.
-   * @returns What a Worker made of it.
+   * Has a Worker run a batch of whole requests. Batch and answers are left
+   * alone until the promise resolves.
    */
-  async run(batch: Uint8Array): Promise<JobResult> {
+  async run(
+    batch: Uint8Array,
+    answers: AnswerBuffer,
+    context?: JobContext,
+  ): Promise<JobResult> {
     const slot = this.#free.pop() ??
       await new Promise<number>((resolve) => this.#waiting.push(resolve));
     return await new Promise((resolve) => {
-      const sentBytes = this.slots.begin(slot, batch);
-      this.#jobs.set(slot, { batch, sentBytes, pieces: [], resolve });
+      const sentBytes = this.slots.begin(slot, batch, context);
+      this.#jobs.set(slot, { batch, sentBytes, answers, resolve });
       this.#onQueued(slot);
     });
   }
 
-  /**
-   * Answers the jobs of a Worker that has died with an error.
-   *
-   * @param worker The Worker's number.
-   * @param message The error.
-   */
+  /** Answers the jobs of a Worker that has died with an error. */
   failJobsOf(worker: number, message: string): void {
     for (const [slot, job] of this.#jobs) {
       if (this.slots.ownerOf(slot) === worker) this.#fail(slot, job, message);
     }
   }
 
-  /**
-   * Answers a job with an error that no Worker has taken, nor ever will.
-   *
-   * @param slot Its slot.
-   * @param message The error.
-   */
+  /** Answers a job with an error that no Worker has taken, nor ever will. */
   failQueued(slot: number, message: string): void {
     const job = this.#jobs.get(slot);
     if (job !== undefined) this.#fail(slot, job, message);
@@ -87,12 +102,9 @@ export class JobBoard {
     this.slots.abandon(slot);
     // How many requests the batch had is not known here: one error, and the
     // connection is closed.
-    const answer = `${JSON.stringify({ Err: message })}\n`;
-    this.#end(slot, job, {
-      answers: new TextEncoder().encode(answer),
-      consumedBytes: job.batch.length,
-      isBroken: true,
-    });
+    job.answers.clear();
+    job.answers.err(message);
+    this.#end(slot, job, { consumedBytes: job.batch.length, isBroken: true });
   }
 
   /** Ends the waiting for answers. No job may be on its way. */
@@ -111,22 +123,22 @@ export class JobBoard {
       if (!slept) {
         // Workers are quick, and connections must not wait for a pause.
         if (performance.now() - turnedMs < TURN_MS) continue;
-        await turn();
+        await eventLoopTurn();
       }
       turnedMs = performance.now();
     }
   }
 
   #advance(slot: number, job: Job): void {
-    const { batch, sentBytes, pieces } = job;
+    const { batch, sentBytes, answers } = job;
     const advanced = this.slots.advance(
       slot,
       batch,
       sentBytes,
-      (piece) => pieces.push(piece),
+      (piece) => answers.append(piece),
     );
     if (typeof advanced === "number") job.sentBytes = advanced;
-    else this.#end(slot, job, { answers: joined(pieces), ...advanced });
+    else this.#end(slot, job, advanced);
   }
 
   #end(slot: number, job: Job, result: JobResult): void {
@@ -136,15 +148,4 @@ export class JobBoard {
     if (next !== undefined) next(slot);
     else this.#free.push(slot);
   }
-}
-
-function joined(pieces: readonly Uint8Array[]): Uint8Array {
-  if (pieces.length === 1) return pieces[0];
-  const all = new Uint8Array(pieces.reduce((sum, p) => sum + p.length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    all.set(piece, at);
-    at += piece.length;
-  }
-  return all;
 }

@@ -7,17 +7,47 @@
 import type { KvsEngine, MaybePromise } from "../engine/engine.ts";
 import type { Monitor } from "../monitor/monitor.ts";
 import { AnswerBuffer } from "../protocol/json/answer_buffer.ts";
-import { execute } from "../net/execute.ts";
-import { RequestBuffer } from "../protocol/json/request_buffer.ts";
+import { Executor } from "../net/executor.ts";
 import type { ServerLimits } from "../net/limits.ts";
-import type { JobSlots } from "./job_slots.ts";
+import { RequestBuffer } from "../protocol/json/request_buffer.ts";
+import type { KvsRequest, ProtocolError } from "../protocol/request.ts";
+import type { JobContext, JobSlots } from "./job_slots.ts";
 
 /** Buffers that a larger batch was in are not kept for the next one. */
 const KEPT_BYTES = 256 * 1024;
 
+/** The requests of a job, until one that its connection's thread has to run. */
+class JobRequests {
+  readonly buffer: RequestBuffer;
+  hasSnapshot = false;
+
+  constructor(buffer: RequestBuffer) {
+    this.buffer = buffer;
+  }
+
+  next(): KvsRequest | ProtocolError | undefined {
+    const { buffer, hasSnapshot } = this;
+    const { position } = buffer;
+    const request = buffer.next();
+    if (request === undefined || !isOfConnection(request, hasSnapshot)) {
+      return request;
+    }
+    buffer.rewind(position);
+    return undefined;
+  }
+}
+
+/** Whether the thread of the connection has to run a request, not a Worker. */
+export function isOfConnection(
+  { kind }: KvsRequest | ProtocolError,
+  hasSnapshot: boolean,
+): boolean {
+  return kind === "snapshot" || (kind === "scan" && hasSnapshot);
+}
+
 /** The buffers of a job, kept for the next one. */
 interface JobBuffers {
-  readonly requests: RequestBuffer;
+  readonly requests: JobRequests;
   readonly answers: AnswerBuffer;
 }
 
@@ -28,47 +58,32 @@ interface Job extends JobBuffers {
 
 /** Runs the jobs that a Worker takes. */
 export class JobExecutor {
-  readonly #engine: KvsEngine;
+  readonly #executor: Executor;
   readonly #slots: JobSlots;
   readonly #limits: ServerLimits;
-  readonly #monitor: Monitor;
-  readonly #spare: JobBuffers[] = [];
+  readonly #unused: JobBuffers[] = [];
 
-  /**
-   * @param engine Runs the requests.
-   * @param slots Where the jobs are.
-   * @param limits How large requests may be.
-   * @param monitor Watches them.
-   */
   constructor(
     engine: KvsEngine,
     slots: JobSlots,
     limits: ServerLimits,
     monitor: Monitor,
   ) {
-    this.#monitor = monitor;
-    this.#engine = engine;
+    this.#executor = new Executor(engine, monitor);
     this.#slots = slots;
     this.#limits = limits;
   }
 
   /**
-   * Runs a job. Whatever it throws becomes its answer: the Worker lives on.
-   *
-   * @param slot The job's slot.
-   * @returns When it is answered, if it has to wait for the engine.
+   * Runs the job of a slot. What it throws becomes its answer: the Worker
+   * lives on. A promise resolves once it is answered.
    */
   run(slot: number): Promise<void> | void {
     let job: Job;
     let ran: MaybePromise<boolean>;
     try {
       job = this.#take(slot);
-      ran = execute(
-        this.#engine,
-        job.requests,
-        job.answers,
-        this.#monitor,
-      );
+      ran = this.#executor.run(job.requests, job.answers);
     } catch (error) {
       return this.#fail(slot, error);
     }
@@ -82,28 +97,30 @@ export class JobExecutor {
   }
 
   #take(slot: number): Job {
-    const { requests, answers } = this.#spare.pop() ?? this.#makeBuffers();
+    const { requests, answers } = this.#unused.pop() ?? this.#makeBuffers();
+    const { buffer } = requests;
+    const context: JobContext = this.#slots.contextOf(slot);
+    requests.hasSnapshot = context.hasSnapshot;
+    buffer.hasBegun = context.hasBegun;
     const batchBytes = this.#slots.take(
       slot,
-      (batchBytes) => requests.space(batchBytes),
+      (batchBytes) => buffer.space(batchBytes),
     );
-    requests.commit(batchBytes);
+    buffer.commit(batchBytes);
     return { requests, answers, batchBytes };
   }
 
   #makeBuffers(): JobBuffers {
-    const requests = new RequestBuffer(this.#limits);
-    // A batch is whole requests, be it that the last was ended by the end of
-    // its stream: nothing in a batch waits for more. How a connection begins
-    // was looked at where it was read.
-    requests.resume();
-    requests.end();
+    const buffer = new RequestBuffer(this.#limits);
+    // A batch is whole requests, of which the last may have been ended by the
+    // end of its stream: nothing in a batch waits for more.
+    buffer.end();
     const answers = new AnswerBuffer(this.#limits.maxUnreadBytes);
-    return { requests, answers };
+    return { requests: new JobRequests(buffer), answers };
   }
 
   #finish(slot: number, { requests, answers, batchBytes }: Job): void {
-    const { unusedBytes, isBroken } = requests;
+    const { unusedBytes, isBroken } = requests.buffer;
     this.#slots.finish(slot, {
       answers: answers.bytes(),
       consumedBytes: batchBytes - unusedBytes,
@@ -112,13 +129,13 @@ export class JobExecutor {
     if (unusedBytes > 0 || isBroken) return;
     if (batchBytes > KEPT_BYTES) return;
     answers.clear();
-    this.#spare.push({ requests, answers });
+    this.#unused.push({ requests, answers });
   }
 
   #fail(slot: number, error: unknown): void {
     const answers = new AnswerBuffer();
     answers.err(error instanceof Error ? error.message : String(error));
-    // How far the batch came is not known, so nothing behind it may run.
+    // How far the batch came is not known, so nothing after it may run.
     this.#slots.finish(slot, {
       answers: answers.bytes(),
       consumedBytes: 0,

@@ -18,8 +18,7 @@ import {
   type JobSource,
   justOne,
 } from "./job_source.ts";
-import { resolvesWithin } from "../net/time_limit.ts";
-import { turn } from "../net/turn.ts";
+import { eventLoopTurn, resolvesWithin } from "../net/waiting.ts";
 import type { WorkerMessage } from "./worker_set.ts";
 
 /** What a Worker needs to run jobs. */
@@ -46,7 +45,7 @@ export interface JobWorkerTask {
 const SLEEP_MS = 200;
 
 /**
- * After how many milliseconds of jobs the event loop goes round: often while
+ * After how many milliseconds of jobs the event loop has its turn: often while
  * some wait for the disk, or their answers would wait for the others; now and
  * then in any case, for the engine's timers.
  */
@@ -61,7 +60,7 @@ const DRAIN_MS = 1_000;
  * engine.
  *
  * @param task What to work on.
- * @param attach Attaches to the engine, and tells what fails behind requests.
+ * @param attach Attaches to the engine, and reports failures beside requests.
  */
 export async function runJobs(
   task: JobWorkerTask,
@@ -160,7 +159,7 @@ class JobLoop {
   }
 
   async #turn(): Promise<void> {
-    await turn();
+    await eventLoopTurn();
     this.#turnedMs = performance.now();
   }
 

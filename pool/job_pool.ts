@@ -8,16 +8,17 @@
 import type { EngineHandle } from "../engine/engine.ts";
 import { loadSnapshots, openSnapshot } from "../engine/open.ts";
 import { Counters } from "../monitor/counters.ts";
-import { type Access, guarded, listen } from "../net/access.ts";
+import { gated } from "../net/auth.ts";
 import { ConnectionSet } from "../net/connection_set.ts";
-import type { JobRunner } from "./job_runner.ts";
+import { type Access, listen } from "../net/listen.ts";
+import type { JobRunner } from "./job_board.ts";
 import { Limiter } from "../net/limiter.ts";
 import { allLimits } from "../net/limits.ts";
 import type { PoolOptions, ThreadPool } from "./pool.ts";
-import { RemoteSession } from "./remote_session.ts";
+import { JobHandler } from "./job_handler.ts";
 import { ConnectionSnapshot, Snapshots } from "../net/snapshots.ts";
 import type { TransportListener } from "../net/transport.ts";
-import { Usage } from "../net/usage.ts";
+import { Gauges } from "../monitor/gauges.ts";
 
 /** A pool that accepts connections on this thread. */
 export class JobPool implements ThreadPool {
@@ -29,37 +30,32 @@ export class JobPool implements ThreadPool {
   #listener: TransportListener | undefined;
   #accepting: Promise<void> | undefined;
 
-  /**
-   * @param runner Runs the jobs.
-   * @param options See {@linkcode PoolOptions}.
-   */
   constructor(runner: JobRunner, options: PoolOptions) {
     const { engine, threads, limits, access, monitor, log } = options;
     const counters = new Counters(monitor.counters, threads);
     this.#runner = runner;
     this.#access = access;
     this.#engine = engine;
-    const usage = new Usage(monitor.usage, 0);
+    const gauges = new Gauges(monitor.gauges, 0);
     const snapshots = new Snapshots(
-      usage,
+      gauges,
       (signal) => openSnapshot(engine, { signal }),
     );
     this.#snapshots = snapshots;
     this.#connections = new ConnectionSet(
-      guarded(
-        (hasBegun) =>
-          new RemoteSession(
+      gated({
+        makeHandler: () =>
+          new JobHandler(
             runner.board,
-            limits,
             new ConnectionSnapshot(snapshots),
             counters,
-            hasBegun,
           ),
-        access,
+        tokenHash: access.tokenHash,
+        limits,
         counters,
-      ),
+      }),
       log,
-      new Limiter(allLimits(limits), usage, counters),
+      new Limiter(allLimits(limits), gauges, counters),
     );
   }
 

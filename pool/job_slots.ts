@@ -21,6 +21,8 @@ const CONSUMED = 3;
 const IS_BROKEN = 4;
 const OWNER = 5;
 const BATCH_BYTES = 6;
+const HAS_BEGUN = 7;
+const HAS_SNAPSHOT = 8;
 const SLOT_WORDS = 16;
 
 // Where a slot stands. The main thread touches its other words and its bytes
@@ -44,15 +46,23 @@ const STOPPING = PROGRESSED + EVENT_COUNT_WORDS;
 const FIRST_SLOT = 16;
 const BYTES_AT = (FIRST_SLOT + SLOTS * SLOT_WORDS) * 4;
 
-/** What a Worker has made of a batch. */
+/** What a batch is part of. */
+export interface JobContext {
+  /** Whether the connection has begun with an object before the batch. */
+  readonly hasBegun: boolean;
+  /** Whether scans are the connection's, which has a snapshot. */
+  readonly hasSnapshot: boolean;
+}
+
+/** What became of a batch. */
 export interface JobResult {
-  /** The answers, as far as they go. */
-  readonly answers: Uint8Array;
-  /** How many of the batch's bytes they answer; the rest is to come again. */
+  /** How many of the batch's bytes were answered; the rest comes again. */
   readonly consumedBytes: number;
   /** Whether the connection is to be closed. */
   readonly isBroken: boolean;
 }
+
+const WHOLE_CONNECTION: JobContext = { hasBegun: true, hasSnapshot: false };
 
 /**
  * Slots in shared memory, each for one batch on its way. A batch of any size
@@ -102,44 +112,40 @@ export class JobSlots {
     return Atomics.load(this.#words, this.#at(slot) + OWNER) - 1;
   }
 
-  /**
-   * Notes who has a slot's job from now on, and is to blame if it gets lost.
-   *
-   * @param slot The slot.
-   * @param worker The Worker's number, from 0.
-   */
+  /** Notes the Worker that has a slot's job: if it dies, the job fails. */
   assign(slot: number, worker: number): void {
     Atomics.store(this.#words, this.#at(slot) + OWNER, worker + 1);
   }
 
   /**
-   * Puts the first piece of a batch into a free slot. Main thread.
-   *
-   * @returns How many bytes of the batch are in it.
+   * Puts the first piece of a batch into a free slot, and returns its length.
+   * Main thread.
    */
-  begin(slot: number, batch: Uint8Array): number {
+  begin(
+    slot: number,
+    batch: Uint8Array,
+    { hasBegun, hasSnapshot }: JobContext = WHOLE_CONNECTION,
+  ): number {
     const at = this.#at(slot);
     Atomics.store(this.#words, at + OWNER, 0);
     this.#words[at + BATCH_BYTES] = batch.length;
+    this.#words[at + HAS_BEGUN] = hasBegun ? 1 : 0;
+    this.#words[at + HAS_SNAPSHOT] = hasSnapshot ? 1 : 0;
     return this.#putPiece(slot, batch, 0, INPUT);
   }
 
   /**
-   * Does what a slot wants of the main thread.
-   *
-   * @param slot The slot.
-   * @param batch Its batch.
-   * @param sentBytes How many of the batch's bytes were sent.
-   * @param onAnswers Given a copy of each piece of the answers.
-   * @returns How many bytes of the batch are sent now; or what the Worker made
-   * of it, without the answers, and then the slot is free.
+   * Does what a slot wants of the main thread: sends the next piece of its
+   * batch, or takes a piece of the answers, which is valid only during the
+   * call. Returns how many bytes of the batch are sent now, or the result once
+   * all answers have come, and then the slot is free.
    */
   advance(
     slot: number,
     batch: Uint8Array,
     sentBytes: number,
     onAnswers: (piece: Uint8Array) => void,
-  ): number | Omit<JobResult, "answers"> {
+  ): number | JobResult {
     const words = this.#words;
     const at = this.#at(slot);
     // Acquires the slot's words and bytes from the Worker.
@@ -151,7 +157,7 @@ export class JobSlots {
     }
     if (state !== OUTPUT) return sentBytes;
     const from = slot * PIECE_BYTES;
-    onAnswers(this.#bytes.slice(from, from + words[at + LENGTH]));
+    onAnswers(this.#bytes.subarray(from, from + words[at + LENGTH]));
     if (words[at + IS_LAST] !== 1) {
       Atomics.store(words, at + STATE, RESUME);
       Atomics.notify(words, at + STATE);
@@ -169,12 +175,18 @@ export class JobSlots {
     Atomics.store(this.#words, this.#at(slot) + STATE, FREE);
   }
 
+  /** What the batch in a slot is part of. Worker. */
+  contextOf(slot: number): JobContext {
+    const at = this.#at(slot);
+    return {
+      hasBegun: this.#words[at + HAS_BEGUN] === 1,
+      hasSnapshot: this.#words[at + HAS_SNAPSHOT] === 1,
+    };
+  }
+
   /**
-   * Takes a job's batch out of its slot. Worker.
-   *
-   * @param slot The slot.
-   * @param roomFor Gives room for so many bytes: all of the batch.
-   * @returns How many bytes were put there.
+   * Takes a whole batch out of its slot, into room for its length, which it
+   * returns. Worker.
    */
   take(slot: number, roomFor: (batchBytes: number) => Uint8Array): number {
     const words = this.#words;
@@ -191,18 +203,17 @@ export class JobSlots {
     }
   }
 
-  /**
-   * Sends a job's result back through its slot. Worker.
-   *
-   * @param slot The slot.
-   * @param result What was made of the job.
-   */
-  finish(slot: number, result: JobResult): void {
+  /** Sends answers and result of a job back through its slot. Worker. */
+  finish(
+    slot: number,
+    { answers, consumedBytes, isBroken }: JobResult & {
+      readonly answers: Uint8Array;
+    },
+  ): void {
     const words = this.#words;
     const at = this.#at(slot);
-    words[at + CONSUMED] = result.consumedBytes;
-    words[at + IS_BROKEN] = result.isBroken ? 1 : 0;
-    const { answers } = result;
+    words[at + CONSUMED] = consumedBytes;
+    words[at + IS_BROKEN] = isBroken ? 1 : 0;
     for (let sent = 0;;) {
       sent = this.#putPiece(slot, answers, sent, undefined);
       if (sent === answers.length) break;

@@ -5,8 +5,7 @@
  */
 
 import type { Log } from "../monitor/log.ts";
-import type { Access } from "../net/access.ts";
-import { Libc } from "../net/native/libc.ts";
+import { type Access, nativeSocketsMissing } from "../net/listen.ts";
 import { JobPool } from "./job_pool.ts";
 import { NaiveRunner } from "./naive_runner.ts";
 import {
@@ -43,9 +42,14 @@ export function choosePool(
   }
   const [usual] = POOL_STRATEGIES;
   const strategy = asked ?? usual;
+  if (access.sockets === "native") {
+    checkNativeSockets(strategy, access);
+    return strategy;
+  }
   if (strategy !== "reuse-port" || canReusePort(access)) return strategy;
+  const canBeNative = access.tls === undefined && access.sockets !== "deno";
   const reason = "Workers cannot share a port without --unstable-net" +
-    (access.tls === undefined ? " or --allow-ffi" : "");
+    (canBeNative ? " or --allow-ffi" : "");
   if (asked !== undefined) {
     throw new Error(`Cannot use pool ${asked}: ${reason}`);
   }
@@ -55,16 +59,23 @@ export function choosePool(
   return FALLBACK;
 }
 
+/** @throws {Error} If a pool cannot serve on the C library's sockets. */
+function checkNativeSockets(strategy: PoolStrategy, access: Access): void {
+  const reason = strategy === "reuse-port"
+    ? nativeSocketsMissing(access)
+    : `pool ${strategy} does not use them`;
+  if (reason === undefined) return;
+  throw new Error(`Cannot use native sockets: ${reason}`);
+}
+
 /**
  * Whether Workers can share a port. To ask Deno for it without the flag would
  * end the process; this is defined with the same flag.
  */
-function canReusePort({ tls }: Access): boolean {
+function canReusePort(access: Access): boolean {
   if ("listenDatagram" in Deno) return true;
-  if (tls !== undefined) return false;
-  const libc = Libc.open();
-  libc?.close();
-  return libc !== undefined;
+  return access.sockets !== "deno" &&
+    nativeSocketsMissing(access) === undefined;
 }
 
 /**

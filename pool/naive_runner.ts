@@ -5,11 +5,10 @@
  */
 
 import { startWorker } from "../engine/start_worker.ts";
-import { JobBoard } from "./job_board.ts";
+import { JOB_WORKER, JobBoard, type JobRunner } from "./job_board.ts";
 import type { JobWorkerTask } from "./job_loop.ts";
-import { JOB_WORKER, type JobRunner } from "./job_runner.ts";
 import type { PoolOptions } from "./pool.ts";
-import { resolvesWithin } from "../net/time_limit.ts";
+import { resolvesWithin } from "../net/waiting.ts";
 import type { WorkerMessage } from "./worker_set.ts";
 
 /**

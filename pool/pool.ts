@@ -8,7 +8,7 @@ import type { EngineHandle } from "../engine/engine.ts";
 import type { Log } from "../monitor/log.ts";
 import type { MonitorHandle } from "../monitor/monitor.ts";
 import type { ServerLimits } from "../net/limits.ts";
-import type { Access } from "../net/access.ts";
+import type { Access } from "../net/listen.ts";
 
 /** The strategies there are. */
 export type PoolStrategy =

@@ -4,9 +4,8 @@
  * @module
  */
 
-import { WorkerTally } from "../monitor/worker_tally.ts";
-import { JobBoard } from "./job_board.ts";
-import { JOB_WORKER, type JobRunner } from "./job_runner.ts";
+import { WorkerTally } from "../monitor/monitor.ts";
+import { JOB_WORKER, JobBoard, type JobRunner } from "./job_board.ts";
 import { SLOTS } from "./job_slots.ts";
 import { queueWords, sharedQueue, takeAllQueued } from "./job_source.ts";
 import type { JobWorkerTask } from "./job_loop.ts";

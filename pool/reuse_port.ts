@@ -4,14 +4,15 @@
  * @module
  */
 
-import { WorkerTally } from "../monitor/worker_tally.ts";
+import { WorkerTally } from "../monitor/monitor.ts";
 import { Descriptors } from "../net/native/descriptors.ts";
-import { Libc } from "../net/native/libc.ts";
 import type { PoolOptions, ThreadPool } from "./pool.ts";
 import type { ReusePortRequest } from "./reuse_port_worker.ts";
-import { StandIn } from "../net/stand_in.ts";
-import { Usage } from "../net/usage.ts";
-import { WorkerSet } from "./worker_set.ts";
+import { type Access, listen } from "../net/listen.ts";
+import { refuse } from "../net/connection_set.ts";
+import type { TransportListener } from "../net/transport.ts";
+import { Gauges } from "../monitor/gauges.ts";
+import { NONE_LEFT, WorkerSet } from "./worker_set.ts";
 
 const ENTRY = new URL("./reuse_port_worker.ts", import.meta.url);
 
@@ -61,8 +62,8 @@ export class ReusePortPool implements ThreadPool {
       // The runtime ends the Workers of a dead one, which hold its snapshots.
       onDeath: (worker) => {
         tally.died();
-        closeAll(opened[worker]);
-        Usage.forget(monitor.usage, worker);
+        opened[worker].closeAll();
+        Gauges.forget(monitor.gauges, worker);
       },
       onDown: ({ down, waiting }) => {
         tally.setDown(down);
@@ -108,10 +109,40 @@ function probe(address: Deno.NetAddr): Deno.NetAddr {
   return listener.addr as Deno.NetAddr;
 }
 
-/** Closes what a Worker that has died would have kept open. */
-function closeAll(descriptors: Descriptors): void {
-  const libc = Libc.open();
-  if (libc === undefined) return;
-  descriptors.closeAll(libc);
-  libc.close();
+/** Listens in place of Workers, and tells clients that there are none. */
+class StandIn {
+  readonly #access: Access;
+  #listener: TransportListener | undefined;
+
+  constructor(access: Access) {
+    this.#access = access;
+  }
+
+  /** Listens where the Workers did, if that is possible. */
+  open({ hostname, port }: Deno.NetAddr): void {
+    if (this.#listener !== undefined) return;
+    // A Worker may listen before the last accept here has ended. Without the
+    // flag, asking for it would end the process.
+    const reusePort = "listenDatagram" in Deno;
+    try {
+      this.#listener = listen({ hostname, port, reusePort }, this.#access);
+    } catch {
+      return;
+    }
+    this.#serve(this.#listener);
+  }
+
+  close(): void {
+    this.#listener?.close();
+    this.#listener = undefined;
+  }
+
+  async #serve(listener: TransportListener): Promise<void> {
+    try {
+      for (;;) await refuse(await listener.accept(), NONE_LEFT);
+    } catch {
+      // It is closed, or the system refuses: it does not matter for long.
+      if (this.#listener === listener) this.close();
+    }
+  }
 }

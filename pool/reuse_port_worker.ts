@@ -12,22 +12,17 @@ import type { LogLevel } from "../monitor/log.ts";
 import { Monitor, type MonitorHandle } from "../monitor/monitor.ts";
 import { allLimits, type ServerLimits } from "../net/limits.ts";
 import { Limiter } from "../net/limiter.ts";
-import { Usage } from "../net/usage.ts";
-import { type Access, guarded, listen } from "../net/access.ts";
+import { Gauges } from "../monitor/gauges.ts";
+import { gated } from "../net/auth.ts";
 import { ConnectionSet } from "../net/connection_set.ts";
-import { isIpAddress } from "../net/native/address.ts";
-import { Descriptors } from "../net/native/descriptors.ts";
-import { Libc } from "../net/native/libc.ts";
-import { SocketListener } from "../net/native/socket_listener.ts";
-import { SocketLoop } from "../net/native/socket_loop.ts";
-import { JoinedWrites } from "../net/joined_writes.ts";
-import { LocalSession } from "../net/session.ts";
+import { Executor, LocalHandler } from "../net/executor.ts";
+import { type Access, listen, listenNatively } from "../net/listen.ts";
+import type { SocketLoop } from "../net/native/socket_loop.ts";
 import { ConnectionSnapshot, Snapshots } from "../net/snapshots.ts";
-import { SpareAnswers } from "../net/spare_answers.ts";
 import type { TransportListener } from "../net/transport.ts";
 import type { WorkerMessage } from "./worker_set.ts";
 
-/** What the Worker is told. */
+/** A message to the Worker. */
 export type ReusePortRequest = StartRequest | { readonly kind: "stop" };
 
 interface StartRequest {
@@ -94,34 +89,25 @@ async function start(request: StartRequest): Promise<void> {
 async function prepare(request: StartRequest): Promise<void> {
   engine = await attachEngine(request.engine, reportFailure);
   listener = open(request);
-  const attached = engine;
   const monitor = new Monitor(request.monitor, request.worker);
-  const spare = new SpareAnswers(request.limits.maxUnreadBytes);
-  const writer = new JoinedWrites(attached);
-  const usage = new Usage(request.monitor.usage, request.worker);
+  const executor = new Executor(engine, monitor, { joinsWrites: true });
+  const gauges = new Gauges(request.monitor.gauges, request.worker);
   const ofConnections = snapshots = new Snapshots(
-    usage,
+    gauges,
     (signal) => openSnapshot(request.engine, { signal }),
   );
   connections = new ConnectionSet(
-    guarded(
-      (hasBegun) =>
-        new LocalSession(
-          attached,
-          request.limits,
-          monitor,
-          spare,
-          writer,
-          new ConnectionSnapshot(ofConnections),
-          hasBegun,
-        ),
-      request.access,
-      monitor.counters,
-    ),
+    gated({
+      makeHandler: () =>
+        new LocalHandler(executor, new ConnectionSnapshot(ofConnections)),
+      tokenHash: request.access.tokenHash,
+      limits: request.limits,
+      counters: monitor.counters,
+    }),
     log,
     new Limiter(
       allLimits(request.limits),
-      usage,
+      gauges,
       monitor.counters,
     ),
   );
@@ -133,14 +119,12 @@ function accept(): void {
   looping = loop?.run();
 }
 
-/** Listens on a socket of our own, where that can be done: it costs less. */
-function open(
-  { address, access, descriptors, acceptAhead }: StartRequest,
-) {
-  const libc = access.tls === undefined ? Libc.open() : undefined;
-  if (libc !== undefined && isIpAddress(libc, address)) {
-    loop = new SocketLoop(libc, new Descriptors(descriptors));
-    return new SocketListener(loop, address, acceptAhead);
+function open(request: StartRequest): TransportListener {
+  const { address, access } = request;
+  const native = listenNatively(request, access);
+  if (native !== undefined) {
+    loop = native.loop;
+    return native.listener;
   }
   const { hostname, port } = address;
   return listen({ hostname, port, reusePort: true }, access);

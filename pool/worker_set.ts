@@ -6,9 +6,9 @@
 
 import { startWorker } from "../engine/start_worker.ts";
 import type { Log, LogLevel } from "../monitor/log.ts";
-import { resolvesWithin } from "../net/time_limit.ts";
+import { resolvesWithin } from "../net/waiting.ts";
 
-/** What every Worker of a pool tells the main thread. */
+/** A message of a Worker to the main thread. */
 export type WorkerMessage =
   /** It does its work from now on. */
   | { readonly kind: "ready" }
@@ -22,25 +22,25 @@ export type WorkerMessage =
   /** It has let go of everything. */
   | { readonly kind: "stopped" };
 
-/** After so many failures in a row, each new start waits… */
+/** After this many failures in a row, each new start waits. */
 const FAILURES_AT_ONCE = 5;
-/** …and after so many milliseconds without one, none does. */
+/** After this many milliseconds without a failure, starts do not wait. */
 const RECOVERED_AFTER_MS = 60_000;
 
-/** The first wait, in milliseconds; the next ones are twice as long each… */
+/** The first wait, in milliseconds; each further one is twice as long. */
 const FIRST_WAIT_MS = 1_000;
-/** …up to so many times as long. */
+/** The longest wait, as a multiple of the first. */
 const MAX_WAIT_FACTOR = 32;
 
-/** What clients are told where all Workers of a pool wait to be replaced. */
+/** The error for clients while all Workers of a pool wait to be replaced. */
 export const NONE_LEFT =
   "No Worker is left: they died too often; another is started soon";
 
 /** How many Workers of a set do not work. */
 export interface WorkersDown {
-  /** How many have died or could not begin, and are not replaced yet… */
+  /** How many have died or could not begin, and are not replaced yet. */
   readonly down: number;
-  /** …and how many of these are not even being replaced yet. */
+  /** How many of these wait before their replacement is started. */
   readonly waiting: number;
 }
 
@@ -50,7 +50,7 @@ export interface WorkerSetOptions<Task> {
   readonly url: URL;
   /** Their name, for a debugger. */
   readonly name: string;
-  /** What a Worker is told first, by its number, from 0. */
+  /** The first message to a Worker, by its number from 0. */
   readonly taskOf: (worker: number) => Task;
   /** Called when a Worker has died, before another takes its number. */
   readonly onDeath?: (worker: number, error: Error) => void;
@@ -131,7 +131,7 @@ export class WorkerSet<Task> {
     const worker = startWorker(url, { name });
     const ready = Promise.withResolvers<void>();
     const stopped = Promise.withResolvers<void>();
-    // Whoever does not wait for it need not hear of it.
+    // A caller that does not wait for it need not handle it.
     ready.promise.catch(() => {});
     const member: Member = {
       worker,
@@ -144,7 +144,7 @@ export class WorkerSet<Task> {
       } else if (data.kind === "ready") {
         ready.resolve();
         this.#down.delete(number);
-        this.#tellDown();
+        this.#reportDown();
       } else if (data.kind === "failed") {
         ready.reject(data.error);
         stopped.resolve();
@@ -176,7 +176,7 @@ export class WorkerSet<Task> {
     const waitMs = this.#nextWaitMs();
     const start = () => {
       this.#waiting.delete(number);
-      this.#tellDown();
+      this.#reportDown();
       try {
         this.#start(number);
       } catch (error) {
@@ -191,7 +191,7 @@ export class WorkerSet<Task> {
     });
     if (waitMs === 0) return start();
     this.#waiting.set(number, setTimeout(start, waitMs));
-    this.#tellDown();
+    this.#reportDown();
   }
 
   #nextWaitMs(): number {
@@ -204,7 +204,7 @@ export class WorkerSet<Task> {
     return firstWaitMs * Math.min(2 ** waits, MAX_WAIT_FACTOR);
   }
 
-  #tellDown(): void {
+  #reportDown(): void {
     this.#options.onDown?.({
       down: this.#down.size,
       waiting: this.#waiting.size,

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { ProtocolError } from "./protocol_error.ts";
+import { ProtocolError } from "./request.ts";
 
 /** How large requests and their parts may be. */
 export interface RequestLimits {
@@ -32,10 +32,8 @@ export interface RequestLimits {
 export const LARGEST_REQUEST_BYTES = 256 * 1024 * 1024;
 
 /**
- * Puts the default where a limit is not given.
+ * Adds the defaults of the limits that are not given.
  *
- * @param limits Some limits.
- * @returns All of them.
  * @throws {RangeError} If a limit is not a number of bytes, or too large.
  */
 export function requestLimits({
@@ -66,14 +64,7 @@ export function checkPairSize(keyBytes: number, valueBytes: number): void {
   }
 }
 
-/**
- * The answer to what is too long; it names the option of `kvs serve`.
- *
- * @param what What it is.
- * @param bytes Its length.
- * @param limit How long it may be, in bytes.
- * @returns The error.
- */
+/** The error for what is too long; it names the option of `kvs serve`. */
 export function tooLong(
   what: "key" | "value" | "request",
   bytes: number,

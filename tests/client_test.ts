@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { within } from "./_deadline.ts";
 import { ConnectionError, KvsClient, KvsError } from "../client.ts";
 import { AnswerBuffer } from "../protocol/json/answer_buffer.ts";
-import { execute } from "../net/execute.ts";
+import { Executor } from "../net/executor.ts";
 import { RequestBuffer } from "../protocol/json/request_buffer.ts";
 import { MemoryEngine } from "./_memory_engine.ts";
 import { aloneMonitor } from "./_monitor.ts";
@@ -51,7 +51,7 @@ function serve(engine: MemoryEngine): TestServer {
       if (read === null) return;
       requests.commit(read);
       for (let isMore = true; isMore;) {
-        isMore = await execute(engine, requests, answers, monitor);
+        isMore = await new Executor(engine, monitor).run(requests, answers);
         await send(conn, answers.bytes());
         answers.clear();
       }
@@ -323,7 +323,7 @@ Deno.test("KvsClient goes on while the server does not read", async () => {
       const read = await conn.read(requests.space());
       if (read === null) return;
       requests.commit(read);
-      await execute(engine, requests, answers, monitor);
+      await new Executor(engine, monitor).run(requests, answers);
       await send(conn, answers.bytes());
       answers.clear();
     }

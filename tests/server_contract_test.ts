@@ -3,8 +3,8 @@ import { retryIfSlow, within } from "./_deadline.ts";
 import { KvsClient } from "../client.ts";
 import { ENGINE_NAMES } from "../engine/directory.ts";
 import { POOL_STRATEGIES } from "../pool/pool.ts";
-import { turn } from "../net/turn.ts";
-import { parseAddr } from "../client/addr.ts";
+import { eventLoopTurn } from "../net/waiting.ts";
+import { parseAddr } from "../addr.ts";
 import { withEngine } from "./_server.ts";
 import { Random } from "./engine/kvs/_helpers.ts";
 import { connect, get, lines, receive, remove, send, set } from "./e2e/_tcp.ts";
@@ -18,7 +18,7 @@ const MIB = 1024 * 1024;
  */
 async function pause(ms: number): Promise<void> {
   const endMs = performance.now() + ms;
-  do await turn(); while (performance.now() < endMs);
+  do await eventLoopTurn(); while (performance.now() < endMs);
 }
 
 /** How long a client is listened to that is told nothing more, in ms. */

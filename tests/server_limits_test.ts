@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { retryIfSlow, until, within } from "./_deadline.ts";
 import { ConnectionError, KvsClient, KvsError } from "../client.ts";
 import type { PoolStrategy } from "../pool/pool.ts";
-import { formatAddr, parseAddr } from "../client/addr.ts";
+import { formatAddr, parseAddr } from "../addr.ts";
 import type { KvsServer, KvsServerOptions } from "../server.ts";
 import { makeCertificate } from "./_certificate.ts";
 import { withEngine } from "./_server.ts";

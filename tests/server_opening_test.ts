@@ -8,8 +8,8 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { KvsClient } from "../client.ts";
 import type { KvsEngine } from "../engine/engine.ts";
 import type { PoolStrategy } from "../pool/pool.ts";
-import { turn } from "../net/turn.ts";
-import { parseAddr } from "../client/addr.ts";
+import { eventLoopTurn } from "../net/waiting.ts";
+import { parseAddr } from "../addr.ts";
 import { OPENINGS, SMUGGLED, SMUGGLED_KEY } from "./_openings.ts";
 import { withEngine } from "./_server.ts";
 import { connect, receive } from "./e2e/_tcp.ts";
@@ -39,7 +39,7 @@ async function converse(
         left = left.subarray(await conn.write(left));
       }
       // Gives the server the chance to read it alone.
-      for (let i = 0; i < 3 && pieces.length > 1; i++) await turn();
+      for (let i = 0; i < 3 && pieces.length > 1; i++) await eventLoopTurn();
     }
     await conn.closeWrite();
   })();

@@ -9,9 +9,10 @@ import {
   LOG_LEVELS,
   makeLog,
 } from "../../monitor/log.ts";
-import { checkReachWithoutToken } from "../../net/access.ts";
+import { checkReachWithoutToken } from "../../net/auth.ts";
+import { SOCKET_CHOICES } from "../../net/listen.ts";
 import { MAX_THREADS, POOL_STRATEGIES } from "../../pool/pool.ts";
-import { isLoopback, parseAddr } from "../../client/addr.ts";
+import { isLoopback, parseAddr } from "../../addr.ts";
 import { KvsServer } from "../../server.ts";
 import { VERSION } from "../../version.ts";
 import type { Command, Flags, FlagValues } from "../command.ts";
@@ -49,6 +50,14 @@ const FLAGS = {
     help: "how Workers share the connections",
     choices: POOL_STRATEGIES,
     whenAbsent: POOL_STRATEGIES[0],
+  },
+  sockets: {
+    argument: "SOCKETS",
+    noun: "sockets",
+    help:
+      "the C library's (native), which need Linux and --allow-ffi, Deno's (deno), or native where possible (auto)",
+    choices: SOCKET_CHOICES,
+    default: SOCKET_CHOICES[0],
   },
   threads: {
     argument: "N",
@@ -140,7 +149,7 @@ export const serve: Command<typeof FLAGS> = {
 };
 
 async function serveUntilSignal(flags: ServeFlags, log: Log): Promise<number> {
-  const { addr, metrics, sync, threads, pool } = flags;
+  const { addr, metrics, sync, threads, pool, sockets } = flags;
   const token = readToken(flags["auth-file"], log);
   const tls = readCertificate(flags);
   if (token === undefined) checkReachWithoutToken(addr);
@@ -173,6 +182,7 @@ async function serveUntilSignal(flags: ServeFlags, log: Log): Promise<number> {
     tls,
     threads,
     pool,
+    sockets,
     limits,
     metrics,
     log,

@@ -1,5 +1,5 @@
 import type { StoreStats } from "../../engine/engine.ts";
-import type { LatencyStats, ServerStats } from "../../monitor/server_stats.ts";
+import type { LatencyStats, ServerStats } from "../../protocol/server_stats.ts";
 import type { Command } from "../command.ts";
 import { counted, formatBytes } from "../format.ts";
 import { writeText } from "../output.ts";

@@ -6,10 +6,10 @@ import {
   NEWLINE,
   OPEN_BRACE,
   QUOTE,
+  skipPlainText,
   SPACE,
   TAB,
 } from "../../protocol/json/bytes.ts";
-import { skipPlainText } from "../../protocol/json/plain_text.ts";
 import { PairBlock } from "./pair_block.ts";
 
 const encoder = new TextEncoder();

@@ -1,5 +1,5 @@
 /**
- * Sockets straight from the C library.
+ * The calls of the C library.
  *
  * @module
  */
@@ -79,15 +79,10 @@ export class Libc {
   readonly #pollfd = new DataView(new ArrayBuffer(8));
   readonly #pollfdBytes = new Uint8Array(this.#pollfd.buffer);
 
-  /**
-   * Opens it, where that can be done.
-   *
-   * @returns The library; `undefined` on another system than Linux with glibc,
-   * and without the permission `ffi`, which is not asked for.
-   */
+  /** Opens it; `undefined` where {@linkcode Libc.missing} says why not. */
   static open(): Libc | undefined {
     if (Deno.build.os !== "linux") return undefined;
-    // Opening it would ask whoever sits there.
+    // Without the permission, opening would prompt.
     const { state } = Deno.permissions.querySync({ name: "ffi" });
     if (state !== "granted") return undefined;
     try {
@@ -96,6 +91,27 @@ export class Libc {
       // Another C library.
       return undefined;
     }
+  }
+
+  /** Opens it for one call; `undefined` where it cannot be opened. */
+  static use<T>(call: (libc: Libc) => T): T | undefined {
+    const libc = Libc.open();
+    if (libc === undefined) return undefined;
+    try {
+      return call(libc);
+    } finally {
+      libc.close();
+    }
+  }
+
+  /** Why it cannot be opened, or `undefined` if it can. */
+  static missing(): string | undefined {
+    if (Deno.build.os !== "linux") return "they need Linux";
+    if (Libc.use(() => true)) return undefined;
+    const { state } = Deno.permissions.querySync({ name: "ffi" });
+    return state === "granted"
+      ? "they need glibc (libc.so.6)"
+      : "they need --allow-ffi";
   }
 
   private constructor(library: ReturnType<typeof open>) {
@@ -112,9 +128,9 @@ export class Libc {
    *
    * errno would tell the same, but it is read by a call of its own. Between the
    * two the runtime may make others on this thread that fail: it collects
-   * garbage, or handles a signal. Whoever took their errno for that of `recv`
-   * would reset a sound connection, or wait for one that is broken. So errno
-   * decides about nothing, and only words messages.
+   * garbage, or handles a signal. Taking their errno for that of `recv` would
+   * reset a sound connection, or wait for one that is broken. So errno is used
+   * for messages only.
    *
    * @param fd The descriptor.
    * @param events {@linkcode POLLIN} or {@linkcode POLLOUT}.
@@ -150,7 +166,7 @@ export class Libc {
       : new Error(message);
   }
 
-  /** Lets go of it. */
+  /** Closes it. */
   close(): void {
     this.#library.close();
   }

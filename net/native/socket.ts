@@ -1,5 +1,5 @@
 /**
- * Connections on sockets of our own.
+ * Connections on sockets of the C library.
  *
  * @module
  */
@@ -141,7 +141,7 @@ export class Socket implements Transport, Watched, Sender {
 
   /**
    * Whether to try again what has failed. A socket that is not watched yet
-   * will be, and is told of what there is already, be it an error.
+   * will be, and then gets an event for what there is already.
    */
   #isReady(events: number): boolean {
     return this.#isWatched && this.#loop.libc.isReady(this.fd, events);

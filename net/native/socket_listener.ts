@@ -1,5 +1,5 @@
 /**
- * Listening on sockets of our own.
+ * Listening on sockets of the C library.
  *
  * @module
  */
@@ -24,6 +24,7 @@ const TCP_NODELAY = 1;
 
 /** Connections that wait to be accepted, at most; the system may allow less. */
 const BACKLOG = 4096;
+
 /** A listener that shares its port with those of other Workers. */
 export class SocketListener implements TransportListener, Watched {
   readonly fd: number;
@@ -114,7 +115,7 @@ export class SocketListener implements TransportListener, Watched {
     }
   }
 
-  /** Says that the system refuses; whoever asks again has the next try. */
+  /** Rejects the accept that waits; the next one tries again. */
   #refuse(): void {
     this.#accept?.reject(new Error(this.#loop.libc.reason()));
     this.#accept = undefined;

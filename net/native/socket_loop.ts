@@ -4,7 +4,7 @@
  * @module
  */
 
-import { turn } from "../turn.ts";
+import { eventLoopTurn } from "../waiting.ts";
 import type { Descriptors } from "./descriptors.ts";
 import { type Libc, POLLIN, SOCK_CLOEXEC, SOCK_NONBLOCK } from "./libc.ts";
 
@@ -22,9 +22,9 @@ const EVENT_DATA_AT = EVENT_BYTES - 8;
 /** Events taken at a time. */
 const MAX_EVENTS = 128;
 
-/** How long the thread sleeps in the system before it does so elsewhere, in ms. */
+/** How long the thread sleeps in the system before another one does, in ms. */
 const DOZE_MS = 1;
-/** How long it sleeps there at most, lest that outlive a Worker that dies. */
+/** The longest sleep there, so that it does not outlive a dead Worker by much. */
 const IDLE_MS = 1_000;
 /** How long the Worker's event loop stands still at most, or a round, in ms. */
 const TURN_INTERVAL_MS = 4;
@@ -47,7 +47,7 @@ export interface Watched {
   goOn(): void;
 }
 
-/** Who has something to send at the end of a round. */
+/** What has something to send at the end of a round. */
 export interface Sender {
   /** Sends it. */
   flush(): void;
@@ -126,11 +126,11 @@ export class SocketLoop {
     this.libc.calls.close(fd);
   }
 
-  /** Has somebody go on in the next round, behind all others. */
+  /** Calls back in the next round, after all others. */
   again(watched: Watched): void {
     this.#again.push(watched);
     if (this.#isIdle && this.#again.length === 1) {
-      turn().then(() => {
+      eventLoopTurn().then(() => {
         if (this.#isIdle) this.#goOn();
       });
     }
@@ -157,7 +157,7 @@ export class SocketLoop {
       for (let hop = 0; hop < MAX_HOPS && this.busy > 0; hop++) await null;
       const nowMs = performance.now();
       if (this.busy > 0 || nowMs - turnedMs >= TURN_INTERVAL_MS) {
-        await turn();
+        await eventLoopTurn();
         turnedMs = nowMs;
       }
     }
@@ -195,7 +195,7 @@ export class SocketLoop {
       const at = i * EVENT_BYTES;
       const events = this.#view.getInt32(at, true);
       // What was closed since, and maybe opened anew under the same number,
-      // makes somebody look for nothing, at worst.
+      // costs one needless call, at worst.
       const watched = this.#watched.get(
         this.#view.getInt32(at + EVENT_DATA_AT, true),
       );

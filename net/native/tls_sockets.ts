@@ -4,10 +4,10 @@
  * @module
  */
 
-import { canonicalHost } from "../../client/addr.ts";
+import { canonicalHost } from "../../addr.ts";
 import { AF_INET } from "./address.ts";
 import { Libc, SHUT_RDWR } from "./libc.ts";
-import { openDescriptors } from "../open_descriptors.ts";
+import { openDescriptors } from "./descriptors.ts";
 
 /** How long a client has to take the rest and say goodbye, in milliseconds. */
 const GOODBYE_MS = 2_000;

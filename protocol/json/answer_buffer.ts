@@ -15,10 +15,10 @@ const VALUE_TAIL = encoder.encode('"}\n');
 
 /**
  * What answers may cost before they leave, in entries of pages: few bytes can
- * be the answer to much work, which others wait for.
+ * be the answer to much work, for which other connections wait.
  */
 const MAX_COST = 10_000;
-/** What it costs about to tell of the server and its store. */
+/** About what the statistics of the server and its store cost. */
 const OBJECT_COST = 200;
 
 const PAGE_HEAD = encoder.encode('{"Ok":{"entries":[');
@@ -55,7 +55,7 @@ export class AnswerBuffer {
   /**
    * Makes an empty buffer.
    *
-   * @param maxBytes So many bytes of answers make it full; it takes more.
+   * @param maxBytes It is full with this many bytes, and still takes more.
    */
   constructor(maxBytes = 1024 * 1024) {
     this.#maxBytes = maxBytes;
@@ -81,11 +81,7 @@ export class AnswerBuffer {
     return this.#json.heldBytes;
   }
 
-  /**
-   * Gives the answers to whoever sends them.
-   *
-   * @returns A view, valid until the next change of the buffer.
-   */
+  /** The answers, a view that is valid until the next change. */
   bytes(): Uint8Array<ArrayBuffer> {
     return this.#json.bytes();
   }
@@ -97,7 +93,12 @@ export class AnswerBuffer {
     this.#cost = 0;
   }
 
-  /** Answers that all is done and there is nothing to say: `{"Ok":null}`. */
+  /** Appends answers that are spelled already. */
+  append(lines: Uint8Array): void {
+    this.#json.copy(lines);
+  }
+
+  /** Answers that it is done: `{"Ok":null}`. */
   ok(): void {
     this.#json.literal(OK);
   }

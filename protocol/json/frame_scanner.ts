@@ -32,8 +32,8 @@ export const MAX_COMMAS = 1_000;
 const NO_LINE = -2;
 
 /**
- * Finds the end of a request that may arrive in any number of reads, looking
- * at each byte once.
+ * Finds the end of a request that may arrive in any number of reads, scanning
+ * each byte once.
  *
  * A request ends at a newline outside of any brace or bracket, so JSON that is
  * pretty-printed is one request. Two things end it early, so that a broken
@@ -41,7 +41,7 @@ const NO_LINE = -2;
  * forbids, and a line that begins with `{"`, as only requests do.
  */
 export class FrameScanner {
-  /** How many bytes of the request have been looked at. */
+  /** How many bytes of the request were scanned. */
   scannedBytes = 0;
   #depth = 0;
   #isInString = false;
@@ -51,24 +51,16 @@ export class FrameScanner {
   #lineStart = NO_LINE;
   #lastByte = 0;
 
-  /** What there is too much of for the request to be parsed, if anything. */
-  get excess(): string | undefined {
-    return this.#excess;
-  }
-
-  /** Whether what has been looked at is a whole object, if it is valid. */
+  /** Whether what was scanned is a whole object, if it is valid. */
   get isWhole(): boolean {
     return this.#lastByte === CLOSE_BRACE && this.#depth === 0 &&
       !this.#isInString;
   }
 
   /**
-   * Looks at the bytes it has not seen yet.
-   *
-   * @param bytes Bytes that hold the request so far.
-   * @param start Where the request begins, at a byte that is not blank.
-   * @param end Where the bytes end.
-   * @returns The request's length in bytes, or -1 while no end is in sight.
+   * Scans the bytes of a request, which begins at a byte that is not blank,
+   * that it has not scanned yet. Returns the request's length, or -1 while no
+   * end was found.
    */
   scan(bytes: Uint8Array, start: number, end: number): number {
     let depth = this.#depth;
@@ -116,7 +108,14 @@ export class FrameScanner {
     return -1;
   }
 
-  /** Starts over, for the next request. */
+  /** Starts over; returns why the request must not be parsed, if so. */
+  finish(): string | undefined {
+    const excess = this.#excess;
+    this.reset();
+    return excess;
+  }
+
+  /** Starts over. */
   reset(): void {
     this.scannedBytes = 0;
     this.#depth = 0;

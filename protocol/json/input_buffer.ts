@@ -15,7 +15,7 @@ const BUSY_BYTES = 256 * 1024;
 
 /**
  * The input of one connection: a window of unused bytes in one array, which is
- * read into behind the window and grows only where the window needs it.
+ * read into after the window and grows only where the window needs it.
  *
  * Each byte is moved at most once to the front, and arrays grow by doubling,
  * so the cost is linear in the input however small the reads are.
@@ -25,29 +25,22 @@ export class InputBuffer {
   bytes: Uint8Array<ArrayBuffer> = new Uint8Array(INITIAL_BYTES);
   /** The same array. */
   view: DataView = new DataView(this.bytes.buffer);
-  /** Where the unused bytes begin; whoever uses some up moves it on. */
+  /** Where the unused bytes begin; a reader that uses some moves it on. */
   start = 0;
   /** Where they end. */
   end = 0;
-  readonly #maxCapacity: number;
+  /** How many unused bytes there may be when {@linkcode space} is called. */
+  maxBytes: number;
   #isBusy = false;
 
-  /**
-   * Makes an empty buffer.
-   *
-   * @param maxBytes How many unused bytes there may be at most when
-   * {@linkcode space} is called.
-   */
   constructor(maxBytes: number) {
-    this.#maxCapacity = maxBytes + BUSY_BYTES;
+    this.maxBytes = maxBytes;
   }
 
   /**
-   * Gives room to read into. Views of the array that were handed out before
-   * are void from here on.
+   * Gives room to read into, some kilobytes and `minBytes` at least. Views of
+   * the array that were handed out before are void from here on.
    *
-   * @param minBytes How large the room must be.
-   * @returns The room, some kilobytes at least.
    * @throws {RangeError} If there are more unused bytes than there may be.
    */
   space(minBytes = 0): Uint8Array<ArrayBuffer> {
@@ -71,7 +64,6 @@ export class InputBuffer {
   /**
    * Takes what was read into the room that {@linkcode space} gave.
    *
-   * @param countBytes How many bytes were read, from the room's beginning.
    * @throws {RangeError} If the room was smaller.
    */
   commit(countBytes: number): void {
@@ -87,13 +79,13 @@ export class InputBuffer {
 
   #wantedCapacity(lengthBytes: number): number {
     const capacity = this.bytes.length;
-    if (lengthBytes > this.#maxCapacity - BUSY_BYTES) {
-      throw new RangeError(`Cannot read on behind ${lengthBytes} unused bytes`);
+    if (lengthBytes > this.maxBytes) {
+      throw new RangeError(`Cannot read on after ${lengthBytes} unused bytes`);
     }
     if (
       lengthBytes > capacity / 2 || (this.#isBusy && capacity < BUSY_BYTES)
     ) {
-      return Math.min(capacity * 2, this.#maxCapacity);
+      return Math.min(capacity * 2, this.maxBytes + BUSY_BYTES);
     }
     // What one huge request took must not stay taken.
     if (lengthBytes === 0 && capacity > BUSY_BYTES) return INITIAL_BYTES;

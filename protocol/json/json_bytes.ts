@@ -5,16 +5,15 @@
  */
 
 import { isUtf8 } from "node:buffer";
-import { BACKSLASH, NON_ASCII, QUOTE, SPACE } from "./bytes.ts";
-import { skipPlainText } from "./plain_text.ts";
+import { BACKSLASH, NON_ASCII, QUOTE, skipPlainText, SPACE } from "./bytes.ts";
 
 /** Room to begin with. */
 const INITIAL_BYTES = 2 * 1024;
 
-/** What one huge text took beyond this is given back after it. */
+/** More memory than this is given back after a huge text. */
 const KEPT_BYTES = 1024 * 1024;
 
-/** From here on it pays to look at four bytes at a time, then copy natively. */
+/** From this length on, comparing four bytes at a time and copying pays. */
 const LONG_BYTES = 200;
 
 /** The most UTF-8 bytes that one UTF-16 unit takes. */
@@ -76,11 +75,7 @@ export class JsonBytes {
     this.#length = lengthBytes;
   }
 
-  /**
-   * Gives the text to whoever sends it.
-   *
-   * @returns A view, valid until the next change.
-   */
+  /** The text, a view that is valid until the next change. */
   bytes(): Uint8Array<ArrayBuffer> {
     return this.#bytes.subarray(0, this.#length);
   }

@@ -4,33 +4,42 @@
  * @module
  */
 
-import { CARRIAGE_RETURN, NEWLINE, OPEN_BRACE, SPACE, TAB } from "./bytes.ts";
-import { CanonicalDecoder } from "./canonical.ts";
-import { FrameScanner } from "./frame_scanner.ts";
-import { InputBuffer } from "./input_buffer.ts";
-import { ProtocolError } from "../protocol_error.ts";
-import { badOpening, decodeRequest, type KvsRequest } from "../request.ts";
+import { type KvsRequest, ProtocolError } from "../request.ts";
 import {
   type RequestLimits,
   requestLimits,
   tooLong,
 } from "../request_limits.ts";
+import { CARRIAGE_RETURN, NEWLINE, OPEN_BRACE, SPACE, TAB } from "./bytes.ts";
+import { FrameScanner } from "./frame_scanner.ts";
+import { InputBuffer } from "./input_buffer.ts";
+import {
+  badOpening,
+  CanonicalDecoder,
+  decodeGeneral,
+  decodeRequest,
+} from "./request_decoder.ts";
 
 export type { RequestLimits };
+
+/** In place of a frame's length where more bytes are needed. */
+const INCOMPLETE = 0;
+/** In place of a frame's length where the connection is broken. */
+const BROKEN = -1;
 
 /**
  * The requests of one connection: bytes go in as they are read, requests come
  * out as soon as they are whole.
  *
  * A request ends at a newline or at the end of the stream; blank lines are
- * skipped. A whole object that is all there is needs neither, since whoever
- * sent it may be waiting. An object may spread over lines, see
+ * skipped. A whole object that is all there is needs neither, since the client
+ * may be waiting for its answer. An object may spread over lines, see
  * {@linkcode FrameScanner}.
  *
  * A connection that does not begin with a JSON object is broken, and nothing
- * that follows is looked at. A web page can make a browser send bytes of its
- * choice to a local port, but only after a line of HTTP or a TLS handshake; to
- * recognize those would leave their variations, and other protocols.
+ * that follows is read. A web page can make a browser send bytes of its choice
+ * to a local port, but only after a line of HTTP or a TLS handshake; to
+ * recognize those alone would miss their variations, and other protocols.
  *
  * @example
  * ```ts
@@ -45,33 +54,34 @@ export type { RequestLimits };
  * ```
  */
 export class RequestBuffer {
-  readonly #input: InputBuffer;
+  /** Whether the connection has begun with an object, here or elsewhere. */
+  hasBegun = false;
+  readonly #input = new InputBuffer(0);
   readonly #canonical = new CanonicalDecoder();
   readonly #scanner = new FrameScanner();
-  readonly #maxKeyBytes: number;
-  readonly #maxValueBytes: number;
-  readonly #maxRequestBytes: number;
+  #maxKeyBytes = 0;
+  #maxValueBytes = 0;
+  #maxRequestBytes = 0;
+  /** Why the last frame must not be parsed, if so. */
+  #excess: string | undefined;
   #isEnded = false;
   #isBroken = false;
-  /** Whether the connection has yet to begin with an object. */
-  #isFirst = true;
-  /** The last error, where {@linkcode takeWhole} came upon it. */
-  #lastError: ProtocolError | undefined;
+  /** What broke the connection, until {@linkcode next} has given it. */
+  #fatalError: ProtocolError | undefined;
 
-  /**
-   * Makes an empty buffer.
-   *
-   * @param limits How large requests may be.
-   * @throws {RangeError} If a limit is not a number of bytes, or too large.
-   */
+  /** @throws {RangeError} If a limit is not a number of bytes, or too large. */
   constructor(limits: RequestLimits = {}) {
+    this.setLimits(limits);
+  }
+
+  /** Limits requests from now on. */
+  setLimits(limits: RequestLimits): void {
     const { maxKeyBytes, maxValueBytes, maxRequestBytes } = requestLimits(
       limits,
     );
     this.#maxKeyBytes = maxKeyBytes;
     this.#maxValueBytes = maxValueBytes;
-    this.#maxRequestBytes = maxRequestBytes;
-    this.#input = new InputBuffer(maxRequestBytes);
+    this.#maxRequestBytes = this.#input.maxBytes = maxRequestBytes;
   }
 
   /**
@@ -82,13 +92,20 @@ export class RequestBuffer {
     return this.#isBroken;
   }
 
+  /** How much memory it takes, in bytes. */
+  get heldBytes(): number {
+    return this.#input.bytes.length;
+  }
+
+  /** How many bytes there are that no request was taken from. */
+  get unusedBytes(): number {
+    return this.#input.end - this.#input.start;
+  }
+
   /**
-   * Gives room to read into. Requests that were handed out before are void
-   * from here on, since their keys and values are views of the buffer.
-   *
-   * @param minBytes How many bytes must fit: all of a batch that
-   * {@linkcode takeWhole} gave, which may be larger than one request may be.
-   * @returns Room for some kilobytes at least.
+   * Gives room to read into, some kilobytes and `minBytes` at least. Requests
+   * that were taken before are void from here on, since their keys and values
+   * are views of the buffer.
    */
   space(minBytes = 0): Uint8Array<ArrayBuffer> {
     return this.#input.space(minBytes);
@@ -97,159 +114,153 @@ export class RequestBuffer {
   /**
    * Takes what was read into the room that {@linkcode space} gave.
    *
-   * @param countBytes How many bytes were read, from the room's beginning.
    * @throws {RangeError} If the room was smaller.
    */
   commit(countBytes: number): void {
     this.#input.commit(countBytes);
   }
 
-  /** Says that the connection has begun elsewhere, with an object. */
-  resume(): void {
-    this.#isFirst = false;
-  }
-
-  /** Says that no more bytes will come, so the rest is a request as it is. */
+  /** Declares that no more bytes will come, so the rest is a request as it is. */
   end(): void {
     this.#isEnded = true;
   }
 
+  /** Breaks the connection: nothing that is left is a request. */
+  break(): void {
+    this.#isBroken = true;
+    this.#fatalError = undefined;
+    this.#input.start = this.#input.end;
+    this.#scanner.reset();
+  }
+
   /**
-   * Takes the next request that is whole.
-   *
-   * @returns The request, or what is wrong with it, or `undefined` where more
-   * bytes are needed. It is valid until the next call of {@linkcode space}.
+   * Takes the next request that is whole, or the error that it is; `undefined`
+   * where more bytes are needed. It is valid until the next {@linkcode space}.
    */
   next(): KvsRequest | ProtocolError | undefined {
     const input = this.#input;
-    if (this.#scanner.scannedBytes > 0) return this.#nextScanned();
-    const { bytes, view, end } = input;
-    let start = input.start;
-    while (start < end && isBlank(bytes[start])) start++;
-    if (start === end || this.#isBroken) {
-      input.start = end;
-      const error = this.#lastError;
-      this.#lastError = undefined;
+    const start = this.#skipBlanks();
+    if (start === input.end || this.#isBroken) {
+      input.start = input.end;
+      const error = this.#fatalError;
+      this.#fatalError = undefined;
       return error;
     }
-    const request = this.#canonical.decode(bytes, view, start, end);
-    if (request === undefined) {
-      input.start = start;
-      return this.#nextScanned();
-    }
-    input.start = this.#canonical.end;
-    this.#isFirst = false;
-    return this.#checked(request, input.start - start);
-  }
-
-  /** How much memory it takes, in bytes. */
-  get heldBytes(): number {
-    return this.#input.bytes.length;
-  }
-
-  /** How many bytes are there that no request was taken from. */
-  get unusedBytes(): number {
-    return this.#input.end - this.#input.start;
-  }
-
-  /**
-   * Takes all requests that are whole, unread, to be run somewhere else by a
-   * buffer with the same limits and these bytes, all at once, for its stream.
-   *
-   * An error that breaks the connection is never among them: where that other
-   * buffer might find the end of the broken request elsewhere, it would run
-   * what comes after.
-   *
-   * @param isOwn Says which request to stop at; {@linkcode next} gives it, as
-   * it does the error that breaks the connection.
-   * @returns Their bytes, valid until the next call of {@linkcode space};
-   * none where more bytes are needed, or the next request is one to stop at.
-   */
-  takeWhole(
-    isOwn: (request: KvsRequest | ProtocolError) => boolean = () => false,
-  ): Uint8Array {
-    const input = this.#input;
-    const { start } = input;
-    for (;;) {
-      const end = input.start;
-      const request = this.next();
-      if (request === undefined) break;
-      const isLast = isOwn(request);
-      if (this.#isBroken && request.kind === "invalid") {
-        this.#lastError = request;
-        return input.bytes.subarray(start, end);
+    const isRest = this.#scanner.scannedBytes > 0;
+    if (!isRest) {
+      const { bytes, view, end } = input;
+      const request = this.#canonical.decode(bytes, view, start, end);
+      if (request !== undefined) {
+        input.start = this.#canonical.end;
+        this.hasBegun = true;
+        return this.#checked(request, input.start - start);
       }
-      if (!isLast) continue;
-      input.start = end;
-      break;
     }
-    // Where more bytes are needed, next() may only have skipped blanks.
-    return input.bytes.subarray(start, input.start);
+    const length = this.#nextFrame(!this.hasBegun);
+    if (length === INCOMPLETE) return undefined;
+    if (length === BROKEN) return this.next();
+    return this.#decode(start, length, isRest);
   }
 
   /**
-   * Takes all bytes that no request was taken from, to be read by another
-   * buffer. Only right after {@linkcode next} has given a request.
-   *
-   * @returns The bytes, valid until the next call of {@linkcode space}.
+   * Takes the bytes of all requests that are whole, undecoded, for a buffer
+   * with the same limits whose stream they are. Where an error breaks the
+   * connection they end before it, and {@linkcode next} gives the error: that
+   * other buffer might find the end of the broken request elsewhere, and run
+   * what comes after it. They are valid until the next {@linkcode space}, and
+   * their `byteOffset` is their {@linkcode position}.
    */
-  takeRest(): Uint8Array<ArrayBuffer> {
-    const { bytes, start, end } = this.#input;
-    this.#input.start = end;
-    return bytes.subarray(start, end);
+  takeFrames(): Uint8Array {
+    const input = this.#input;
+    const from = this.#skipBlanks();
+    const { bytes } = input;
+    let to = from;
+    let isOpening = !this.hasBegun;
+    while (this.#skipBlanks() < input.end && !this.#isBroken) {
+      if (this.#nextFrame(isOpening) <= INCOMPLETE) break;
+      isOpening = false;
+      to = input.start;
+    }
+    return bytes.subarray(from, to);
   }
 
-  /** Finds the end of a request byte by byte, and decodes it. */
-  #nextScanned(): KvsRequest | ProtocolError | undefined {
+  /** Where the bytes begin that no request was taken from. */
+  get position(): number {
+    return this.#input.start;
+  }
+
+  /** Goes back to a position since the last {@linkcode space}. */
+  rewind(position: number): void {
+    this.#input.start = position;
+    this.#scanner.reset();
+    this.#isBroken = false;
+    this.#fatalError = undefined;
+  }
+
+  /** Moves to the first byte that is not blank, and returns its place. */
+  #skipBlanks(): number {
+    const input = this.#input;
+    const { bytes, end } = input;
+    let start = input.start;
+    while (start < end && isBlank(bytes[start])) start++;
+    return input.start = start;
+  }
+
+  /**
+   * Scans to the end of the next request, moves after it and returns its
+   * length; `INCOMPLETE`, or `BROKEN` and then there is the fatal error.
+   */
+  #nextFrame(isOpening: boolean): number {
     const input = this.#input;
     const scanner = this.#scanner;
     const { bytes, start, end } = input;
-    if (this.#isFirst && bytes[start] !== OPEN_BRACE) {
-      return this.#break(badOpening(bytes.subarray(start, end)));
+    if (isOpening && bytes[start] !== OPEN_BRACE) {
+      return this.#fail(badOpening(bytes.subarray(start, end)));
     }
     let length = scanner.scan(bytes, start, end);
     if (length < 0) {
       length = end - start;
       if (length > this.#maxRequestBytes) {
-        return this.#break(tooLong("request", length, this.#maxRequestBytes));
+        return this.#fail(tooLong("request", length, this.#maxRequestBytes));
       }
-      if (!scanner.isWhole && !this.#isEnded) return undefined;
+      if (!scanner.isWhole && !this.#isEnded) return INCOMPLETE;
     }
-    const { excess } = scanner;
-    scanner.reset();
     input.start = start + length;
-    if (excess !== undefined) {
-      return this.#refused(new ProtocolError(excess, { malformed: true }));
-    }
+    this.#excess = scanner.finish();
+    return length;
+  }
+
+  /** Decodes a frame; the fast path has refused it unless it is the rest. */
+  #decode(
+    start: number,
+    length: number,
+    isRest: boolean,
+  ): KvsRequest | ProtocolError {
+    const { bytes } = this.#input;
+    const end = start + length;
     try {
-      const request = decodeRequest(bytes, start, start + length);
-      this.#isFirst = false;
+      if (this.#excess !== undefined) {
+        throw new ProtocolError(this.#excess, { malformed: true });
+      }
+      const request = isRest
+        ? decodeRequest(bytes, start, end)
+        : decodeGeneral(bytes.subarray(start, end));
+      this.hasBegun = true;
       return this.#checked(request, length);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
-      return this.#refused(error);
+      if (error.fatal || (!this.hasBegun && error.malformed)) this.break();
+      else this.hasBegun = true;
+      return error;
     }
-  }
-
-  #refused(error: ProtocolError): ProtocolError {
-    if (error.fatal || (this.#isFirst && error.malformed)) {
-      return this.#break(error);
-    }
-    this.#isFirst = false;
-    return error;
   }
 
   #checked(request: KvsRequest, lengthBytes: number) {
     if (lengthBytes > this.#maxRequestBytes) {
-      return this.#break(
-        tooLong("request", lengthBytes, this.#maxRequestBytes),
-      );
+      this.break();
+      return tooLong("request", lengthBytes, this.#maxRequestBytes);
     }
-    if (
-      request.kind === "scan" || request.kind === "snapshot" ||
-      request.kind === "compact" || request.kind === "stats" ||
-      request.kind === "auth"
-    ) return request;
+    if (!("key" in request)) return request;
     if (request.key.length > this.#maxKeyBytes) {
       return tooLong("key", request.key.length, this.#maxKeyBytes);
     }
@@ -261,11 +272,10 @@ export class RequestBuffer {
     return request;
   }
 
-  #break(error: ProtocolError): ProtocolError {
-    this.#isBroken = true;
-    this.#input.start = this.#input.end;
-    this.#scanner.reset();
-    return error;
+  #fail(error: ProtocolError): typeof BROKEN {
+    this.break();
+    this.#fatalError = error;
+    return BROKEN;
   }
 }
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { parseAddr } from "../../client/addr.ts";
+import { parseAddr } from "../../addr.ts";
 import { within } from "../_deadline.ts";
 
 const encoder = new TextEncoder();

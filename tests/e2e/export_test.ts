@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { KvsClient } from "../../client.ts";
-import { formatAddr } from "../../client/addr.ts";
+import { formatAddr } from "../../addr.ts";
 import { Churn, exportMoments } from "./_churn.ts";
 import { kvs, ServerProcess } from "./_kvs.ts";
 import { test } from "./_targets.ts";

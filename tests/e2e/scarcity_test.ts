@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { KvStore } from "../../engine/kvs/store/store.ts";
-import { parseAddr } from "../../client/addr.ts";
+import { parseAddr } from "../../addr.ts";
 import { underLimit } from "../_descriptors.ts";
 import { parseExposition } from "../monitor/_exposition_parser.ts";
 import { ServerProcess } from "./_kvs.ts";

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { EngineSnapshot, KvsEngine } from "../../engine/engine.ts";
 import { openSnapshot } from "../../engine/open.ts";
 import { scanEntries } from "../../engine/scan.ts";
-import { turn } from "../../net/turn.ts";
+import { eventLoopTurn } from "../../net/waiting.ts";
 import { testEngines } from "./_engines.ts";
 
 const encoder = new TextEncoder();
@@ -86,7 +86,7 @@ testEngines(
           { key: key(name), value: undefined },
           { key: key(name), value: encoder.encode(`${round}`) },
         ]));
-        await turn();
+        await eventLoopTurn();
       }
     };
     await set(0);
@@ -110,7 +110,7 @@ testEngines(
         const [first, last] = [rounds[0], rounds[names.length - 1]];
         assertEquals(rounds, rounds.toSorted((a, b) => b - a));
         assert(first - last <= 1 && last >= before, `${first}, ${last}`);
-        await turn();
+        await eventLoopTurn();
         assertEquals(await entriesOf(snapshot, 2_000), found);
         if (first > seen) changes++;
         seen = first;

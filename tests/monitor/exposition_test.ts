@@ -1,7 +1,11 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { exposition } from "../../monitor/exposition.ts";
-import { Monitor, readMonitor, shareMonitor } from "../../monitor/monitor.ts";
-import { WorkerTally } from "../../monitor/worker_tally.ts";
+import {
+  Monitor,
+  readMonitor,
+  shareMonitor,
+  WorkerTally,
+} from "../../monitor/monitor.ts";
 import { MemoryEngine } from "../_memory_engine.ts";
 import { parseExposition } from "./_exposition_parser.ts";
 

@@ -4,7 +4,7 @@ import {
   type HttpListenerOptions,
   plain,
 } from "../../monitor/http_listener.ts";
-import { parseAddr } from "../../client/addr.ts";
+import { parseAddr } from "../../addr.ts";
 
 const ANY_PORT = { hostname: "127.0.0.1", port: 0 };
 
@@ -97,7 +97,7 @@ Deno.test("HttpListener tells of an answer that failed, and serves on", async ()
     const failed = await exchange(listener, request);
     assertStringIncludes(failed, "500 Internal Server Error");
     assert(!failed.includes("No answer"));
-    assertEquals(errors, ["Cannot tell metrics: Error: No answer"]);
+    assertEquals(errors, ["Cannot collect metrics: Error: No answer"]);
     isFailing = false;
     assertStringIncludes(await exchange(listener, request), "Here");
   });

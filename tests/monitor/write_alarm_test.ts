@@ -11,31 +11,31 @@ Deno.test("WriteAlarm says once a minute that writes are refused", async () => {
     if (stats instanceof Error) throw stats;
     return stats;
   }, (level, message) => log.push(`${level} ${message}`));
-  await alarm.look(0);
+  await alarm.check(0);
   assertEquals(log, []);
 
   const line = "error Writes are refused: The disk failed";
   stats = { ...SOUND, writesRefused: "The disk failed" };
-  await alarm.look(1);
+  await alarm.check(1);
   assertEquals(log, [line]);
-  for (let ms = 10_000; ms <= 60_000; ms += 10_000) await alarm.look(ms);
+  for (let ms = 10_000; ms <= 60_000; ms += 10_000) await alarm.check(ms);
   assertEquals(log, [line]);
-  await alarm.look(60_001);
+  await alarm.check(60_001);
   assertEquals(log, [line, line]);
 
   // What can't be told is no news, good or bad.
   stats = new Error("Store is closed");
-  await alarm.look(70_000);
+  await alarm.check(70_000);
   stats = { ...SOUND, writesRefused: "The disk failed" };
-  await alarm.look(80_000);
+  await alarm.check(80_000);
   assertEquals(log, [line, line]);
-  await alarm.look(120_001);
+  await alarm.check(120_001);
   assertEquals(log, [line, line, line]);
 
   // Should a store take writes again, the next refusal is news.
   stats = SOUND;
-  await alarm.look(120_002);
+  await alarm.check(120_002);
   stats = { ...SOUND, writesRefused: "The disk failed" };
-  await alarm.look(120_003);
+  await alarm.check(120_003);
   assertEquals(log, [line, line, line, line]);
 });

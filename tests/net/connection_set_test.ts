@@ -5,10 +5,13 @@ import { ConnectionSet } from "../../net/connection_set.ts";
 import { DenoListener } from "../../net/deno_sockets.ts";
 import { Limiter } from "../../net/limiter.ts";
 import { allLimits } from "../../net/limits.ts";
-import type { Session } from "../../net/session.ts";
+import type { RequestHandler } from "../../net/connection.ts";
+import type { AnswerBuffer } from "../../protocol/json/answer_buffer.ts";
+import type { RequestBuffer } from "../../protocol/json/request_buffer.ts";
 import type { TransportListener } from "../../net/transport.ts";
-import { Usage } from "../../net/usage.ts";
+import { Gauges } from "../../monitor/gauges.ts";
 import { aloneMonitor } from "../_monitor.ts";
+import { takeRaw } from "./_dialogue.ts";
 import { HAS_EPOLL, startLoop } from "../pool/_epoll.ts";
 import {
   QuietTransport,
@@ -17,43 +20,25 @@ import {
   UnopenableTransport,
 } from "../pool/_scripted_listener.ts";
 
-/** A session that gives back what comes in, by a function of choice. */
-class FakeSession implements Session {
-  isBroken = false;
-  readonly phase = "idle";
-  readonly heldBytes = 0;
+/** A handler that gives back what comes in, after a function of choice. */
+class FakeHandler implements RequestHandler {
+  readonly isAdmitted = true;
   closings = 0;
-  readonly #input = new Uint8Array(1024);
-  readonly #run: () => void | Promise<void>;
-  #length = 0;
+  readonly #run: (requests: RequestBuffer) => void | Promise<void>;
 
-  constructor(run: () => void | Promise<void> = () => {}) {
+  constructor(
+    run: (requests: RequestBuffer) => void | Promise<void> = () => {},
+  ) {
     this.#run = run;
   }
 
-  space(): Uint8Array {
-    return this.#input;
-  }
-
-  commit(countBytes: number): void {
-    this.#length = countBytes;
-  }
-
-  end(): void {
-    this.#length = 0;
-  }
-
-  run(): boolean | Promise<boolean> {
-    const ran = this.#run();
+  run(
+    requests: RequestBuffer,
+    answers: AnswerBuffer,
+  ): boolean | Promise<boolean> {
+    answers.append(takeRaw(requests));
+    const ran = this.#run(requests);
     return ran === undefined ? false : ran.then(() => false);
-  }
-
-  answers(): Uint8Array {
-    return this.#input.subarray(0, this.#length);
-  }
-
-  forgetAnswers(): void {
-    this.#length = 0;
   }
 
   close(): void {
@@ -61,8 +46,8 @@ class FakeSession implements Session {
   }
 }
 
-/** A session that has more to run, so many times. */
-class LongSession extends FakeSession {
+/** A handler that has more to run, so many times. */
+class LongHandler extends FakeHandler {
   /** How often the event loop had gone on at the last run. */
   turnsAtLast = 0;
   #turns = 0;
@@ -74,8 +59,8 @@ class LongSession extends FakeSession {
     this.#maxRuns = maxRuns;
   }
 
-  override run(): boolean {
-    super.commit(1);
+  override run(_requests: RequestBuffer, answers: AnswerBuffer): boolean {
+    answers.append(new Uint8Array(1));
     this.turnsAtLast = this.#turns;
     if (++this.#runs === this.#maxRuns) return false;
     setImmediate(() => this.#turns++);
@@ -110,9 +95,9 @@ type Body = (
   log: readonly string[],
 ) => Promise<void>;
 
-/** Runs a body with connections that are served by the sessions given. */
+/** Runs a body with connections that are served by the handlers given. */
 type WithConnections = (
-  makeSession: () => Session,
+  makeHandler: () => RequestHandler,
   body: Body,
 ) => Promise<void>;
 
@@ -123,19 +108,19 @@ function test(
 ): void {
   for (const { name: kind, listen } of KINDS) {
     Deno.test(`${name} (${kind})`, () =>
-      run((makeSession, body) => serve(listen, makeSession, body)));
+      run((makeHandler, body) => serve(listen, makeHandler, body)));
   }
 }
 
 /** Connections without limits, and what is logged of them. */
-function makeSet(makeSession: () => Session) {
+function makeSet(makeHandler: () => RequestHandler) {
   const log: string[] = [];
   const set = new ConnectionSet(
-    makeSession,
+    makeHandler,
     (level, message) => log.push(`${level}: ${message}`),
     new Limiter(
       allLimits(),
-      new Usage(Usage.share(1), 0),
+      new Gauges(Gauges.share(1), 0),
       aloneMonitor().counters,
     ),
   );
@@ -144,10 +129,10 @@ function makeSet(makeSession: () => Session) {
 
 async function serve(
   listen: Kind["listen"],
-  makeSession: () => Session,
+  makeHandler: () => RequestHandler,
   body: Body,
 ): Promise<void> {
-  const { set, log } = makeSet(makeSession);
+  const { set, log } = makeSet(makeHandler);
   const { listener, port, end } = listen();
   const accepting = set.acceptFrom(listener);
   const conns: Deno.TcpConn[] = [];
@@ -189,7 +174,7 @@ async function read(conn: Deno.TcpConn): Promise<string | null> {
 }
 
 test("ConnectionSet.acceptFrom() serves connections side by side", (withConnections) =>
-  withConnections(() => new FakeSession(), async (_set, connect, log) => {
+  withConnections(() => new FakeHandler(), async (_set, connect, log) => {
     const conns = await Promise.all([connect(), connect(), connect()]);
     for (const [i, conn] of [...conns, ...conns].entries()) {
       assertEquals(await echo(conn, `${i}`), `${i}`);
@@ -199,14 +184,14 @@ test("ConnectionSet.acceptFrom() serves connections side by side", (withConnecti
 
 test("ConnectionSet logs an error of one connection and serves the others", (withConnections) => {
   let isFirst = true;
-  const makeSession = () => {
+  const makeHandler = () => {
     const isFailing = isFirst;
     isFirst = false;
-    return new FakeSession(() => {
+    return new FakeHandler(() => {
       if (isFailing) throw new Error("out of order");
     });
   };
-  return withConnections(makeSession, async (_set, connect, log) => {
+  return withConnections(makeHandler, async (_set, connect, log) => {
     const failing = await connect();
     const other = await connect();
     assertEquals(await echo(failing, "a"), null);
@@ -217,7 +202,7 @@ test("ConnectionSet logs an error of one connection and serves the others", (wit
 });
 
 test("ConnectionSet is not disturbed by clients that vanish", (withConnections) =>
-  withConnections(() => new FakeSession(), async (_set, connect, log) => {
+  withConnections(() => new FakeHandler(), async (_set, connect, log) => {
     for (let i = 0; i < 10; i++) {
       const conn = await connect();
       await conn.write(new Uint8Array(1024));
@@ -229,7 +214,7 @@ test("ConnectionSet is not disturbed by clients that vanish", (withConnections) 
   }));
 
 test("ConnectionSet.close() closes idle connections at once", (withConnections) =>
-  withConnections(() => new FakeSession(), async (set, connect) => {
+  withConnections(() => new FakeHandler(), async (set, connect) => {
     const conns = await Promise.all([connect(), connect()]);
     for (const conn of conns) await echo(conn, "served");
     // Far longer than the test may take: that is for those that are busy.
@@ -240,7 +225,7 @@ test("ConnectionSet.close() closes idle connections at once", (withConnections) 
 Deno.test("ConnectionSet.close() closes at once what is not open yet", async () => {
   const transport = new QuietTransport();
   const listener = new ScriptedListener([transport]);
-  const { set } = makeSet(() => new FakeSession());
+  const { set } = makeSet(() => new FakeHandler());
   const accepting = set.acceptFrom(listener);
   await listener.drained.promise;
   await within("it to be closed", set.close(600_000));
@@ -256,7 +241,7 @@ test("ConnectionSet.close() lets a batch that is running end", (withConnections)
     started.resolve();
     return promise;
   };
-  return withConnections(() => new FakeSession(run), async (set, connect) => {
+  return withConnections(() => new FakeHandler(run), async (set, connect) => {
     const conn = await connect();
     const answer = echo(conn, "answered");
     await started.promise;
@@ -274,7 +259,7 @@ test("ConnectionSet.close() waits no longer than told", (withConnections) => {
     started.resolve();
     return new Promise<void>(() => {});
   };
-  return withConnections(() => new FakeSession(run), async (set, connect) => {
+  return withConnections(() => new FakeHandler(run), async (set, connect) => {
     const conn = await connect();
     const answer = echo(conn, "unanswered");
     await started.promise;
@@ -283,59 +268,58 @@ test("ConnectionSet.close() waits no longer than told", (withConnections) => {
   });
 });
 
-test("ConnectionSet closes a session once, however its connection ends", (withConnections) => {
-  const sessions: FakeSession[] = [];
+test("ConnectionSet closes a handler once, however its connection ends", (withConnections) => {
+  const handlers: FakeHandler[] = [];
   const made = () => {
-    const session: FakeSession = new FakeSession(() => {
-      if (sessions.length === 2) throw new Error("Out of order");
-      session.isBroken = sessions.length === 3;
+    const handler = new FakeHandler((requests) => {
+      if (handlers.length === 2) throw new Error("Out of order");
+      if (handlers.length === 3) requests.break();
     });
-    sessions.push(session);
-    return session;
+    handlers.push(handler);
+    return handler;
   };
   return withConnections(made, async (set, connect) => {
     const ended = await connect();
     assertEquals(await echo(ended, "a"), "a");
-    assertEquals(sessions[0].closings, 0);
+    assertEquals(handlers[0].closings, 0);
     ended.close();
-    await closed(sessions[0]);
+    await closed(handlers[0]);
     await echo(await connect(), "throws");
-    await closed(sessions[1]);
+    await closed(handlers[1]);
     const broken = await connect();
     await echo(broken, "breaks");
     broken.close();
-    await closed(sessions[2]);
+    await closed(handlers[2]);
     assertEquals(await echo(await connect(), "idle"), "idle");
     await set.close(1_000);
-    assertEquals(sessions.map(({ closings }) => closings), [1, 1, 1, 1]);
+    assertEquals(handlers.map(({ closings }) => closings), [1, 1, 1, 1]);
   });
 });
 
-function closed(session: FakeSession): Promise<void> {
-  return until("the session to be closed", () => session.closings > 0);
+function closed(handler: FakeHandler): Promise<void> {
+  return until("the handler to be closed", () => handler.closings > 0);
 }
 
 /** How long a client is listened to that is told nothing more, in ms. */
 const LINGER_MS = 500;
 
-/** A session that gives back the first read, and understands no more. */
-function makeBroken(onRun = () => {}): Session {
-  const session: FakeSession = new FakeSession(() => {
-    session.isBroken = true;
+/** A handler that gives back the first read, and understands no more. */
+function makeBroken(onRun = () => {}): RequestHandler {
+  return new FakeHandler((requests) => {
+    requests.break();
     onRun();
   });
-  return session;
 }
 
 test("ConnectionSet lets a client that still sends read the last answer", (withConnections) => {
   let hasRun = Promise.withResolvers<void>();
-  const makeSession = () => makeBroken(() => hasRun.resolve());
-  return withConnections(makeSession, async (_set, connect, log) => {
+  const makeHandler = () => makeBroken(() => hasRun.resolve());
+  return withConnections(makeHandler, async (_set, connect, log) => {
     await retryIfSlow(LINGER_MS, async () => {
       hasRun = Promise.withResolvers();
       const conn = await connect();
       await conn.write(new TextEncoder().encode("nonsense"));
-      await within("the session to run", hasRun.promise);
+      await within("the handler to run", hasRun.promise);
       // Arrives when the server has nothing more to say.
       for (let i = 0; i < 10; i++) {
         await new Promise((resolve) => setTimeout(resolve, 5));
@@ -382,7 +366,7 @@ function untilReset(what: string, send: () => Promise<unknown>): Promise<void> {
 }
 
 test("ConnectionSet serves others beside a connection without a pause", (withConnections) =>
-  withConnections(() => new FakeSession(), async (_set, connect) => {
+  withConnections(() => new FakeHandler(), async (_set, connect) => {
     const loud = await connect();
     let isOver = false;
     const flood = Promise.all([
@@ -405,8 +389,8 @@ test("ConnectionSet serves others beside a connection without a pause", (withCon
 
 test("ConnectionSet lets the event loop go on between the batches of a connection", async (withConnections) => {
   const batches = 100;
-  const session = new LongSession(batches);
-  await withConnections(() => session, async (_set, connect) => {
+  const handler = new LongHandler(batches);
+  await withConnections(() => handler, async (_set, connect) => {
     const conn = await connect();
     await conn.write(new Uint8Array(1));
     const answers = new Uint8Array(batches);
@@ -415,33 +399,33 @@ test("ConnectionSet lets the event loop go on between the batches of a connectio
       length += read ?? batches;
     }
   });
-  assertEquals(session.turnsAtLast, batches - 1);
+  assertEquals(handler.turnsAtLast, batches - 1);
 });
 
 Deno.test("ConnectionSet counts no connection that fails before it is served", async () => {
-  const usage = Usage.share(1);
-  const counted = () => Usage.read(usage).connections;
+  const gauges = Gauges.share(1);
+  const counted = () => Gauges.read(gauges).connections;
   const log: string[] = [];
-  let sessions = 0;
-  const unclosable = new FakeSession();
+  let handlers = 0;
+  const unclosable = new FakeHandler();
   unclosable.close = () => {
-    throw new Error("Session cannot be closed");
+    throw new Error("Handler cannot be closed");
   };
   const set = new ConnectionSet(
     () => {
-      switch (sessions++) {
+      switch (handlers++) {
         case 0:
-          throw new Error("No session");
+          throw new Error("No handler");
         case 1:
           return unclosable;
         default:
-          return new FakeSession();
+          return new FakeHandler();
       }
     },
     (level, message) => log.push(`${level}: ${message}`),
     new Limiter(
       allLimits({ maxConnections: 1 }),
-      new Usage(usage, 0),
+      new Gauges(gauges, 0),
       aloneMonitor().counters,
     ),
   );
@@ -466,7 +450,7 @@ Deno.test("ConnectionSet counts no connection that fails before it is served", a
   assertEquals([counted(), served.closings], [0, 1]);
   const failed = "error: Connection failed: Error: Cannot be opened";
   assertEquals(log, [
-    "warn: Cannot accept connections: Error: No session",
+    "warn: Cannot accept connections: Error: No handler",
     ...Array(3).fill(failed),
     "warn: Refusing connections: Too many connections, the limit is 1 (--max-connections)",
   ]);

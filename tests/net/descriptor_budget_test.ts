@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { descriptorBudget } from "../../net/descriptor_budget.ts";
-import { readDescriptorUse } from "../../net/open_descriptors.ts";
+import { readDescriptorUse } from "../../net/native/descriptors.ts";
 import { HAS_EPOLL } from "../pool/_epoll.ts";
 
 Deno.test("descriptorBudget() leaves a reserve to everything but connections", () => {

@@ -1,15 +1,15 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { ConnectionSnapshot } from "../../net/snapshots.ts";
-import { Usage } from "../../net/usage.ts";
+import { Gauges } from "../../monitor/gauges.ts";
 import { MemoryEngine } from "../_memory_engine.ts";
 import { SnapshotTaker } from "../pool/_snapshot_taker.ts";
 
 const TOO_MANY = "Too many snapshots are open, the limit is 2";
 
 Deno.test("Snapshots.open() bounds the snapshots of all threads", async () => {
-  const usage = Usage.share(2);
+  const gauges = Gauges.share(2);
   const engine = new MemoryEngine();
-  const takers = [0, 1].map((i) => new SnapshotTaker(engine, usage, i));
+  const takers = [0, 1].map((i) => new SnapshotTaker(engine, gauges, i));
   const [a, b, c] = [0, 0, 1].map((i) =>
     new ConnectionSnapshot(takers[i].snapshots)
   );

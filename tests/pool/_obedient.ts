@@ -24,7 +24,7 @@ export interface ObedientKit {
   readonly address: Deno.NetAddr & { readonly transport: "tcp" };
   readonly dir: string;
   /** What the Workers count in; the last row is nobody's. */
-  readonly usage: SharedArrayBuffer;
+  readonly gauges: SharedArrayBuffer;
   get(key: string): Promise<string | undefined>;
   /** Tells a Worker what to do from now on. */
   order(worker: number, what: keyof typeof ORDERS): void;
@@ -60,7 +60,7 @@ export async function withObedientPool(
       pool,
       address: { transport: "tcp", hostname: "127.0.0.1", port: freePort() },
       dir: Deno.realPathSync(dir),
-      usage: monitor.usage,
+      gauges: monitor.gauges,
       get: async (key) => await engine.get(key),
       order: (worker, what) => {
         Atomics.store(orders, worker, ORDERS[what]);

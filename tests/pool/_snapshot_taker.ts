@@ -6,7 +6,7 @@
 
 import type { EngineSnapshot } from "../../engine/engine.ts";
 import { Snapshots } from "../../net/snapshots.ts";
-import { Usage } from "../../net/usage.ts";
+import { Gauges } from "../../monitor/gauges.ts";
 import { MemoryEngine } from "../_memory_engine.ts";
 
 /** Takes snapshots, counts them, and fails on demand. */
@@ -25,13 +25,13 @@ export class SnapshotTaker {
 
   /**
    * @param engine The store.
-   * @param usage What the threads share.
+   * @param gauges What the threads share.
    * @param member Which of them this is.
    */
-  constructor(engine: MemoryEngine, usage = Usage.share(1), member = 0) {
+  constructor(engine: MemoryEngine, gauges = Gauges.share(1), member = 0) {
     this.#engine = engine;
     this.snapshots = new Snapshots(
-      new Usage(usage, member),
+      new Gauges(gauges, member),
       (signal) => this.#open(signal),
     );
   }

@@ -7,12 +7,12 @@
  */
 
 import { KvsClient } from "../../client.ts";
-import { Usage } from "../../net/usage.ts";
+import { Gauges } from "../../monitor/gauges.ts";
 import { until } from "../_deadline.ts";
 import { removedAndRead } from "../_removed_and_read.ts";
 import { withObedientPool } from "./_obedient.ts";
 
-await withObedientPool(1, async ({ pool, address, dir, usage, order }) => {
+await withObedientPool(1, async ({ pool, address, dir, gauges, order }) => {
   order(0, "start");
   const { hostname, port } = await pool.listen(address);
   const client = await KvsClient.connect({ hostname, port });
@@ -20,7 +20,7 @@ await withObedientPool(1, async ({ pool, address, dir, usage, order }) => {
   await client.snapshot();
   await client.set("k", "2");
   await client.compact();
-  const nobodys = new Usage(usage, 1);
+  const nobodys = new Gauges(gauges, 1);
   const reading = () => ({
     snapshots: nobodys.addSnapshots(0),
     connections: nobodys.addConnections(0),

@@ -17,10 +17,11 @@ import type {
 } from "../../engine/engine.ts";
 import { openEngine } from "../../engine/open.ts";
 import { shareMonitor } from "../../monitor/monitor.ts";
-import type { JobRunner } from "../../pool/job_runner.ts";
+import type { JobRunner } from "../../pool/job_board.ts";
 import type { JobResult } from "../../pool/job_slots.ts";
 import { NaiveRunner } from "../../pool/naive_runner.ts";
 import { QueueRunner } from "../../pool/queue_runner.ts";
+import { AnswerBuffer } from "../../protocol/json/answer_buffer.ts";
 import type { RequestLimits } from "../../protocol/json/request_buffer.ts";
 
 /** What an unruly Worker needs besides the engine's own handle. */
@@ -65,7 +66,9 @@ export interface RunnerKit {
   /** Runs a batch of requests, and gives the answers as text. */
   readonly run: (...requests: unknown[]) => Promise<string>;
   /** The same, with all that is known of the result. */
-  readonly runBatch: (batch: string) => Promise<JobResult>;
+  readonly runBatch: (
+    batch: string,
+  ) => Promise<JobResult & { readonly answers: Uint8Array }>;
   readonly words: Int32Array;
   readonly log: readonly string[];
 }
@@ -101,7 +104,11 @@ export async function withRunner(
   const runner: JobRunner = strategy === "naive"
     ? new NaiveRunner(options, ENTRY)
     : new QueueRunner(options, strategy === "work-stealing", ENTRY);
-  const runBatch = (batch: string) => runner.board.run(encoder.encode(batch));
+  const runBatch = async (batch: string) => {
+    const answers = new AnswerBuffer();
+    const result = await runner.board.run(encoder.encode(batch), answers);
+    return { answers: answers.bytes(), ...result };
+  };
   const run = async (...requests: unknown[]) =>
     decoder.decode((await runBatch(lines(...requests))).answers);
   try {

@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { JobBoard } from "../../pool/job_board.ts";
 import { SLOTS } from "../../pool/job_slots.ts";
+import { AnswerBuffer } from "../../protocol/json/answer_buffer.ts";
 
 const NO_BYTES = new Uint8Array();
 
@@ -30,6 +31,13 @@ class Desk implements Disposable {
   }
 }
 
+/** Runs a batch, and gives its answers with the result. */
+async function run(board: JobBoard, batch: Uint8Array) {
+  const answers = new AnswerBuffer();
+  const result = await board.run(batch, answers);
+  return { answers: answers.bytes(), ...result };
+}
+
 function text(bytes: Uint8Array): string {
   return new TextDecoder().decode(bytes);
 }
@@ -41,7 +49,7 @@ Deno.test("JobBoard.run() lets no more on its way than it may, in order", async 
   const jobs = Array.from(
     { length: 6 },
     (_, i) =>
-      board.run(Uint8Array.of(i)).then(({ answers }) => {
+      run(board, Uint8Array.of(i)).then(({ answers }) => {
         order.push(i);
         return text(answers);
       }),
@@ -63,7 +71,7 @@ Deno.test("JobBoard has a limit of its own", async () => {
   using desk = new Desk(SLOTS * 2);
   const jobs = Array.from(
     { length: SLOTS + 50 },
-    () => desk.board.run(NO_BYTES),
+    () => run(desk.board, NO_BYTES),
   );
   await null;
   assertEquals(desk.queued.length, SLOTS);
@@ -79,7 +87,10 @@ Deno.test("JobBoard has a limit of its own", async () => {
 Deno.test("JobBoard.failJobsOf() answers the jobs of one Worker", async () => {
   using desk = new Desk(3);
   const { board, queued } = desk;
-  const jobs = Array.from({ length: 3 }, (_, i) => board.run(Uint8Array.of(i)));
+  const jobs = Array.from(
+    { length: 3 },
+    (_, i) => run(board, Uint8Array.of(i)),
+  );
   await null;
   board.slots.assign(queued[0], 7);
   board.slots.assign(queued[1], 8);
@@ -92,7 +103,7 @@ Deno.test("JobBoard.failJobsOf() answers the jobs of one Worker", async () => {
   assertEquals(text((await jobs[1]).answers), "second");
   assertEquals(text((await jobs[2]).answers), "third");
   // The slot is in use again, and the dead Worker has nothing to do with it.
-  const next = board.run(Uint8Array.of(3));
+  const next = run(board, Uint8Array.of(3));
   await null;
   board.failJobsOf(7, "Again");
   desk.finish(queued[3], "fourth");
@@ -109,7 +120,7 @@ Deno.test("JobBoard carries batches and answers of any size", async () => {
   await Promise.all(sizes.map(async (size) => {
     const batch = Uint8Array.from({ length: size }, (_, i) => i % 251);
     batch[0] = size % 2;
-    const { answers, consumedBytes, isBroken } = await board.run(batch);
+    const { answers, consumedBytes, isBroken } = await run(board, batch);
     assertEquals(consumedBytes, size);
     assertEquals(isBroken, size % 2 === 1);
     assertEquals(answers.length, size);

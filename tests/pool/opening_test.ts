@@ -1,25 +1,22 @@
 /**
- * What sessions do with a connection that does not begin as a client's does.
+ * What handlers do with a connection that does not begin as a client's does.
  *
  * @module
  */
 
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { AuthSession } from "../../net/auth_session.ts";
+import { hashToken, TokenGate } from "../../net/auth.ts";
+import type { RequestHandler } from "../../net/connection.ts";
+import { Executor, LocalHandler } from "../../net/executor.ts";
 import { JobBoard } from "../../pool/job_board.ts";
 import { JobExecutor } from "../../pool/job_executor.ts";
-import { RemoteSession } from "../../pool/remote_session.ts";
-import {
-  LocalSession,
-  type MakeSession,
-  type Session,
-} from "../../net/session.ts";
+import { JobHandler } from "../../pool/job_handler.ts";
 import { ConnectionSnapshot } from "../../net/snapshots.ts";
-import { hashToken } from "../../protocol/token_hash.ts";
 import { MemoryEngine } from "../_memory_engine.ts";
 import { aloneMonitor } from "../_monitor.ts";
 import { OPENINGS, SMUGGLED, SMUGGLED_KEY } from "../_openings.ts";
+import { Dialogue } from "../net/_dialogue.ts";
 import { readPlainly } from "../protocol/_reference.ts";
 import { SnapshotTaker } from "./_snapshot_taker.ts";
 
@@ -29,24 +26,18 @@ const monitor = aloneMonitor();
 
 const AUTH = '{"Auth":{"token":"sesame"}}\n';
 
-/** What makes sessions of an engine, all of one kind. */
+/** What makes handlers for an engine, all of one kind. */
 interface Kind extends Disposable {
   readonly engine: MemoryEngine;
-  readonly make: MakeSession;
+  readonly make: () => RequestHandler;
 }
 
 function localKind(): Kind {
   const engine = new MemoryEngine();
-  const make = (hasBegun: boolean) =>
-    new LocalSession(
-      engine,
-      {},
-      monitor,
-      undefined,
-      engine,
-      undefined,
-      hasBegun,
-    );
+  const { snapshots } = new SnapshotTaker(engine);
+  const executor = new Executor(engine, monitor);
+  const make = () =>
+    new LocalHandler(executor, new ConnectionSnapshot(snapshots));
   return { engine, make, [Symbol.dispose]: () => {} };
 }
 
@@ -60,13 +51,11 @@ function remoteKind(): Kind {
   const timer = setInterval(() => {}, 1_000);
   return {
     engine,
-    make: (hasBegun) =>
-      new RemoteSession(
+    make: () =>
+      new JobHandler(
         board,
-        {},
         new ConnectionSnapshot(snapshots),
         monitor.counters,
-        hasBegun,
       ),
     [Symbol.dispose]: () => {
       clearInterval(timer);
@@ -75,33 +64,17 @@ function remoteKind(): Kind {
   };
 }
 
-/** Feeds pieces to a session and runs it, as a connection would. */
+/** Feeds pieces to a handler and runs it, as a connection would. */
 async function converse(
-  session: Session,
+  session: Dialogue,
   pieces: readonly Uint8Array[],
 ): Promise<string> {
   let answers = "";
-  const run = async () => {
-    for (let isMore = true; isMore;) {
-      isMore = await session.run();
-      answers += decoder.decode(session.answers());
-      session.forgetAnswers();
-    }
-  };
   for (const piece of pieces) {
-    for (let left = piece; left.length > 0;) {
-      const space = session.space();
-      const read = left.subarray(0, space.length);
-      space.set(read);
-      session.commit(read.length);
-      await run();
-      if (session.isBroken) return answers;
-      left = left.subarray(read.length);
-    }
+    answers += await session.send(piece);
+    if (session.isBroken) return answers;
   }
-  session.end();
-  await run();
-  return answers;
+  return answers + await session.end();
 }
 
 function cutAt(bytes: Uint8Array, lengths: readonly number[]): Uint8Array[] {
@@ -152,8 +125,8 @@ const lengths = fc.oneof(
 
 for (
   const { name, makeKind } of [
-    { name: "LocalSession", makeKind: localKind },
-    { name: "RemoteSession", makeKind: remoteKind },
+    { name: "LocalHandler", makeKind: localKind },
+    { name: "JobHandler", makeKind: remoteKind },
   ]
 ) {
   Deno.test(`${name} runs nothing after what does not begin with an object`, async () => {
@@ -164,7 +137,7 @@ for (
         await kind.engine.remove(SMUGGLED_KEY);
         const pieces = cutAt(joined(opening, smuggled), lengths);
         const readings = readPlainly(pieces);
-        const answers = await converse(kind.make(false), pieces);
+        const answers = await converse(new Dialogue(kind.make()), pieces);
         assertEquals(
           await kind.engine.get(SMUGGLED_KEY),
           readings.some(({ message }) => message?.[1].key === SMUGGLED_KEY)
@@ -191,8 +164,13 @@ for (
         await kind.engine.remove(SMUGGLED_KEY);
         const pieces = cutAt(joined(opening, smuggled), lengths);
         const readings = readPlainly(pieces);
-        const session = new AuthSession(tokenHash, kind.make, monitor.counters);
-        await converse(session, pieces);
+        const gate = new TokenGate({
+          tokenHash,
+          limits: {},
+          makeHandler: kind.make,
+          counters: monitor.counters,
+        });
+        await converse(new Dialogue(gate), pieces);
         const isIn = readings.some(({ message }) => message?.[0] === "Auth");
         assertEquals(
           await kind.engine.get(SMUGGLED_KEY),
@@ -208,7 +186,7 @@ for (
     const smuggled = encoder.encode(SMUGGLED);
     for (const [protocol, opening] of OPENINGS) {
       for (const lengths of [[1], [1_000_000], [opening.length]]) {
-        const session = kind.make(false);
+        const session = new Dialogue(kind.make());
         const pieces = cutAt(joined(opening, smuggled), lengths);
         const answers = await converse(session, pieces);
         assertEquals(errorsIn(answers), [true], protocol);
@@ -232,7 +210,7 @@ for (
     ) {
       await kind.engine.remove(SMUGGLED_KEY);
       const input = encoder.encode(`${first}\nnonsense\n[1]${SMUGGLED}`);
-      const session = kind.make(false);
+      const session = new Dialogue(kind.make());
       assertEquals(
         errorsIn(await converse(session, cutAt(input, [1_000]))),
         [true, true, true, false],
@@ -244,17 +222,17 @@ for (
 
   Deno.test(`${name} holds no first line without an end`, async () => {
     using kind = makeKind();
-    const session = kind.make(false);
+    const session = new Dialogue(kind.make());
     const piece = new Uint8Array(1_000).fill(0x61);
     assertEquals(errorsIn(await converse(session, [piece])), [true]);
     assert(session.isBroken);
-    assert(session.heldBytes < 64 * 1024);
+    assert(session.requests.heldBytes < 64 * 1024);
   });
 
   Deno.test(`${name} tells who speaks HTTP or TLS`, async () => {
     using kind = makeKind();
     const told = (name: string) =>
-      converse(kind.make(false), [OPENINGS.get(name)!]);
+      converse(new Dialogue(kind.make()), [OPENINGS.get(name)!]);
     assertEquals(
       await told("HTTP with a brace"),
       '{"Err":"This port does not speak HTTP"}\n',

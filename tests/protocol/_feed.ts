@@ -4,8 +4,7 @@
  * @module
  */
 
-import type { ProtocolError } from "../../protocol/protocol_error.ts";
-import type { KvsRequest } from "../../protocol/request.ts";
+import type { KvsRequest, ProtocolError } from "../../protocol/request.ts";
 import { RequestBuffer } from "../../protocol/json/request_buffer.ts";
 
 const encoder = new TextEncoder();
@@ -98,7 +97,7 @@ export function received(
   { hasBegun = false } = {},
 ): string[] {
   const requests = new RequestBuffer();
-  if (hasBegun) requests.resume();
+  if (hasBegun) requests.hasBegun = true;
   const taken: string[] = [];
   const bytes = typeof text === "string" ? encoder.encode(text) : text;
   feed(requests, bytes, () => taken.push(...takeAll(requests)), readBytes);

@@ -4,12 +4,11 @@
  * @module
  */
 
-import { ProtocolError } from "../../protocol/protocol_error.ts";
+import { type KvsRequest, ProtocolError } from "../../protocol/request.ts";
 import {
   decodeGeneral,
   decodeRequest,
-  type KvsRequest,
-} from "../../protocol/request.ts";
+} from "../../protocol/json/request_decoder.ts";
 import { RequestBuffer } from "../../protocol/json/request_buffer.ts";
 import { Random } from "../engine/kvs/_helpers.ts";
 import { feed, shown, takeAll } from "./_feed.ts";
@@ -86,7 +85,7 @@ function same(actual: readonly string[], expected: readonly string[]): void {
 
 function readHere(pieces: readonly Uint8Array[], hasBegun: boolean): string[] {
   const requests = new RequestBuffer();
-  if (hasBegun) requests.resume();
+  if (hasBegun) requests.hasBegun = true;
   const taken: string[] = [];
   for (const piece of pieces) {
     feed(requests, piece, () => taken.push(...takeAll(requests)));
@@ -101,25 +100,38 @@ function readElsewhere(
   hasBegun: boolean,
 ): string[] {
   const requests = new RequestBuffer();
-  if (hasBegun) requests.resume();
+  if (hasBegun) requests.hasBegun = true;
   const there = new RequestBuffer();
-  there.resume();
   there.end();
   const taken: string[] = [];
   const takeBatch = () => {
     for (;;) {
+      const batch = requests.takeFrames();
+      if (batch.length === 0) break;
+      there.hasBegun = requests.hasBegun;
+      there.space(batch.length).set(batch);
+      there.commit(batch.length);
+      // Removals are for the thread that read them.
       let isOwnNext = false;
-      const batch = requests.takeWhole(({ kind }) =>
-        isOwnNext = kind === "remove" || requests.isBroken
-      );
-      if (batch.length > 0) {
-        there.space(batch.length).set(batch);
-        there.commit(batch.length);
-        taken.push(...takeAll(there));
+      while (!isOwnNext) {
+        const { position } = there;
+        const request = there.next();
+        if (request === undefined) break;
+        isOwnNext = request.kind === "remove";
+        if (isOwnNext) there.rewind(position);
+        else taken.push(shown(request));
       }
-      if (!isOwnNext) return;
+      if (there.isBroken) return requests.break();
+      requests.hasBegun = there.hasBegun;
+      if (!isOwnNext) break;
+      const leftBytes = there.unusedBytes;
+      there.break();
+      there.rewind(there.position);
+      requests.rewind(batch.byteOffset + batch.length - leftBytes);
       taken.push(shown(requests.next()!));
     }
+    const error = requests.isBroken ? requests.next() : undefined;
+    if (error !== undefined) taken.push(shown(error));
   };
   for (const piece of pieces) {
     feed(requests, piece, takeBatch);

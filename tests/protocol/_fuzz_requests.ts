@@ -9,9 +9,12 @@ import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { AnswerBuffer } from "../../protocol/json/answer_buffer.ts";
 import { decodeAnswer } from "../../protocol/answer.ts";
-import { execute } from "../../net/execute.ts";
-import { ProtocolError } from "../../protocol/protocol_error.ts";
-import { decodeGeneral, decodeRequest } from "../../protocol/request.ts";
+import { Executor } from "../../net/executor.ts";
+import { ProtocolError } from "../../protocol/request.ts";
+import {
+  decodeGeneral,
+  decodeRequest,
+} from "../../protocol/json/request_decoder.ts";
 import { RequestBuffer } from "../../protocol/json/request_buffer.ts";
 import { MemoryEngine } from "../_memory_engine.ts";
 import { aloneMonitor } from "../_monitor.ts";
@@ -156,7 +159,7 @@ export function fuzzCuts(runs: number): void {
         }
         const bytes = encoder.encode(text);
         const requests = new RequestBuffer();
-        requests.resume();
+        requests.hasBegun = true;
         const taken: string[] = [];
         for (let at = 0, i = 0; at < bytes.length; i++) {
           const end = at + cuts[i % cuts.length];
@@ -216,7 +219,10 @@ export async function fuzzExecute(runs: number): Promise<void> {
         const bytes = encoder.encode(input);
         for (let at = 0; at < bytes.length; at += readBytes) {
           feed(requests, bytes.subarray(at, at + readBytes));
-          assert(await execute(engine, requests, answers, monitor) === false);
+          assert(
+            await new Executor(engine, monitor).run(requests, answers) ===
+              false,
+          );
         }
         const lines = decoder.decode(answers.bytes()).split("\n").slice(0, -1);
         assertEquals(lines.map(decodeAnswer), expected);

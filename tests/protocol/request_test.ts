@@ -1,6 +1,9 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { ProtocolError } from "../../protocol/protocol_error.ts";
-import { decodeGeneral, decodeRequest } from "../../protocol/request.ts";
+import { ProtocolError } from "../../protocol/request.ts";
+import {
+  decodeGeneral,
+  decodeRequest,
+} from "../../protocol/json/request_decoder.ts";
 import { shown } from "./_feed.ts";
 
 const encoder = new TextEncoder();

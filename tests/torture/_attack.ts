@@ -6,7 +6,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import type { PoolStrategy } from "../../pool/pool.ts";
-import { resolvesWithin } from "../../net/time_limit.ts";
+import { resolvesWithin } from "../../net/waiting.ts";
 import { ServerProcess } from "../e2e/_kvs.ts";
 import { get, oneShot, set } from "../e2e/_tcp.ts";
 

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import type { LoadPlan } from "../../../bench/load/plan.ts";
 import { makeRequests } from "../../../bench/load/requests.ts";
-import { decodeRequest } from "../../../protocol/request.ts";
+import { decodeRequest } from "../../../protocol/json/request_decoder.ts";
 
 const PLAN: LoadPlan = {
   port: 0,

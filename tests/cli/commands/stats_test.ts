@@ -5,8 +5,8 @@ import {
   readMonitor,
   shareMonitor,
   statsOf,
+  WorkerTally,
 } from "../../../monitor/monitor.ts";
-import { WorkerTally } from "../../../monitor/worker_tally.ts";
 import { MemoryEngine } from "../../_memory_engine.ts";
 
 const STORE = {

@@ -7,7 +7,6 @@
 
 import { assertEquals, assertRejects } from "@std/assert";
 import { Descriptors } from "../../../net/native/descriptors.ts";
-import { Libc } from "../../../net/native/libc.ts";
 
 /** Waits for a Worker's next message, or for its end. */
 function next(worker: Worker): Promise<string> {
@@ -42,9 +41,7 @@ Deno.test("Descriptors.closeAll() frees clients and the port of a Worker that di
   worker.postMessage("die");
   assertEquals(await ended, "died");
 
-  const libc = Libc.open()!;
-  descriptors.closeAll(libc);
-  libc.close();
+  descriptors.closeAll();
   assertEquals(await conn.read(new Uint8Array(1)), null);
   await assertRejects(
     () => Deno.connect({ hostname, port }),

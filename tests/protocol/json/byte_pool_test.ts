@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { BytePool } from "../../../protocol/json/byte_pool.ts";
+import { BytePool } from "../../../protocol/json/bytes.ts";
 
 Deno.test("BytePool lends room for bytes that no later call touches", () => {
   const pool = new BytePool();

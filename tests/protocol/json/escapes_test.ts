@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { unescapeInto } from "../../../protocol/json/escapes.ts";
+import { unescapeInto } from "../../../protocol/json/bytes.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

@@ -56,7 +56,7 @@ Deno.test("InputBuffer.space() grows by doubling, up to its limit", () => {
   assertThrows(
     () => input.space(),
     RangeError,
-    "Cannot read on behind 16777217 unused bytes",
+    "Cannot read on after 16777217 unused bytes",
   );
 });
 

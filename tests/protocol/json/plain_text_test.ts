@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { skipPlainText } from "../../../protocol/json/plain_text.ts";
+import { skipPlainText } from "../../../protocol/json/bytes.ts";
 
 function isPlain(byte: number): boolean {
   return byte >= 0x20 && byte < 0x80 && byte !== 0x22 && byte !== 0x5c;

@@ -106,7 +106,7 @@ Deno.test("RequestBuffer waits for the rest of anything else", () => {
     ]
   ) {
     const requests = new RequestBuffer();
-    requests.resume();
+    requests.hasBegun = true;
     feed(requests, encoder.encode(text));
     assertEquals(takeAll(requests), [], text);
     requests.end();
@@ -149,7 +149,7 @@ Deno.test("RequestBuffer loses no more than a truncated request", () => {
 
 Deno.test("RequestBuffer ends a request at a newline inside a string", () => {
   const requests = new RequestBuffer();
-  requests.resume();
+  requests.hasBegun = true;
   feed(requests, encoder.encode('{"Set":{"key":"k","value":"a\n'));
   const [refused] = takeAll(requests);
   assert(
@@ -342,7 +342,7 @@ Deno.test("RequestBuffer hangs up on browsers", () => {
   assertEquals(requests.isBroken, true);
 });
 
-Deno.test("RequestBuffer.takeWhole() takes the bytes of what next() would take", () => {
+Deno.test("RequestBuffer.takeFrames() takes the bytes of what next() would take", () => {
   const texts = [
     '{"Get":{"key":"a"}}\n{"Set":{"key":"trunc\n\n{\n"Get":{"key":"b"}\n}\r\n',
     '{"Set":{"key":"trunc"\n{"Get":{"key":"a"}}',
@@ -351,14 +351,14 @@ Deno.test("RequestBuffer.takeWhole() takes the bytes of what next() would take",
   const part = '{"Get":{"key":"c';
   for (const text of texts) {
     const requests = new RequestBuffer();
-    requests.resume();
+    requests.hasBegun = true;
     feed(requests, encoder.encode(text + (text.endsWith("\n") ? part : "")));
-    assertEquals(receivedLater(requests.takeWhole()), receivedLater(text));
-    assertEquals(requests.takeWhole().length, 0);
+    assertEquals(receivedLater(requests.takeFrames()), receivedLater(text));
+    assertEquals(requests.takeFrames().length, 0);
     if (!text.endsWith("\n")) continue;
     assertEquals(requests.unusedBytes, part.length);
     feed(requests, encoder.encode('"}}\n'));
-    assertEquals(received(requests.takeWhole()), ["get c"]);
+    assertEquals(received(requests.takeFrames()), ["get c"]);
   }
 });
 

@@ -1,25 +1,25 @@
 /**
- * Answer buffers that nobody uses just now.
+ * Answer buffers that are used again.
  *
  * @module
  */
 
 import { AnswerBuffer } from "../protocol/json/answer_buffer.ts";
 
-/** What is kept takes so much memory at most, in bytes. */
+/** The most memory of unused buffers that is kept, in bytes. */
 const MAX_KEPT_BYTES = 4 * 1024 * 1024;
 
 /**
- * Lends answer buffers to the sessions of a thread, since most sessions have
+ * Lends answer buffers to the connections of a thread, since most of them have
  * nothing to answer most of the time, and making a buffer anew for a request
  * costs more than the request.
  *
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { SpareAnswers } from "./spare_answers.ts";
+ * import { AnswerPool } from "./answer_pool.ts";
  *
- * const spare = new SpareAnswers();
+ * const spare = new AnswerPool();
  * const answers = spare.take();
  * answers.ok();
  * spare.give(answers);
@@ -27,15 +27,11 @@ const MAX_KEPT_BYTES = 4 * 1024 * 1024;
  * assertEquals(answers.length, 0);
  * ```
  */
-export class SpareAnswers {
+export class AnswerPool {
   readonly #maxUnreadBytes: number | undefined;
   readonly #kept: AnswerBuffer[] = [];
   #keptBytes = 0;
 
-  /**
-   * @param maxUnreadBytes So many bytes of answers make a buffer full;
-   * {@linkcode AnswerBuffer} has a default.
-   */
   constructor(maxUnreadBytes?: number) {
     this.#maxUnreadBytes = maxUnreadBytes;
   }
@@ -53,11 +49,7 @@ export class SpareAnswers {
     return answers;
   }
 
-  /**
-   * Takes a buffer back, and forgets what is in it.
-   *
-   * @param answers The buffer, which the caller leaves alone from here on.
-   */
+  /** Takes a buffer back, and clears it. */
   give(answers: AnswerBuffer): void {
     answers.clear();
     const { heldBytes } = answers;

@@ -1,10 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
-import { SpareAnswers } from "../../net/spare_answers.ts";
+import { AnswerPool } from "../../net/answer_pool.ts";
 
 const MAX_KEPT_BYTES = 4 * 1024 * 1024;
 
-Deno.test("SpareAnswers lends a buffer again once it is given back, empty", () => {
-  const spare = new SpareAnswers();
+Deno.test("AnswerPool lends a buffer again once it is given back, empty", () => {
+  const spare = new AnswerPool();
   const first = spare.take();
   first.err("too bad");
   assert(spare.take() !== first);
@@ -15,16 +15,16 @@ Deno.test("SpareAnswers lends a buffer again once it is given back, empty", () =
   assertEquals([again.length, again.errors, spare.keptBytes], [0, 0, 0]);
 });
 
-Deno.test("SpareAnswers makes buffers that are full where it was told", () => {
-  const answers = new SpareAnswers(20).take();
+Deno.test("AnswerPool makes buffers that are full where it was told", () => {
+  const answers = new AnswerPool(20).take();
   answers.ok();
   assert(!answers.isFull);
   answers.ok();
   assert(answers.isFull);
 });
 
-Deno.test("SpareAnswers keeps enough for many small answers", () => {
-  const spare = new SpareAnswers();
+Deno.test("AnswerPool keeps enough for many small answers", () => {
+  const spare = new AnswerPool();
   const taken = Array.from({ length: 1_000 }, () => spare.take());
   for (const answers of taken) {
     answers.ok();
@@ -34,8 +34,8 @@ Deno.test("SpareAnswers keeps enough for many small answers", () => {
   for (const _ of taken) assert(kept.delete(spare.take()));
 });
 
-Deno.test("SpareAnswers does not keep for ever what many large answers took", () => {
-  const spare = new SpareAnswers();
+Deno.test("AnswerPool does not keep for ever what many large answers took", () => {
+  const spare = new AnswerPool();
   const value = new Uint8Array(500_000).fill(0x61);
   const taken = Array.from({ length: 30 }, () => spare.take());
   for (const answers of taken) {

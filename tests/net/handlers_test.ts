@@ -1,13 +1,19 @@
 import { assert, assertEquals } from "@std/assert";
 import { JobBoard } from "../../pool/job_board.ts";
 import { JobExecutor } from "../../pool/job_executor.ts";
-import { RemoteSession } from "../../pool/remote_session.ts";
-import { LocalSession, type Session } from "../../net/session.ts";
-import { SpareAnswers } from "../../net/spare_answers.ts";
+import { JobHandler } from "../../pool/job_handler.ts";
+import type { RequestHandler } from "../../net/connection.ts";
+import { Executor, LocalHandler } from "../../net/executor.ts";
 import { ConnectionSnapshot } from "../../net/snapshots.ts";
-import type { RequestLimits } from "../../protocol/json/request_buffer.ts";
+import { AnswerBuffer } from "../../protocol/json/answer_buffer.ts";
+import {
+  RequestBuffer,
+  type RequestLimits,
+} from "../../protocol/json/request_buffer.ts";
 import { MemoryEngine } from "../_memory_engine.ts";
 import { aloneMonitor } from "../_monitor.ts";
+import { feed } from "../protocol/_feed.ts";
+import { Dialogue } from "./_dialogue.ts";
 import { SnapshotTaker } from "../pool/_snapshot_taker.ts";
 
 const monitor = aloneMonitor();
@@ -15,33 +21,26 @@ const monitor = aloneMonitor();
 const encoder = new TextEncoder();
 const OK = '{"Ok":null}\n';
 
-/** What makes sessions, and what has to be done after them. */
+/** What makes handlers, and what has to be done after them. */
 interface Kind {
   readonly name: string;
   readonly make: (
     engine: MemoryEngine,
     limits: RequestLimits,
     snapshot: ConnectionSnapshot,
-  ) => { session: Session; end: () => void };
+  ) => { handler: RequestHandler; end: () => void };
 }
 
 const KINDS: readonly Kind[] = [
   {
-    name: "LocalSession",
-    make: (engine, limits, snapshot) => ({
-      session: new LocalSession(
-        engine,
-        limits,
-        monitor,
-        new SpareAnswers(),
-        engine,
-        snapshot,
-      ),
+    name: "LocalHandler",
+    make: (engine, _limits, snapshot) => ({
+      handler: new LocalHandler(new Executor(engine, monitor), snapshot),
       end: () => {},
     }),
   },
   {
-    name: "RemoteSession",
+    name: "JobHandler",
     // Jobs of one piece run on this thread as well as on another.
     make: (engine, limits, snapshot) => {
       const board: JobBoard = new JobBoard(
@@ -50,41 +49,23 @@ const KINDS: readonly Kind[] = [
       );
       const executor = new JobExecutor(engine, board.slots, limits, monitor);
       return {
-        session: new RemoteSession(board, limits, snapshot, monitor.counters),
+        handler: new JobHandler(board, snapshot, monitor.counters),
         end: () => board.close(),
       };
     },
   },
 ];
 
-/** Feeds text to a session and runs it, as a connection would. */
-async function answers(session: Session, text: string): Promise<string> {
-  for (let left = encoder.encode(text); left.length > 0;) {
-    const space = session.space();
-    const read = left.subarray(0, space.length);
-    space.set(read);
-    session.commit(read.length);
-    left = left.subarray(read.length);
-  }
-  return await run(session);
-}
-
-async function run(session: Session): Promise<string> {
-  let text = "";
-  for (let isMore = true; isMore;) {
-    isMore = await session.run();
-    text += new TextDecoder().decode(session.answers());
-    session.forgetAnswers();
-    assertEquals(session.answers().length, 0);
-  }
-  return text;
+/** Feeds text to a handler and runs it, as a connection would. */
+function answers(session: Dialogue, text: string): Promise<string> {
+  return session.send(text);
 }
 
 for (const { name, make } of KINDS) {
   const test = (
     what: string,
     body: (
-      session: Session,
+      session: Dialogue,
       engine: MemoryEngine,
       taker: SnapshotTaker,
     ) => Promise<void>,
@@ -94,11 +75,12 @@ for (const { name, make } of KINDS) {
     Deno.test(`${name} ${what}`, async () => {
       const engine = new MemoryEngine({ isAsync });
       const taker = new SnapshotTaker(engine);
-      const { session, end } = make(
+      const { handler, end } = make(
         engine,
         limits,
         new ConnectionSnapshot(taker.snapshots),
       );
+      const session = new Dialogue(handler, limits);
       // A wait in shared memory alone does not keep the event loop.
       const timer = setInterval(() => {}, 1_000);
       try {
@@ -136,16 +118,14 @@ for (const { name, make } of KINDS) {
 
   test("takes the rest for a request at the end", async (session) => {
     assertEquals(await answers(session, '{"Get":{"key":"a"}}\n{"Ge'), OK);
-    session.end();
-    const answer = await run(session);
+    const answer = await session.end();
     assert(answer.startsWith('{"Err":"Malformed JSON'), answer);
     assertEquals(session.isBroken, false);
   });
 
   test("takes the rest for a request whatever it ends with", async (session) => {
     assertEquals(await answers(session, '{"Get":\n'), "");
-    session.end();
-    const answer = await run(session);
+    const answer = await session.end();
     assert(/^\{"Err":"Malformed JSON[^\n]*\n$/.test(answer), answer);
   });
 
@@ -241,42 +221,28 @@ for (const { name, make } of KINDS) {
   });
 }
 
-Deno.test("LocalSession.run() asks for another call where answers are large", async () => {
+Deno.test("LocalHandler.run() asks for another call where answers are large", async () => {
   const engine = new MemoryEngine();
   await engine.set("large", "x".repeat(600_000));
-  const session = new LocalSession(engine, {}, monitor);
-  const requests = encoder.encode('{"Get":{"key":"large"}}\n'.repeat(5));
-  session.space().set(requests);
-  session.commit(requests.length);
+  const snapshots = new SnapshotTaker(engine).snapshots;
+  const handler = new LocalHandler(
+    new Executor(engine, monitor),
+    new ConnectionSnapshot(snapshots),
+  );
+  const requests = new RequestBuffer();
+  feed(requests, encoder.encode('{"Get":{"key":"large"}}\n'.repeat(5)));
   const lengths: number[] = [];
   let isMore = true;
   while (isMore) {
-    isMore = await session.run();
-    lengths.push(session.answers().length);
-    session.forgetAnswers();
+    const answers = new AnswerBuffer();
+    isMore = await handler.run(requests, answers);
+    lengths.push(answers.length);
   }
   assertEquals(lengths.map((length) => Math.round(length / 600_000)), [
     2,
     2,
     1,
   ]);
-});
-
-Deno.test("LocalSession needs memory for answers only while there are some", async () => {
-  const engine = new MemoryEngine();
-  const spare = new SpareAnswers();
-  const sessions = Array.from(
-    { length: 100 },
-    () => new LocalSession(engine, {}, monitor, spare),
-  );
-  assertEquals(await answers(sessions[0], '{"Get":{"key":"a"}}\n'), OK);
-  const { keptBytes } = spare;
-  assert(keptBytes > 0);
-  for (const session of sessions) {
-    assertEquals(await answers(session, '{"Get":{"key":"a"}}\n'), OK);
-    // All have used the same memory.
-    assertEquals(spare.keptBytes, keptBytes);
-  }
 });
 
 Deno.test("JobExecutor answers a batch that it cannot run, and runs the next", async () => {
@@ -287,7 +253,11 @@ Deno.test("JobExecutor answers a batch that it cannot run, and runs the next", a
   const board: JobBoard = new JobBoard(1, (slot) => executor.run(slot));
   const executor = new JobExecutor(engine, board.slots, {}, monitor);
   const timer = setInterval(() => {}, 1_000);
-  const run = (batch: string) => board.run(encoder.encode(batch));
+  const run = async (batch: string) => {
+    const answers = new AnswerBuffer();
+    const result = await board.run(encoder.encode(batch), answers);
+    return { answers: answers.bytes(), ...result };
+  };
   const poisoned = await run('{"Get":{"key":"a"}}\n{"Get":{"key":"p"}}\n');
   assertEquals(poisoned.isBroken, true);
   const text = new TextDecoder().decode(poisoned.answers);

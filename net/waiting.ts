@@ -1,16 +1,17 @@
 /**
- * Waiting no longer than so long.
+ * Waiting for the event loop, and for promises with a limit.
  *
  * @module
  */
 
-/**
- * Waits for a promise, but not for ever.
- *
- * @param promise What to wait for; if it rejects in time, so does this.
- * @param timeoutMs After how many milliseconds to stop waiting.
- * @returns Whether the promise resolved in time.
- */
+import { setImmediate } from "node:timers";
+
+/** Lets timers that are due, results of the system, and messages run once. */
+export function eventLoopTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Waits for a promise at most `timeoutMs`; returns whether it resolved. */
 export async function resolvesWithin(
   promise: Promise<unknown>,
   timeoutMs: number,

@@ -1,9 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
 import { cpuMs } from "../_cpu_time.ts";
+import type { Write, WriteOutcome } from "../../engine/engine.ts";
 import { totalsOf } from "../../monitor/counters.ts";
 import { Monitor, shareMonitor } from "../../monitor/monitor.ts";
 import { AnswerBuffer } from "../../protocol/json/answer_buffer.ts";
-import { execute } from "../../net/execute.ts";
+import { Executor } from "../../net/executor.ts";
 import { RequestBuffer } from "../../protocol/json/request_buffer.ts";
 import { MemoryEngine } from "../_memory_engine.ts";
 import { feed } from "../protocol/_feed.ts";
@@ -43,7 +44,7 @@ async function run(
 ): Promise<unknown[]> {
   const answers = new AnswerBuffer();
   assertEquals(
-    await execute(engine, buffered(messages), answers, monitor),
+    await new Executor(engine, monitor).run(buffered(messages), answers),
     false,
   );
   return read(answers);
@@ -56,7 +57,9 @@ function testBoth(
 ): void {
   for (const isAsync of [false, true]) {
     Deno.test(
-      `execute() ${name} (${isAsync ? "asynchronous" : "synchronous"} engine)`,
+      `Executor.run() ${name} (${
+        isAsync ? "asynchronous" : "synchronous"
+      } engine)`,
       () => body(new MemoryEngine({ isAsync })),
     );
   }
@@ -142,14 +145,14 @@ testBoth("bounds what it gives to the engine at once", async (engine) => {
 
 for (const isAsync of [false, true]) {
   const name = isAsync ? "asynchronous" : "synchronous";
-  Deno.test(`execute() ends a batch whose answers are large (${name} engine)`, async () => {
+  Deno.test(`Executor.run() ends a batch whose answers are large (${name} engine)`, async () => {
     const engine = new MemoryEngine({ isAsync });
     await run(engine, [set("k", "v".repeat(0.4 * MIB))]);
     const requests = buffered([...Array(40).fill(get("k")), set("l", "w")]);
     const answers = new AnswerBuffer();
     const counts: number[] = [];
     for (let isMore = true; isMore;) {
-      isMore = await execute(engine, requests, answers, monitor);
+      isMore = await new Executor(engine, monitor).run(requests, answers);
       counts.push(read(answers).length);
       answers.clear();
     }
@@ -180,7 +183,7 @@ testBoth(
     const answers = new AnswerBuffer();
     const counts: number[] = [];
     for (let isMore = true; isMore;) {
-      isMore = await execute(engine, requests, answers, monitor);
+      isMore = await new Executor(engine, monitor).run(requests, answers);
       counts.push(read(answers).length);
       answers.clear();
     }
@@ -215,9 +218,9 @@ testBoth("answers writes with the error of a failed sync", async (engine) => {
 
 testBoth("leaves earlier answers alone when a sync fails", async (engine) => {
   const answers = new AnswerBuffer();
-  await execute(engine, buffered([set("a", "1")]), answers, monitor);
+  await new Executor(engine, monitor).run(buffered([set("a", "1")]), answers);
   engine.failNext("sync", new Error("Disk is gone"));
-  await execute(engine, buffered([set("b", "2")]), answers, monitor);
+  await new Executor(engine, monitor).run(buffered([set("b", "2")]), answers);
   assertEquals(read(answers), [
     OK,
     { Err: "Cannot make the write durable: Disk is gone" },
@@ -287,7 +290,10 @@ testBoth("answers a request that breaks the connection", async (engine) => {
   const answers = new AnswerBuffer();
   const text = `${JSON.stringify(set("k", "v"))}\n${"x".repeat(50)}`;
   feed(requests, encoder.encode(text));
-  assertEquals(await execute(engine, requests, answers, monitor), false);
+  assertEquals(
+    await new Executor(engine, monitor).run(requests, answers),
+    false,
+  );
   assertEquals(read(answers), [
     OK,
     {
@@ -299,15 +305,18 @@ testBoth("answers a request that breaks the connection", async (engine) => {
   assertEquals(engine.size, 1);
 });
 
-Deno.test("execute() makes no promise for a synchronous engine", () => {
+Deno.test("Executor.run() makes no promise for a synchronous engine", () => {
   const engine = new MemoryEngine();
   const answers = new AnswerBuffer();
   const messages = [set("k", "v"), get("k"), "nonsense", remove("k")];
-  assertEquals(execute(engine, buffered(messages), answers, monitor), false);
+  assertEquals(
+    new Executor(engine, monitor).run(buffered(messages), answers),
+    false,
+  );
   assertEquals(read(answers).length, 4);
 });
 
-Deno.test("execute() lets an asynchronous engine look keys up together", async () => {
+Deno.test("Executor.run() lets an asynchronous engine look keys up together", async () => {
   const engine = new MemoryEngine({ isAsync: true });
   await run(engine, [set("k", "v")]);
   const answers = await run(engine, Array(500).fill(get("k")));
@@ -315,7 +324,7 @@ Deno.test("execute() lets an asynchronous engine look keys up together", async (
   assertEquals(engine.maxLookups, 16);
 });
 
-Deno.test("execute() keeps the order of an engine that is asynchronous now and then", async () => {
+Deno.test("Executor.run() keeps the order of an engine that is asynchronous now and then", async () => {
   const engine = new MemoryEngine();
   const late = new MemoryEngine({ isAsync: true });
   const keys = Array.from({ length: 200 }, (_, i) => `${i}`);
@@ -338,7 +347,7 @@ Deno.test("execute() keeps the order of an engine that is asynchronous now and t
   );
 });
 
-Deno.test("execute() takes 64 MiB of pipelined requests in bounded time and memory", () => {
+Deno.test("Executor.run() takes 64 MiB of pipelined requests in bounded time and memory", () => {
   const engine = new MemoryEngine();
   const lines = [
     ...Array.from({ length: 64 }, (_, i) => set(`${i}`, "v".repeat(100))),
@@ -353,7 +362,10 @@ Deno.test("execute() takes 64 MiB of pipelined requests in bounded time and memo
   for (let i = 0; i < chunkCount; i++) {
     feed(requests, chunk, () => {
       for (let isMore = true; isMore;) {
-        isMore = execute(engine, requests, answers, monitor) as boolean;
+        isMore = new Executor(engine, monitor).run(
+          requests,
+          answers,
+        ) as boolean;
         assert(answers.length < 1.1 * MIB);
         answersBytes += answers.length;
         answers.clear();
@@ -444,7 +456,7 @@ testBoth("counts the requests of a batch", async (engine) => {
     "nonsense",
     { Get: {} },
   ];
-  await execute(engine, buffered(messages), answers, monitor);
+  await new Executor(engine, monitor).run(buffered(messages), answers);
   const { counts, get: gets, set: sets } = totalsOf(handle.counters);
   assertEquals(counts, {
     get: 2,
@@ -466,3 +478,125 @@ testBoth("counts the requests of a batch", async (engine) => {
   });
   assertEquals([gets.histogram.total, sets.histogram.total], [2, 3]);
 });
+
+/** An engine that notes the keys it is given, and answers as it is told. */
+class NotingEngine extends MemoryEngine {
+  readonly calls: string[] = [];
+  answer: (count: number) => WriteOutcome[] | Promise<WriteOutcome[]> = (
+    count,
+  ) => Array<WriteOutcome>(count).fill(true);
+
+  override write(writes: readonly Write[]) {
+    this.calls.push(writes.map(({ key }) => decoder.decode(key)).join(" "));
+    return this.answer(writes.length);
+  }
+}
+
+/** Runs batches on one executor that joins their writes. */
+function joining(engine: MemoryEngine) {
+  const executor = new Executor(engine, monitor, { joinsWrites: true });
+  return async (...messages: unknown[]) => {
+    const answers = new AnswerBuffer();
+    await executor.run(buffered(messages), answers);
+    return read(answers);
+  };
+}
+
+const sets = (...keys: string[]) => keys.map((key) => set(key, "v"));
+
+Deno.test("Executor.run() gives the engine the joined writes of one turn at once, in order", async () => {
+  const engine = new NotingEngine();
+  const run = joining(engine);
+  await Promise.all([
+    run(...sets("a", "b")),
+    run(...sets("c")),
+    run(),
+    run(...sets("a")),
+  ]);
+  assertEquals(engine.calls, ["a b c a"]);
+  await run(...sets("d"));
+  assertEquals(engine.calls, ["a b c a", "d"]);
+});
+
+Deno.test("Executor.run() answers each batch with the outcomes of its own writes", async () => {
+  for (const isAsync of [false, true]) {
+    const engine = new NotingEngine();
+    engine.answer = () => {
+      const outcomes = [true, false, new Error("too large"), true];
+      return isAsync ? Promise.resolve(outcomes) : outcomes;
+    };
+    const run = joining(engine);
+    assertEquals(
+      await Promise.all([
+        run(...sets("a", "b")),
+        run(...sets("c")),
+        run(...sets("d")),
+      ]),
+      [[OK, { Err: "Key not found" }], [{ Err: "too large" }], [OK]],
+    );
+  }
+});
+
+Deno.test("Executor.run() fails all batches whose joined writes fail, and no others", async () => {
+  const engine = new NotingEngine();
+  const { answer } = engine;
+  engine.answer = () => {
+    throw new Error("disk full");
+  };
+  const run = joining(engine);
+  assertEquals(
+    await Promise.all([run(...sets("a")), run(...sets("b"))]),
+    [[{ Err: "disk full" }], [{ Err: "disk full" }]],
+  );
+  engine.answer = answer;
+  assertEquals(await run(...sets("c")), [OK]);
+});
+
+Deno.test("Executor.run() does not keep many joined writes waiting for more", async () => {
+  const engine = new NotingEngine();
+  const run = joining(engine);
+  const many = sets(...Array.from({ length: 1_500 }, (_, i) => `${i}`));
+  const parts = [run(...many), run(...sets("last"))];
+  assertEquals(engine.calls.length, 1);
+  const [first, second] = await Promise.all(parts);
+  assertEquals([first.length, second.length], [1_500, 1]);
+  assertEquals(engine.calls.length, 2);
+  assert(!engine.calls[0].includes("last"));
+});
+
+Deno.test("Executor.run() fails all batches where an engine answers another number of writes", async () => {
+  const engine = new NotingEngine();
+  engine.answer = () => [true];
+  const run = joining(engine);
+  assertEquals(
+    await Promise.all([run(...sets("a")), run(...sets("b"))]),
+    Array(2).fill([{ Err: "Engine answered 1 of 2 writes" }]),
+  );
+});
+
+for (const joinsWrites of [false, true]) {
+  Deno.test(`Executor.run() answers in order where batches interleave (joinsWrites: ${joinsWrites})`, async () => {
+    const engine = new MemoryEngine({ isAsync: true });
+    const executor = new Executor(engine, monitor, { joinsWrites });
+    await Promise.all(Array.from({ length: 8 }, async (_, i) => {
+      const answers = new AnswerBuffer();
+      const rounds = Array.from({ length: 10 }, (_, j) => `${j}`);
+      const messages = rounds.flatMap((value) => [
+        set(`${i}`, value),
+        ...i % 2 === 0 ? [get("nobody")] : [],
+        set(`other ${i}`, value),
+        get(`${i}`),
+      ]);
+      await executor.run(buffered(messages), answers);
+      assertEquals(
+        read(answers),
+        rounds.flatMap((value) => [
+          OK,
+          ...i % 2 === 0 ? [OK] : [],
+          OK,
+          { Ok: value },
+        ]),
+      );
+    }));
+  });
+}

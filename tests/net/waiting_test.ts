@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { resolvesWithin } from "../../net/time_limit.ts";
+import { resolvesWithin } from "../../net/waiting.ts";
 
 Deno.test("resolvesWithin() tells whether a promise resolved in time", async () => {
   assertEquals(await resolvesWithin(Promise.resolve(), 1_000), true);

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { isServerStats } from "../../monitor/server_stats.ts";
+import { isServerStats } from "../../protocol/server_stats.ts";
 import { aloneMonitor } from "../_monitor.ts";
 import { MemoryEngine } from "../_memory_engine.ts";
 

@@ -1,5 +1,5 @@
 /**
- * What the connections of all Workers use up together.
+ * What the connections of all Workers hold at present.
  *
  * @module
  */
@@ -11,31 +11,20 @@ const MEMBER_WORDS = 3;
 
 /**
  * Counts connections, the memory of their buffers, and their snapshots. Each
- * Worker counts its own, so that what one of them had is forgotten with it when
- * it dies.
+ * Worker has words of its own, which are cleared when it dies.
  */
-export class Usage {
+export class Gauges {
   readonly #words: Int32Array;
   readonly #at: number;
 
-  /**
-   * Counts for a Worker, from zero.
-   *
-   * @param buffer What {@linkcode Usage.share} gave.
-   * @param member The Worker's number, from 0.
-   */
+  /** Counts for the Worker of a number, from zero. */
   constructor(buffer: SharedArrayBuffer, member: number) {
     this.#words = new Int32Array(buffer);
     this.#at = member * MEMBER_WORDS;
-    Usage.forget(buffer, member);
+    Gauges.forget(buffer, member);
   }
 
-  /**
-   * Forgets what a Worker had that has died.
-   *
-   * @param buffer What {@linkcode Usage.share} gave.
-   * @param member The Worker's number, from 0.
-   */
+  /** Clears what a Worker had that has died. */
   static forget(buffer: SharedArrayBuffer, member: number): void {
     const words = new Int32Array(buffer);
     for (let i = 0; i < MEMBER_WORDS; i++) {
@@ -43,20 +32,12 @@ export class Usage {
     }
   }
 
-  /**
-   * Makes the memory that Workers count in.
-   *
-   * @param members How many they are.
-   */
+  /** Makes memory for this many Workers to count in. */
   static share(members: number): SharedArrayBuffer {
     return new SharedArrayBuffer(members * MEMBER_WORDS * 4);
   }
 
-  /**
-   * Tells what all Workers have together.
-   *
-   * @param buffer What {@linkcode Usage.share} gave.
-   */
+  /** The sums over all Workers. */
   static read(
     buffer: SharedArrayBuffer,
   ): { readonly connections: number; readonly bufferBytes: number } {
@@ -67,32 +48,17 @@ export class Usage {
     };
   }
 
-  /**
-   * Counts connections of this Worker.
-   *
-   * @param count How many came, or with a minus went.
-   * @returns How many there are of all Workers.
-   */
+  /** Adds connections of this Worker, and returns the sum over all. */
   addConnections(count: number): number {
     return this.#add(CONNECTIONS, count);
   }
 
-  /**
-   * Counts memory of buffers of this Worker.
-   *
-   * @param bytes How much more it is, or with a minus less; whole kibibytes.
-   * @returns How much it is of all Workers, in bytes.
-   */
+  /** Adds whole kibibytes of buffers, and returns the sum over all Workers. */
   addBufferBytes(bytes: number): number {
     return this.#add(BUFFERS_KIB, bytes / 1024) * 1024;
   }
 
-  /**
-   * Counts snapshots of this Worker's connections.
-   *
-   * @param count How many came, or with a minus went.
-   * @returns How many there are of all Workers.
-   */
+  /** Adds snapshots of this Worker, and returns the sum over all. */
   addSnapshots(count: number): number {
     return this.#add(SNAPSHOTS, count);
   }

@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { formatAddr, isLoopback, parseAddr } from "../../client/addr.ts";
+import { formatAddr, isLoopback, parseAddr } from "../addr.ts";
 
 Deno.test("parseAddr() reads names, IPv4 and IPv6, and formatAddr() writes them", () => {
   const cases = [

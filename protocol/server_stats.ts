@@ -1,10 +1,11 @@
 /**
- * What a server tells of itself.
+ * The statistics of a server.
  *
  * @module
  */
 
 import type { StoreStats } from "../engine/engine.ts";
+import { REQUEST_KINDS, type RequestKind } from "./request.ts";
 
 /** How long requests of one kind took, in microseconds. */
 export interface LatencyStats {
@@ -20,7 +21,7 @@ export interface LatencyStats {
   readonly maxUs: number;
 }
 
-/** What a server tells of itself; counts are since it started. */
+/** The statistics of a server; counts are since it started. */
 export interface ServerStats {
   /** Its version. */
   readonly version: string;
@@ -30,7 +31,7 @@ export interface ServerStats {
   readonly pool: string;
   /** The number of Workers. */
   readonly threads: number;
-  /** How its Workers are; older servers do not tell. */
+  /** Its Workers; older servers do not have this. */
   readonly workers?: {
     /** How many have died and are not replaced yet. */
     readonly down: number;
@@ -55,37 +56,26 @@ export interface ServerStats {
     readonly open: number;
     /** How many were accepted. */
     readonly total: number;
-    /** How many were one too many. */
+    /** How many were refused since there were too many. */
     readonly refused: number;
   };
-  /** Requests that were answered, by their kind. */
-  readonly operations: {
-    readonly get: number;
-    readonly set: number;
-    readonly remove: number;
-    readonly scan: number;
-    readonly snapshot: number;
-    readonly compact: number;
-    readonly stats: number;
-    readonly auth: number;
-    /** What was no request. */
-    readonly invalid: number;
-  };
+  /** Requests that were answered by their kind, `invalid` for no request. */
+  readonly operations: Readonly<Record<RequestKind | "invalid", number>>;
   /**
-   * Requests that were answered with an error, be they of the operations above
-   * or none at all. That a key to be removed is not there is no error.
+   * Requests that were answered with an error, invalid ones included. That a
+   * key to be removed is not there is no error.
    */
   readonly errors: number;
   /** Requests that were refused because the client has not shown the token. */
   readonly denied: number;
   /**
-   * How long a request was on the server's hands: from when its batch, which
-   * is what one read of a connection brought, began to run in a Worker until
-   * the answers of that batch could leave, as durable as the sync mode asks.
-   * All requests of a batch count as long as the batch. Not in it are the way
-   * over the network and the wait for a Worker. Where a Worker's batches come
-   * faster than one in a millisecond, only some of them are timed, at least
-   * one in 64, and count for the others.
+   * How long requests took in the server: from when their batch, which is what
+   * one read of a connection brought, began to run in a Worker until its
+   * answers could leave, as durable as the sync mode asks. All requests of a
+   * batch count as long as the batch. The network and the wait for a Worker are
+   * not included. Where a Worker's batches come faster than one in a
+   * millisecond, only some are timed, at least one in 64, and count for the
+   * others.
    */
   readonly latency: {
     readonly get: LatencyStats;
@@ -109,31 +99,20 @@ const SHAPE: Shape = {
   store: { engine: "", sync: "" },
   memory: { rssBytes: 0, bufferBytes: 0 },
   connections: { open: 0, total: 0, refused: 0 },
-  operations: {
-    get: 0,
-    set: 0,
-    remove: 0,
-    scan: 0,
-    snapshot: 0,
-    compact: 0,
-    stats: 0,
-    auth: 0,
-    invalid: 0,
-  },
+  operations: Object.fromEntries(
+    [...REQUEST_KINDS, "invalid"].map((kind) => [kind, 0]),
+  ),
   errors: 0,
   denied: 0,
   latency: { get: LATENCY, set: LATENCY },
 };
 
-/** What an object is to hold at least: a text, a number, or more of the same. */
+/** The least that an object must hold, by the types of its members. */
 interface Shape {
   readonly [name: string]: "" | 0 | Shape;
 }
 
-/**
- * Whether an answer is what a server tells of itself; it may be newer, and
- * tell more.
- */
+/** Whether a value is the statistics of a server, which may be newer. */
 export function isServerStats(value: unknown): value is ServerStats {
   return hasShape(value, SHAPE);
 }
