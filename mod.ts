@@ -37,6 +37,7 @@ export {
   openSnapshot,
   type SnapshotOptions,
 } from "./engine/open.ts";
+export type { SharedOptions } from "./engine/options.ts";
 export { type DataDirectoryOptions, ENGINE_NAMES } from "./engine/directory.ts";
 export {
   ClosedError,
@@ -63,6 +64,7 @@ export { POOL_STRATEGIES, type PoolStrategy } from "./pool/pool.ts";
 export type { ServerLimits } from "./net/limits.ts";
 export type { RequestLimits } from "./protocol/json/request_buffer.ts";
 export type { Log, LogFields, LogLevel } from "./monitor/log.ts";
+export type { RequestKind, RequestTypes } from "./protocol/request.ts";
 export type { LatencyStats, ServerStats } from "./protocol/server_stats.ts";
 
 // The client.

@@ -5,7 +5,12 @@
  * @module
  */
 
-import { checkChoice, checkFunction } from "../options.ts";
+import {
+  checkBoolean,
+  checkChoice,
+  checkFunction,
+  checkObject,
+} from "../options.ts";
 import {
   DataDirectory,
   type DataDirectoryOptions,
@@ -16,28 +21,19 @@ import type {
   EngineSnapshot,
   KvsEngine,
   OnFailure,
-  SyncMode,
 } from "./engine.ts";
-import type { KvsHandle, KvStoreOptions } from "./kvs/store/handle.ts";
-import type { LevelHandle } from "./level/level_engine.ts";
-import { checkEngineOptions } from "./options.ts";
+import {
+  checkStoreOptions,
+  type KvsHandle,
+  type KvStoreOptions,
+} from "./kvs/store/handle.ts";
+import type { LevelHandle } from "./level/instances.ts";
+import { checkSharedOptions, type SharedOptions } from "./options.ts";
 
 /** Options of {@linkcode openEngineIn}. */
-export interface EngineOptions {
-  /**
-   * When an acknowledged write is on disk.
-   *
-   * @default {"always"}
-   */
-  readonly sync?: SyncMode;
-  /**
-   * Told of what failed behind requests, such as a compaction by itself.
-   *
-   * @default one line each on standard error
-   */
-  readonly onFailure?: OnFailure;
+export interface EngineOptions extends SharedOptions {
   /** Further options, where the engine is kvs. */
-  readonly kvs?: Omit<KvStoreOptions, "sync" | "onFailure">;
+  readonly kvs?: Omit<KvStoreOptions, keyof SharedOptions>;
 }
 
 /**
@@ -198,4 +194,15 @@ export async function loadSnapshots(
       return (signal) => LevelSnapshot.open(handle as LevelHandle, signal);
     }
   }
+}
+
+function checkEngineOptions(
+  options: DataDirectoryOptions & EngineOptions,
+): void {
+  checkSharedOptions(options);
+  const { engine, create, kvs = {} } = options;
+  checkChoice("engine", engine, ENGINE_NAMES);
+  checkBoolean("create", create);
+  checkObject("kvs", kvs);
+  checkStoreOptions(kvs);
 }

@@ -7,7 +7,7 @@ const ROOT = new URL("../", import.meta.url);
  * those before it. The longest entry that a path begins with counts.
  */
 const LAYERS: readonly (readonly string[])[] = [
-  ["version.ts", "options.ts", "addr.ts", "engine/sync/"],
+  ["version.ts", "options.ts", "addr.ts", "engine/files.ts", "engine/sync/"],
   ["engine/"],
   ["engine/kvs/index/", "engine/kvs/log/"],
   ["engine/kvs/store/"],
@@ -26,14 +26,6 @@ const LAYERS: readonly (readonly string[])[] = [
   ["cli/"],
   ["main.ts"],
   ["bench/", "compile/"],
-];
-
-/** Imports that run up or close a circle, until their rooms are rebuilt. */
-const KNOWN: readonly string[] = [
-  "engine/level/instances.ts -> engine/level/level_engine.ts",
-  "engine/options.ts -> engine/kvs/store/handle.ts",
-  "engine/options.ts -> engine/open.ts",
-  "engine/sync/instance_lock.ts -> engine/files.ts",
 ];
 
 const IMPORT =
@@ -116,35 +108,12 @@ function arrow(from: string, to: string): string {
   return `${from} -> ${to}`;
 }
 
-/** The imports without the arrows that are listed. */
-function without(
-  imports: ReadonlyMap<string, readonly string[]>,
-  arrows: readonly string[],
-): Map<string, string[]> {
-  return new Map(
-    Array.from(imports, ([path, targets]) => [
-      path,
-      targets.filter((target) => !arrows.includes(arrow(path, target))),
-    ]),
-  );
-}
-
 Deno.test("Every source file has a layer, and imports from none above it", async () => {
   const imports = await readImports();
   assertEquals([...imports.keys()].filter((path) => layerOf(path) < 0), []);
-  assertEquals(upwardOf(without(imports, KNOWN)), []);
+  assertEquals(upwardOf(imports), []);
 });
 
 Deno.test("No source files import each other in a circle", async () => {
-  assertEquals(circlesOf(without(await readImports(), KNOWN)), []);
-});
-
-Deno.test("Every known exception to the layers is still needed", async () => {
-  const imports = await readImports();
-  const needless = KNOWN.filter((known) => {
-    const others = KNOWN.filter((other) => other !== known);
-    const graph = without(imports, others);
-    return upwardOf(graph).length === 0 && circlesOf(graph).length === 0;
-  });
-  assertEquals(needless, []);
+  assertEquals(circlesOf(await readImports()), []);
 });

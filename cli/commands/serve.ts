@@ -2,7 +2,7 @@ import { DataDirectory, ENGINE_NAMES } from "../../engine/directory.ts";
 import type { SyncMode } from "../../engine/engine.ts";
 import { describeDamage } from "../../engine/kvs/log/segment.ts";
 import { openEngineIn } from "../../engine/open.ts";
-import { checkSize, type StoreSize } from "../../engine/options.ts";
+import { checkSize, type StoreSize } from "../../engine/kvs/store/handle.ts";
 import {
   type Log,
   LOG_FORMATS,

@@ -4,9 +4,9 @@
  * @module
  */
 
+import type { EngineHandle, SyncMode } from "../engine.ts";
 import { ClosedError } from "../errors.ts";
 import { type LevelDatabase, openDatabase } from "./database.ts";
-import type { LevelHandle } from "./level_engine.ts";
 import { waitForChange } from "./wait_for_change.ts";
 
 /** Whether the instance that opened the database is closing it. */
@@ -19,6 +19,22 @@ const WORDS = 3;
 
 /** After how long an instance that does not close is taken for dead, in ms. */
 const DEAD_AFTER_MS = 5_000;
+
+/** What a Worker needs to attach to an open {@linkcode LevelEngine}. */
+export interface LevelHandle extends EngineHandle {
+  readonly engine: "level";
+  /** Where LevelDB's files are; threads share a database of the same path. */
+  readonly location: string;
+  readonly sync: SyncMode;
+  /** The shared memory of the locks of keys. */
+  readonly locks: SharedArrayBuffer;
+  /** The shared memory of the log's state. */
+  readonly log: SharedArrayBuffer;
+  /** The shared memory of the order of writes. */
+  readonly order: SharedArrayBuffer;
+  /** The shared memory of {@linkcode Instances}. */
+  readonly instances: SharedArrayBuffer;
+}
 
 /** An instance that is attached. */
 export interface Attachment {

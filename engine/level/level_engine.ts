@@ -9,7 +9,6 @@ import type { DataDirectory } from "../directory.ts";
 import type {
   CompactionProgress,
   CompactionReport,
-  EngineHandle,
   KvsEngine,
   OnFailure,
   ScanPage,
@@ -21,12 +20,17 @@ import type {
 } from "../engine.ts";
 import { asError, ClosedError } from "../errors.ts";
 import { BatchWriter, type Operation } from "./batch_writer.ts";
-import { checkEngineOptions } from "../options.ts";
+import { checkSharedOptions } from "../options.ts";
 import { report } from "../report.ts";
 import { checkWellFormed, encodeText } from "../text.ts";
 import { compactAll, sizeOf } from "./compaction.ts";
 import { type LevelDatabase, openAnew } from "./database.ts";
-import { type Attachment, attachTo, Instances } from "./instances.ts";
+import {
+  type Attachment,
+  attachTo,
+  Instances,
+  type LevelHandle,
+} from "./instances.ts";
 import { KeyLocks } from "./key_locks.ts";
 import { LogState } from "./log_state.ts";
 import { scanDatabase } from "./scan.ts";
@@ -46,22 +50,6 @@ export interface LevelEngineOptions {
    * @default one line each on standard error
    */
   readonly onFailure?: OnFailure;
-}
-
-/** What a Worker needs to attach to an open {@linkcode LevelEngine}. */
-export interface LevelHandle extends EngineHandle {
-  readonly engine: "level";
-  /** Where LevelDB's files are; threads share a database of the same path. */
-  readonly location: string;
-  readonly sync: SyncMode;
-  /** The shared memory of {@linkcode KeyLocks}… */
-  readonly locks: SharedArrayBuffer;
-  /** …of {@linkcode LogState}… */
-  readonly log: SharedArrayBuffer;
-  /** …of {@linkcode WriteOrder}… */
-  readonly order: SharedArrayBuffer;
-  /** …and of {@linkcode Instances}. */
-  readonly instances: SharedArrayBuffer;
 }
 
 /**
@@ -134,7 +122,7 @@ export class LevelEngine implements KvsEngine {
     owned: DataDirectory,
     options: LevelEngineOptions = {},
   ): Promise<LevelEngine> {
-    checkEngineOptions(options);
+    checkSharedOptions(options);
     const { sync = "always", onFailure } = options;
     const location = `${owned.path}/${SUBDIRECTORY}`;
     // LevelDB would let everybody read its files.

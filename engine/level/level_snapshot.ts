@@ -8,7 +8,7 @@ import type { EngineSnapshot, ScanPage, ScanRange } from "../engine.ts";
 import { ClosedError } from "../errors.ts";
 import type { LevelDatabase, LevelDatabaseSnapshot } from "./database.ts";
 import { type Attachment, attachTo } from "./instances.ts";
-import type { LevelHandle } from "./level_engine.ts";
+import type { LevelHandle } from "./instances.ts";
 import { scanDatabase } from "./scan.ts";
 
 /** A snapshot of LevelDB's own: it only keeps old versions of what changes. */

@@ -6,7 +6,6 @@
 
 import { findStore } from "../../directory.ts";
 import type { ScanPage, ScanRange, StoreStats } from "../../engine.ts";
-import { checkStoreOptions } from "../../options.ts";
 import { Log } from "../log/log.ts";
 import { defaultIndexBytes, reportDamage } from "./defaults.ts";
 import { FileShrankError } from "../log/file_window.ts";
@@ -15,7 +14,7 @@ import { PointReader } from "./point_reader.ts";
 import { loadLog } from "./recovery.ts";
 import { scanIndex } from "./pages.ts";
 import type { Keydir } from "../index/keydir.ts";
-import type { KvStoreOptions } from "./handle.ts";
+import { checkStoreOptions, type KvStoreOptions } from "./handle.ts";
 
 /** Options of {@linkcode ReadOnlyStore.open}. */
 export type ReadOnlyStoreOptions = Pick<

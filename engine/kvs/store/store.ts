@@ -21,14 +21,17 @@ import type {
 } from "../../engine.ts";
 import { asError, ClosedError } from "../../errors.ts";
 import { removeInstanceLocks } from "../../sync/instance_lock.ts";
-import { checkStoreOptions } from "../../options.ts";
 import { report } from "../../report.ts";
 import { Compactor } from "./compactor.ts";
 import { defaultIndexBytes, reportDamage } from "./defaults.ts";
 import { Log } from "../log/log.ts";
 import { Writer } from "./writer.ts";
 import { CompactionState } from "./compaction_state.ts";
-import type { KvsHandle, KvStoreOptions } from "./handle.ts";
+import {
+  checkStoreOptions,
+  type KvsHandle,
+  type KvStoreOptions,
+} from "./handle.ts";
 import { type StoreParts, Upkeep } from "./upkeep.ts";
 import { PointReader } from "./point_reader.ts";
 import { recover } from "./recovery.ts";
