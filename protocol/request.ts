@@ -26,15 +26,21 @@ export interface RequestFields {
  * decoder, counters, stats and metrics derive from this.
  */
 export interface RequestTypes {
+  /** Sets a key to a value. */
   readonly set: { readonly key: Uint8Array; readonly value: Uint8Array };
+  /** Asks for the value of a key. */
   readonly get: { readonly key: Uint8Array };
-  /** With a value, so that a remove, like a set, is a Write of the engine. */
+  /** Removes a key; with a `value`, so that it is a write of the engine. */
   readonly remove: { readonly key: Uint8Array; readonly value: undefined };
+  /** Asks for a page of entries. */
   readonly scan: { readonly range: ScanRange };
   /** Takes the connection's snapshot, or releases it. */
   readonly snapshot: { readonly isRelease: boolean };
+  /** Gives the space of overwritten and removed values back. */
   readonly compact: unknown;
+  /** Asks what the server is like. */
   readonly stats: unknown;
+  /** Shows the token. */
   readonly auth: { readonly token: Uint8Array };
 }
 

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { HAS_EPOLL } from "./pool/_epoll.ts";
+import { HAS_EPOLL } from "./net/_native.ts";
 
 const REASON =
   "Workers cannot share a port without --unstable-net or --allow-ffi";

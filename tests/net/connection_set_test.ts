@@ -12,7 +12,7 @@ import type { TransportListener } from "../../net/transport.ts";
 import { Gauges } from "../../monitor/gauges.ts";
 import { aloneMonitor } from "../_monitor.ts";
 import { takeRaw } from "./_dialogue.ts";
-import { HAS_EPOLL, startLoop } from "../pool/_epoll.ts";
+import { HAS_EPOLL, startLoop } from "./_native.ts";
 import {
   QuietTransport,
   ScriptedListener,

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { descriptorBudget } from "../../net/descriptor_budget.ts";
 import { readDescriptorUse } from "../../net/native/descriptors.ts";
-import { HAS_EPOLL } from "../pool/_epoll.ts";
+import { HAS_EPOLL } from "./_native.ts";
 
 Deno.test("descriptorBudget() leaves a reserve to everything but connections", () => {
   const budget = (limit: number, threads: number, engine = "kvs" as const) =>

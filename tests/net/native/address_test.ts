@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { isIpAddress, socketAddress } from "../../../net/native/address.ts";
 import { Libc } from "../../../net/native/libc.ts";
-import { HAS_EPOLL } from "../../pool/_epoll.ts";
+import { HAS_EPOLL } from "../_native.ts";
 
 function tcp(hostname: string, port = 258): Deno.NetAddr {
   return { transport: "tcp", hostname, port };

@@ -1,10 +1,10 @@
 import { assertEquals } from "@std/assert";
 import { Descriptors } from "../../../net/native/descriptors.ts";
 import { testsInChild } from "../../_child_tests.ts";
-import { HAS_EPOLL } from "../../pool/_epoll.ts";
+import { HAS_EPOLL } from "../_native.ts";
 
 testsInChild(
-  new URL("../../pool/epoll/_descriptors_of_the_dead.ts", import.meta.url),
+  new URL("./_descriptors_of_the_dead.ts", import.meta.url),
   {
     ignore: !HAS_EPOLL,
   },

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { within } from "../../_deadline.ts";
 import type { Transport } from "../../../net/transport.ts";
-import { disturbErrno, HAS_EPOLL, startLoop } from "../../pool/_epoll.ts";
+import { disturbErrno, HAS_EPOLL, startLoop } from "../_native.ts";
 
 /** A transport, with promises for the callbacks. */
 class Peer {
