@@ -112,7 +112,7 @@ testTargets(
     assertEquals(rows.get("errors"), "0, of them 0 invalid; 0 denied");
     assertEquals(
       rows.get("operations"),
-      "get 0, set 1, remove 0, scan 0, snapshot 0, compact 0, stats 2, auth 0",
+      "set 1, get 0, remove 0, scan 0, snapshot 0, compact 0, stats 2, auth 0",
     );
     assert(/^p50 [\d.]+ µs, .* max 0 µs$/.test(rows.get("get latency")!));
     assert(/^p50 [\d.]+ (µs|ms), /.test(rows.get("set latency")!));
