@@ -1,11 +1,7 @@
 import { type AllLimits, allLimits } from "../net/limits.ts";
 import type { Flag, Flags, FlagValues } from "./command.ts";
-import {
-  asUsage,
-  parseBytes,
-  parseNumber,
-  parseSeconds,
-} from "./flag_values.ts";
+import { UsageError } from "./errors.ts";
+import { parseBytes, parseNumber, parseSeconds } from "./flag_values.ts";
 
 const DEFAULTS = allLimits();
 
@@ -46,20 +42,34 @@ export const LIMIT_FLAGS = {
   ),
 } satisfies Flags;
 
+/** The flag of each limit. */
+const FLAG_OF = {
+  maxKeyBytes: "max-key-size",
+  maxValueBytes: "max-value-size",
+  maxRequestBytes: "max-request-size",
+  maxConnections: "max-connections",
+  maxUnreadBytes: "max-unread-size",
+  maxBufferBytes: "max-buffer-size",
+  idleTimeoutMs: "idle-timeout",
+  requestTimeoutMs: "request-timeout",
+  unreadTimeoutMs: "unread-timeout",
+} as const satisfies Record<keyof AllLimits, keyof typeof LIMIT_FLAGS>;
+
 /** Reads the limits; throws a `UsageError` if one is out of range. */
 export function readLimits(flags: FlagValues<typeof LIMIT_FLAGS>): AllLimits {
-  return asUsage(RangeError, () =>
-    allLimits({
-      maxKeyBytes: flags["max-key-size"],
-      maxValueBytes: flags["max-value-size"],
-      maxRequestBytes: flags["max-request-size"],
-      maxConnections: flags["max-connections"],
-      maxUnreadBytes: flags["max-unread-size"],
-      maxBufferBytes: flags["max-buffer-size"],
-      idleTimeoutMs: flags["idle-timeout"],
-      requestTimeoutMs: flags["request-timeout"],
-      unreadTimeoutMs: flags["unread-timeout"],
-    }));
+  const limits = Object.entries(FLAG_OF)
+    .map(([limit, flag]) => [limit, flags[flag]]);
+  try {
+    return allLimits(Object.fromEntries(limits));
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new UsageError(
+      Object.entries(FLAG_OF).reduce(
+        (message, [limit, flag]) => message.replace(limit, `--${flag}`),
+        error.message,
+      ),
+    );
+  }
 }
 
 function size(help: string, bytes: number) {

@@ -35,13 +35,13 @@ Deno.test("readLimits() reads each limit, and has the defaults of a server", () 
 
 Deno.test("readLimits() says which limit is none", () => {
   const cases = [
-    ["--max-connections", "0", "Cannot limit maxConnections to 0"],
-    ["--max-connections", "1.5", "Cannot limit maxConnections to 1.5"],
+    ["--max-connections", "0", "Cannot limit --max-connections to 0"],
+    ["--max-connections", "1.5", "Cannot limit --max-connections to 1.5"],
     ["--max-connections", "all", "--max-connections must be a number"],
     ["--idle-timeout", "1m", '--idle-timeout must be a number, found "1m"'],
-    ["--idle-timeout", "9999999999", "Cannot limit idleTimeoutMs"],
+    ["--idle-timeout", "9999999999", "Cannot limit --idle-timeout to 9999999999000"],
     ["--max-key-size", "long", "--max-key-size must be a number of bytes"],
-    ["--max-request-size", "1T", "Cannot limit maxRequestBytes"],
+    ["--max-request-size", "1T", "Cannot limit --max-request-size"],
   ];
   for (const [flag, value, message] of cases) {
     assertThrows(() => read(flag, value), UsageError, message);
