@@ -25,8 +25,8 @@ const ENTRY = new URL("./reuse_port_worker.ts", import.meta.url);
 export class ReusePortPool implements ThreadPool {
   readonly #workers: WorkerSet<ReusePortRequest>;
   readonly #threads: number;
-  /** Not zero once Workers may accept. */
-  readonly #gate = new Int32Array(new SharedArrayBuffer(4));
+  /** Whether Workers may accept. */
+  #accepts = false;
   readonly #standIn: StandIn;
   #address: Deno.NetAddr | undefined;
 
@@ -57,7 +57,7 @@ export class ReusePortPool implements ThreadPool {
         monitor,
         worker,
         descriptors: opened[worker].words,
-        gate: this.#gate,
+        accepts: this.#accepts,
       }),
       // The runtime ends the Workers of a dead one, which hold its snapshots.
       onDeath: (worker) => {
@@ -79,8 +79,8 @@ export class ReusePortPool implements ThreadPool {
     this.#address = probe(address);
     await this.#workers.start(this.#threads);
     // Should one of them have failed, nobody has been served by the others.
-    Atomics.store(this.#gate, 0, 1);
-    Atomics.notify(this.#gate, 0);
+    this.#accepts = true;
+    this.#workers.broadcast({ kind: "accept" });
     return this.#address;
   }
 

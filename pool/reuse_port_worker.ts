@@ -23,7 +23,10 @@ import type { TransportListener } from "../net/transport.ts";
 import type { WorkerMessage } from "./worker_set.ts";
 
 /** A message to the Worker. */
-export type ReusePortRequest = StartRequest | { readonly kind: "stop" };
+export type ReusePortRequest =
+  | StartRequest
+  | { readonly kind: "accept" }
+  | { readonly kind: "stop" };
 
 interface StartRequest {
   readonly kind: "start";
@@ -37,8 +40,8 @@ interface StartRequest {
   readonly worker: number;
   /** See {@linkcode Descriptors}. */
   readonly descriptors: Int32Array<SharedArrayBuffer>;
-  /** Not zero once it may accept: as soon as all Workers listen. */
-  readonly gate: Int32Array<SharedArrayBuffer>;
+  /** Whether it may accept at once; else it is told when all Workers listen. */
+  readonly accepts: boolean;
 }
 
 /** How long connections get to finish when the server stops, in ms. */
@@ -62,8 +65,10 @@ worker.onmessage = async ({ data }) => {
       starting = start(data);
       await starting;
       worker.postMessage({ kind: "ready" });
-      // Until then, connections wait in the system's queue.
-      await Atomics.waitAsync(data.gate, 0, 0).value;
+      // Until it accepts, connections wait in the system's queue.
+      if (data.accepts) accept();
+    } else if (data.kind === "accept") {
+      await Promise.allSettled([starting]);
       accept();
     } else {
       // A start that failed was reported.
@@ -115,6 +120,7 @@ async function prepare(request: StartRequest): Promise<void> {
 
 function accept(): void {
   if (stopping !== undefined || listener === undefined) return;
+  if (accepting !== undefined) return;
   accepting = connections?.acceptFrom(listener);
   looping = loop?.run();
 }

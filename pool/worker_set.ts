@@ -125,6 +125,13 @@ export class WorkerSet<Task> {
     this.#members.clear();
   }
 
+  /** Sends a message to all Workers. */
+  broadcast(message: Task): void {
+    for (const { worker } of this.#members.values()) {
+      worker.postMessage(message);
+    }
+  }
+
   /** @throws {Error} If there are too few descriptors for it. */
   #start(number: number): Member {
     const { url, name, taskOf, log } = this.#options;
