@@ -417,7 +417,12 @@ export class KvStore implements KvsEngine {
       writeCheckpoint(this.#log, this.#index);
     } catch (error) {
       // For instance on a full disk. The log has everything.
-      this.#upkeep.report(error);
+      const { message } = asError(error);
+      this.#upkeep.report(
+        new Error(
+          `Cannot write the index checkpoint in "${directory}": ${message}`,
+        ),
+      );
     }
   }
 
