@@ -131,7 +131,7 @@ export class DataDirectory implements Disposable {
   }
 
   /**
-   * Tells whoever finds the directory locked where its data is served.
+   * Tells those that find the directory locked where its data is served.
    *
    * @param address The address, as `host:port`.
    */

@@ -78,7 +78,7 @@ export class DirectoryLock {
     try {
       file.writeSync(new TextEncoder().encode(owner));
     } catch {
-      // Whoever finds it locked is told less.
+      // Those that find it locked are told less.
     }
   }
 

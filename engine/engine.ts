@@ -55,7 +55,7 @@ export interface ScanRange {
   /** Only keys that are less than this one. */
   readonly end?: Uint8Array;
   /**
-   * Only keys behind this one in the direction of the scan: the last key of
+   * Only keys after this one in the direction of the scan: the last key of
    * the page before.
    */
   readonly after?: Uint8Array;
@@ -100,9 +100,9 @@ export interface ScanEntry {
 
 /** A run of entries in the order of their keys. */
 export interface ScanPage {
-  /** The entries; where there is none there is nothing behind them either. */
+  /** The entries; where there is none, nothing follows either. */
   readonly entries: readonly ScanEntry[];
-  /** Whether there may be more behind the last one. */
+  /** Whether there may be more after the last one. */
   readonly more: boolean;
 }
 
@@ -116,7 +116,7 @@ export interface EngineSnapshot extends AsyncDisposable {
    * moment.
    *
    * @param range Which entries, and how many at most.
-   * @returns The page. The next one is behind its last key: see
+   * @returns The page. The next one begins after its last key: see
    * {@linkcode ScanRange.after}.
    * @throws {RangeError} If a bound on entries or bytes is less than 1.
    * @throws {Error} If the snapshot is closed or has failed.
@@ -158,7 +158,7 @@ export interface StoreStats {
   readonly writesRefused?: string;
 }
 
-/** Told of what failed behind requests, such as a compaction by itself. */
+/** Told of failures that no request hears of. */
 export type OnFailure = (error: Error) => void;
 
 /** Told as a compaction goes on: bytes dealt with so far, and in all. */
@@ -223,7 +223,7 @@ export interface KvsEngine extends AsyncDisposable {
    */
   getBytes(key: Uint8Array): MaybePromise<Uint8Array | undefined>;
   /**
-   * Looks a key up by its bytes, for whoever is done with the value at once:
+   * Looks a key up by its bytes, for callers that are done with the value at once:
    * spares the copy, which costs as much as the rest of a look-up.
    *
    * @param key The key.
@@ -241,7 +241,7 @@ export interface KvsEngine extends AsyncDisposable {
    * the page was being read.
    *
    * @param range Which entries, and how many at most.
-   * @returns The page. The next one is behind its last key: see
+   * @returns The page. The next one begins after its last key: see
    * {@linkcode ScanRange.after}.
    * @throws {RangeError} If a bound on entries or bytes is less than 1.
    */

@@ -106,8 +106,8 @@ export async function openEngineIn(
  * Attaches to a store that another thread of this process has open.
  *
  * @param handle What `share()` of that instance returned.
- * @param onFailure Told of what failed behind requests; by default it is one
- * line each on standard error.
+ * @param onFailure Told of failures that no request hears of; by default it is
+ * one line each on standard error.
  * @returns An instance of the same store, to be closed before the other.
  * @throws {TypeError} If the handle is of no engine, or `onFailure` no function.
  */

@@ -98,7 +98,7 @@ function checkDescriptors(
 
 function mayRead(path: string | undefined): boolean {
   if (path === undefined || Deno.build.os === "windows") return false;
-  // Opening it would ask whoever sits there.
+  // Opening it would ask for a permission.
   return Deno.permissions.querySync({ name: "read", path }).state === "granted";
 }
 

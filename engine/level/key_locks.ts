@@ -9,7 +9,7 @@ import { waitForChange } from "./wait_for_change.ts";
 /** How many locks all keys share; each is one word of shared memory. */
 const STRIPES = 256;
 
-/** The word behind the locks, from which holders take their numbers. */
+/** The word after the locks, from which holders take their numbers. */
 const NEXT_HOLDER = STRIPES;
 
 const FREE = 0;
@@ -29,7 +29,7 @@ const RENEWALS = 5;
  * writes need no lock: one that slips in between comes before or after the
  * removal as well.
  *
- * Keys share a fixed number of locks, and whoever needs several takes them in
+ * Keys share a fixed number of locks, and a writer that needs several takes them in
  * ascending order, so nobody waits in a circle.
  */
 export class KeyLocks {

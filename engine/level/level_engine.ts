@@ -1,5 +1,5 @@
 /**
- * The level engine: LevelDB, a log-structured merge tree, behind the same
+ * The level engine: LevelDB, a log-structured merge tree, with the same
  * interface as the kvs engine.
  *
  * @module
@@ -45,7 +45,7 @@ export interface LevelEngineOptions {
    */
   readonly sync?: SyncMode;
   /**
-   * Told of what failed behind requests.
+   * Told of failures that no request hears of.
    *
    * @default one line each on standard error
    */
@@ -144,7 +144,7 @@ export class LevelEngine implements KvsEngine {
    * Attaches to a database that another thread of this process has open.
    *
    * @param handle What {@linkcode share} returned there.
-   * @param onFailure Told of what failed behind requests.
+   * @param onFailure Told of failures that no request hears of.
    * @returns An instance of the same store. It closes with the one that opened
    * the store, if not before.
    * @throws {ClosedError} If the store was closed.
@@ -339,7 +339,7 @@ export class LevelEngine implements KvsEngine {
     if (sync !== "everysec" || this.#closed !== undefined) return;
     this.#syncTimer ??= setTimeout(() => {
       this.#syncTimer = undefined;
-      // Whoever writes next is told, and so is the owner's onFailure.
+      // The next writer is told, and so is the owner's onFailure.
       this.#run(() => this.#writer.sync()).catch(() => {});
     }, SYNC_INTERVAL_MS);
   }

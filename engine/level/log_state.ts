@@ -73,7 +73,7 @@ export class LogState {
     const { written } = new TextEncoder().encodeInto(reason, bytes);
     this.#reason.set(bytes);
     Atomics.store(words, LENGTH, written);
-    // Last: whoever sees this state sees the whole reason.
+    // Last: a thread that sees this state sees the whole reason.
     Atomics.store(words, STATE, REASON_KNOWN);
     return true;
   }

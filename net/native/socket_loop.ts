@@ -141,7 +141,7 @@ export class SocketLoop {
     if (this.#unsent.push(sender) === 1) queueMicrotask(this.#flush);
   }
 
-  /** Goes round until it is closed. */
+  /** Runs rounds until it is closed. */
   async run(): Promise<void> {
     let turnedMs = performance.now();
     while (!this.#isStopping) {

@@ -13,7 +13,7 @@ import { HASH_KEY_0, HASH_KEY_1 } from "./layout.ts";
 const FIRST_WORDS = 64;
 
 /**
- * A packed key to search for. Whoever searches owns one and packs key after key
+ * A packed key to search for. A searcher owns one and packs key after key
  * into it, so that a search allocates nothing, and a key is packed and hashed once.
  */
 export class PackedKey {

@@ -24,7 +24,7 @@ export const NO_VERSION = LAST;
  * the first load, for beginning would have made it odd, and versions only go
  * up. The load that finds it is the moment at which that reading takes effect:
  * a change that has been seen by anybody, through the index, has begun, and
- * whoever loads the version after that sees the odd one, or a later one.
+ * a load of the version after that sees the odd one, or a later one.
  *
  * A key that comes is no change: nobody has read a value of it that it could
  * make wrong. The version at which it had an earlier one ended as that went.

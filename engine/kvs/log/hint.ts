@@ -7,7 +7,7 @@
  * ```text
  * offset  size  field
  *      0     8  the magic `KVSHNT`, the format version in two bytes
- *      8     4  CRC-32 of everything behind it
+ *      8     4  CRC-32 of everything after it
  *     12     4  the segment's file id
  *     16     4  the segment's size in bytes
  *     20     4  the number of entries

@@ -3,7 +3,7 @@
  *
  * ```text
  * offset  size  field
- *      0     4  CRC-32 of everything behind it
+ *      0     4  CRC-32 of everything after it
  *      4     6  sequence number
  *     10     2  kind: 0 a value, 1 a tombstone
  *     12     4  key length in bytes
@@ -119,12 +119,12 @@ export function isRecordSound(
 ): boolean {
   const from = at + 4;
   // Not subarray(), which takes several times as long.
-  const behind = new Uint8Array(
+  const covered = new Uint8Array(
     bytes.buffer,
     bytes.byteOffset + from,
     end - from,
   );
-  return crc32(behind) === getUint32(bytes, at);
+  return crc32(covered) === getUint32(bytes, at);
 }
 
 /**

@@ -104,7 +104,7 @@ export interface ScanResult {
   readonly sizeBytes: number;
   /**
    * Where an unfinished last write begins, or the file's size if there is
-   * none: what lies behind it was never acknowledged.
+   * none: what follows it was never acknowledged.
    */
   readonly tailOffset: number;
   /** The greatest sequence number of a sound record; 0 where there is none. */
@@ -167,8 +167,8 @@ export function scanSegment(
  * Does as {@linkcode scanSegment} with a segment that is open.
  *
  * @param file The segment.
- * @param sizeBytes How much of it counts, in bytes: whoever writes to it may
- * add more meanwhile.
+ * @param sizeBytes How much of it counts, in bytes: a writer may add more
+ * meanwhile.
  * @param path Its path, for the damage.
  * @param id The file id its header must have.
  * @param visit Called for each record, in file order.

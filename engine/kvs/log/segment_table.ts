@@ -38,7 +38,7 @@ const FIRST_ROW = 5;
 /** Words of shared memory that a {@linkcode SegmentTable} takes. */
 export const SEGMENT_TABLE_WORDS = FIRST_ROW + MAX_SEGMENTS * ROW_WORDS;
 
-/** In place of an id: the row was used, and looking must go on behind it. */
+/** In place of an id: the row was used, and a search goes on after it. */
 const FREED = 0xffff_ffff;
 
 /** No more records are appended. */
@@ -128,7 +128,7 @@ export class SegmentTable {
     for (let i = 0; i < MAX_SEGMENTS; i++) {
       const row = this.#row(id + i);
       if (words[row + ROW_ID] !== 0 && words[row + ROW_ID] !== FREED) continue;
-      // First, so that whoever looks without the lock misses no other segment.
+      // First, so that a reader without the lock misses no other segment.
       this.#use(row);
       words.fill(0, row, row + ROW_WORDS);
       words[row + ROW_ID] = id;

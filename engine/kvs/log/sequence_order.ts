@@ -63,7 +63,7 @@ export class SequenceOrder {
   }
 
   /**
-   * Judges what looks like a record behind bytes that are none.
+   * Judges what looks like a record after bytes that are none.
    *
    * @param sequence Its number.
    * @param lostBytes How many bytes before it are no sound record.

@@ -118,7 +118,7 @@ function readSegment(
 ): void {
   const entryAt = (i: number) => entries[order[i]];
   const endOf = ({ pointer }: Entry) => pointer.offset + pointer.length;
-  /** Values, and behind them the run that is being read. */
+  /** Values, and after them the run that is being read. */
   let block = new Uint8Array(0);
   let used = 0;
   for (let first = 0; first < order.length;) {

@@ -52,7 +52,8 @@ export interface KvStoreOptions {
    */
   readonly onDamage?: (damage: Damage) => void;
   /**
-   * Told of what failed behind requests, such as a compaction by itself.
+   * Told of failures that no request hears of, such as that of a compaction that
+   * started by itself.
    *
    * @default one line each on standard error
    */

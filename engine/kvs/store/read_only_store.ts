@@ -161,7 +161,7 @@ export class ReadOnlyStore implements Disposable {
    * moment.
    *
    * @param range Which entries, and how many at most.
-   * @returns The page. The next one is behind its last key: see
+   * @returns The page. The next one begins after its last key: see
    * {@linkcode ScanRange.after}.
    * @throws {RangeError} If a bound on entries or bytes is less than 1.
    * @throws {CorruptionError} If a value on disk is not what was written.

@@ -1,5 +1,5 @@
 /**
- * The memory behind a cache of records.
+ * The memory of a cache of records.
  *
  * @module
  */
@@ -31,7 +31,7 @@ const LARGEST_PART = 64;
 const ALIGNMENT = 4;
 
 /**
- * Records in a ring, the newest behind the last; the oldest are overwritten.
+ * Records in a ring, the newest after the last; the oldest are overwritten.
  * One that is found again when half the ring has been written since moves to
  * the front, so what is in use stays (as a clock's second chance does, Corbató
  * 1968). A table, a few places for each hash of a key, says where in the ring a
@@ -261,7 +261,7 @@ export class RecordRing {
     this.#words[word + VERSION] = version;
     const start = at + ENTRY_HEADER_BYTES;
     // What moves to the front may lie partly where it goes to; then it lies
-    // behind the header just written, and set() copes with the rest.
+    // after the header just written, and set() copes with the rest.
     this.#bytes.set(record, start);
     this.#table[place] = this.#written;
     this.#written += entryBytes;

@@ -143,7 +143,7 @@ export class StoreSnapshot implements EngineSnapshot {
   }
 }
 
-/** What the log is now: all that the index leads to, and nothing behind it. */
+/** What the log is now: all that the index leads to, and nothing after it. */
 function momentOf(log: Log, index: Keydir): LogMoment {
   // No lock in the Worker, which may be ended at any moment.
   return log.locked(() => ({

@@ -171,8 +171,8 @@ export class KvStore implements KvsEngine {
    * Attaches to a store that another thread of this process has open.
    *
    * @param handle What {@linkcode share} returned there.
-   * @param onFailure Told of what failed behind requests; by default it is one
-   * line each on standard error.
+   * @param onFailure Told of failures that no request hears of; by default it
+   * is one line each on standard error.
    * @returns An instance of the same store; it must be closed before the one
    * that opened it.
    * @throws {ClosedError} If the store was closed.

@@ -63,7 +63,7 @@ export function decodeText(bytes: Uint8Array): string {
  *
  * @param buffer Where they are.
  * @param start The place of the first one.
- * @param end The place behind the last one.
+ * @param end The place after the last one.
  * @returns The text; what is not UTF-8 becomes U+FFFD.
  */
 export function decodeTextAt(
