@@ -39,7 +39,11 @@ Deno.test("readLimits() says which limit is none", () => {
     ["--max-connections", "1.5", "Cannot limit --max-connections to 1.5"],
     ["--max-connections", "all", "--max-connections must be a number"],
     ["--idle-timeout", "1m", '--idle-timeout must be a number, found "1m"'],
-    ["--idle-timeout", "9999999999", "Cannot limit --idle-timeout to 9999999999000"],
+    [
+      "--idle-timeout",
+      "9999999999",
+      "Cannot limit --idle-timeout to 9999999999000",
+    ],
     ["--max-key-size", "long", "--max-key-size must be a number of bytes"],
     ["--max-request-size", "1T", "Cannot limit --max-request-size"],
   ];
