@@ -95,17 +95,35 @@ export class ReusePortPool implements ThreadPool {
   }
 }
 
+/** Ports below those that Linux gives away by itself. */
+const FREE_PORTS = { from: 20_000, to: 32_768 };
+
+/** How many ports to try before the system chooses one. */
+const MAX_PORTS = 100;
+
 /**
  * Makes sure that nobody listens at an address: Workers that share a port
  * would also share it with another server of the same user, unasked.
  *
- * @returns The address, with a free port in place of 0.
+ * @returns The address, with a free port in place of 0. It is none that the
+ * system may give to somebody else before the Workers listen.
  */
 function probe(address: Deno.NetAddr): Deno.NetAddr {
-  using listener = Deno.listen({
-    hostname: address.hostname,
-    port: address.port,
-  });
+  if (address.port !== 0) return bind(address);
+  const { from, to } = FREE_PORTS;
+  for (let tries = 0; tries < MAX_PORTS; tries++) {
+    const port = from + Math.floor(Math.random() * (to - from));
+    try {
+      return bind({ ...address, port });
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    }
+  }
+  return bind(address);
+}
+
+function bind({ hostname, port }: Deno.NetAddr): Deno.NetAddr {
+  using listener = Deno.listen({ hostname, port });
   return listener.addr as Deno.NetAddr;
 }
 

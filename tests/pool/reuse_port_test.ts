@@ -72,6 +72,15 @@ Deno.test("ReusePortPool.listen() serves all who connected before every Worker w
   });
 });
 
+Deno.test("ReusePortPool.listen() takes a free port that the system gives to nobody else", async () => {
+  await withObedientPool(1, async ({ pool, address, order }) => {
+    const listening = pool.listen({ ...address, port: 0 });
+    order(0, "start");
+    const { port } = await listening;
+    assert(port >= 20_000 && port < 32_768, `${port}`);
+  });
+});
+
 Deno.test("ReusePortPool forgets the snapshots of a Worker that has died", async () => {
   const script = new URL("./_snapshots_of_the_dead.ts", import.meta.url);
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
