@@ -353,6 +353,7 @@ export class Log {
     this.segments.add(id, SEGMENT_HEADER_BYTES, { spare });
     try {
       this.#appender.begin(id);
+      this.#closeWhenIdle();
     } catch (error) {
       this.segments.drop(id);
       throw error;
@@ -375,6 +376,10 @@ export class Log {
 
   #appendTo(id: number, sizeBytes: number, records: Uint8Array): void {
     this.#appender.append(id, sizeBytes, records);
+    this.#closeWhenIdle();
+  }
+
+  #closeWhenIdle(): void {
     this.#timer ??= closeWhenIdle(() => {
       if (this.#appender.id !== this.segments.active) this.#closeFile();
     });

@@ -31,11 +31,15 @@ export interface StoreParts {
 export class Upkeep {
   readonly #handle: KvsHandle;
   readonly #parts: StoreParts;
-  readonly #compactor: Compactor;
+  readonly #compactor: Pick<Compactor, "compactIfWorthwhile">;
   #timer: ReturnType<typeof setInterval> | undefined;
   #refusalReported = false;
 
-  constructor(handle: KvsHandle, parts: StoreParts, compactor: Compactor) {
+  constructor(
+    handle: KvsHandle,
+    parts: StoreParts,
+    compactor: Pick<Compactor, "compactIfWorthwhile">,
+  ) {
     this.#handle = handle;
     this.#parts = parts;
     this.#compactor = compactor;
@@ -93,8 +97,13 @@ export class Upkeep {
   }
 
   #compactIfWorthwhile(): void {
-    this.#compactor.compactIfWorthwhile(this.#handle.compactAtBytes)
-      ?.catch((error) => this.report(error));
+    try {
+      this.#compactor.compactIfWorthwhile(this.#handle.compactAtBytes)
+        ?.catch((error) => this.report(error));
+    } catch (error) {
+      // The write lock may not be to be had. No request is to fail for that.
+      this.report(error);
+    }
   }
 
   #reportRefusal(): void {

@@ -322,6 +322,18 @@ Deno.test("Writer.write() writes nothing more of a batch behind an end it does n
   assertEquals(again.entries(), new Map([["b", "old"]]));
 });
 
+/** Whether this process has a segment open that is removed. */
+function isHeld(store: TempStore, id: number): boolean {
+  return [...Deno.readDirSync("/proc/self/fd")].some(({ name }) => {
+    try {
+      return Deno.readLinkSync(`/proc/self/fd/${name}`) ===
+        `${segmentPath(store.directory, id)} (deleted)`;
+    } catch {
+      return false;
+    }
+  });
+}
+
 Deno.test("Writer gives the space of a segment back that others have sealed and removed", async () => {
   using store = new TempStore({ segmentBytes: 4_096 });
   const idle = store.newWriter();
@@ -331,17 +343,35 @@ Deno.test("Writer gives the space of a segment back that others have sealed and 
   store.compact();
   assert(!store.ids.includes(first));
   if (Deno.build.os !== "linux") return;
-  const held = () =>
-    [...Deno.readDirSync("/proc/self/fd")].some(({ name }) => {
-      try {
-        return Deno.readLinkSync(`/proc/self/fd/${name}`) ===
-          `${segmentPath(store.directory, first)} (deleted)`;
-      } catch {
-        return false;
-      }
-    });
-  assert(held());
-  await until("an idle writer to let go of the segment", () => !held());
+  assert(isHeld(store, first));
+  await until(
+    "an idle writer to let go of the segment",
+    () => !isHeld(store, first),
+  );
+});
+
+Deno.test("Writer gives the space of a segment back to which its first write failed", async () => {
+  using store = new TempStore({ segmentBytes: 4_096 });
+  using disk = new FaultyDisk(store.directory);
+  const idle = store.newWriter();
+  let writes = 0;
+  disk.onStep = ({ call }) => {
+    // The first call writes the header of the new segment.
+    if (call === "writeSync" && ++writes === 2) throw new InjectedFault(call);
+  };
+  assertInstanceOf(idle.write([toWrite(["a", "1"])])[0], InjectedFault);
+  disk.heal();
+  const [first] = store.ids;
+  store.write(["a", "2"]);
+  store.write(["a", "x".repeat(4_000)]);
+  store.compact();
+  assert(!store.ids.includes(first));
+  if (Deno.build.os !== "linux") return;
+  assert(isHeld(store, first));
+  await until(
+    "an idle writer to let go of the segment",
+    () => !isHeld(store, first),
+  );
 });
 
 Deno.test("Writer.write() goes on in the old segment where no new one can be made", () => {
