@@ -1,6 +1,6 @@
 import { assert } from "@std/assert";
 import { CorruptionError } from "../../engine/errors.ts";
-import { writeCheckpoint } from "../../engine/kvs/index/checkpoint.ts";
+import { writeCheckpoint } from "../../engine/kvs/store/checkpoint.ts";
 import { damageStore } from "../engine/kvs/_damage.ts";
 import { FaultyDisk } from "../engine/kvs/_fault_injection.ts";
 import {

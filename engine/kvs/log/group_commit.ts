@@ -152,7 +152,7 @@ export class GroupCommit {
       );
     }
     this.#assertNoFailedSync();
-    this.#locked(() => {
+    this.#lock.locked(() => {
       for (const id of copies) {
         if (this.#segments.has(id)) this.#segments.setFlags(id, 0, COPIED);
       }
@@ -161,7 +161,7 @@ export class GroupCommit {
 
   /** The segments with copies that may not be on disk. */
   unsyncedCopies(): number[] {
-    return this.#locked(() => this.#segments.list())
+    return this.#lock.locked(() => this.#segments.list())
       .filter(({ flags }) => flags & COPIED)
       .map(({ id }) => id);
   }
@@ -235,7 +235,7 @@ export class GroupCommit {
     // In this order, so that no append is missed: see hasSealedUnsynced.
     const { active } = this.#segments;
     if (!this.#segments.hasSealedUnsynced) return { sealed: [], active };
-    return this.#locked(() => ({
+    return this.#lock.locked(() => ({
       sealed: this.#segments.list()
         .filter(({ flags }) => flags & SEALED && flags & UNSYNCED)
         .map(({ id }) => id),
@@ -245,7 +245,7 @@ export class GroupCommit {
 
   #markSynced(sealed: readonly number[]): void {
     if (sealed.length === 0) return;
-    this.#locked(() =>
+    this.#lock.locked(() =>
       sealed.forEach((id) => this.#segments.clearUnsynced(id))
     );
   }
@@ -290,10 +290,6 @@ export class GroupCommit {
     } catch (error) {
       throw this.#refusal.syncFailed(path, error);
     }
-  }
-
-  #locked<T>(use: () => T): T {
-    return this.#lock.locked(use);
   }
 
   #closeIfSealed(): void {

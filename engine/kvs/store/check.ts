@@ -16,7 +16,7 @@ import {
   SEGMENT_HEADER_BYTES,
   segmentPath,
 } from "../log/segment.ts";
-import { checkpointDamage, removeCheckpoint } from "../index/checkpoint.ts";
+import { checkpointDamage, removeCheckpoint } from "./checkpoint.ts";
 
 /** Where {@linkcode repairStore} sets damaged segments aside. */
 const DAMAGED_DIRECTORY = "damaged";

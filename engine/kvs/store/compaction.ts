@@ -23,7 +23,7 @@ import {
   SEALED,
   type SegmentState,
 } from "../log/segment_table.ts";
-import { removeCheckpoint } from "../index/checkpoint.ts";
+import { removeCheckpoint } from "./checkpoint.ts";
 
 /** So many segments at most are without a hint file: an opening reads them. */
 const MAX_SPARED_HINTS = 2;

@@ -35,7 +35,7 @@ import {
   checkpointedSegments,
   loadCheckpoint,
   removeCheckpoint,
-} from "../index/checkpoint.ts";
+} from "./checkpoint.ts";
 
 /** A segment whose records go into the index. */
 export interface SegmentToLoad {
@@ -59,6 +59,8 @@ export interface LoadedLog {
   readonly rejectedCheckpoint: boolean;
   /** The segments with a hint file that could not be used, or is in doubt. */
   readonly rejectedHints: readonly number[];
+  /** The ids of hint files without a segment; an id may be given out again. */
+  readonly strayHints: readonly number[];
   /** What the checkpoint knows to be damaged; it was not read again. */
   readonly knownDamage: readonly Damage[];
 }
@@ -84,7 +86,6 @@ export function recover(log: Log, indexBytes: number): Recovery {
     id,
     sizeBytes: Deno.statSync(segmentPath(directory, id)).size,
   }));
-  removeStrayHints(directory, segments);
   const loaded = loadLog(log, segments, indexBytes);
   const { index, checkpointBytes } = loaded;
   const damage = [...loaded.knownDamage];
@@ -98,6 +99,7 @@ export function recover(log: Log, indexBytes: number): Recovery {
   }
   // With what settle() has synced: the names that belong to it.
   syncDirectory(directory);
+  for (const id of loaded.strayHints) removeHint(directory, id);
   for (const id of loaded.rejectedHints) {
     damage.push(...replaceHint(log, id));
   }
@@ -178,6 +180,10 @@ export function loadLog(
     scans,
     rejectedCheckpoint: checkpoint === undefined && names.has(CHECKPOINT_NAME),
     rejectedHints,
+    strayHints: [...names].flatMap((name) => {
+      const id = hintedSegment(name);
+      return id === undefined || sizes.has(id) ? [] : [id];
+    }),
     knownDamage,
   };
 }
@@ -231,18 +237,6 @@ function replay(
   if (result.tailOffset < SEGMENT_HEADER_BYTES) log.segments.drop(id);
   else log.segments.setSize(id, result.tailOffset);
   return result;
-}
-
-/** Removes hint files without a segment: its id may be given out again. */
-function removeStrayHints(
-  directory: string,
-  segments: readonly SegmentToLoad[],
-): void {
-  const ids = new Set(segments.map(({ id }) => id));
-  for (const name of fileNames(directory)) {
-    const id = hintedSegment(name);
-    if (id !== undefined && !ids.has(id)) removeHint(directory, id);
-  }
 }
 
 /** Makes a segment that was replayed end with its last whole record, on disk. */

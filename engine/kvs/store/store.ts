@@ -38,7 +38,7 @@ import { recover } from "./recovery.ts";
 import { scanIndex } from "./pages.ts";
 import { SegmentReaders } from "../log/segment_readers.ts";
 import { Keydir } from "../index/keydir.ts";
-import { hasCheckpoint, writeCheckpoint } from "../index/checkpoint.ts";
+import { hasCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 
 /**
  * A durable key-value store in a directory.

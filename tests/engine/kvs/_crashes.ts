@@ -7,7 +7,7 @@
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { checkStore, repairStore } from "../../../engine/kvs/store/check.ts";
 import { segmentPath } from "../../../engine/kvs/log/segment.ts";
-import { writeCheckpoint } from "../../../engine/kvs/index/checkpoint.ts";
+import { writeCheckpoint } from "../../../engine/kvs/store/checkpoint.ts";
 import {
   CRASH_KINDS,
   crashAtEachStep,

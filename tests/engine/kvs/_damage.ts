@@ -10,7 +10,7 @@ import { hintName } from "../../../engine/kvs/log/hint.ts";
 import { encodeRecord, recordLength } from "../../../engine/kvs/log/record.ts";
 import { CorruptionError } from "../../../engine/errors.ts";
 import { scanSegment, segmentPath } from "../../../engine/kvs/log/segment.ts";
-import { writeCheckpoint } from "../../../engine/kvs/index/checkpoint.ts";
+import { writeCheckpoint } from "../../../engine/kvs/store/checkpoint.ts";
 import { assertNoLies, type History, look, lookBytes } from "./_corruption.ts";
 import { FaultyDisk } from "./_fault_injection.ts";
 import {

@@ -6,7 +6,7 @@ import {
 } from "../../../../engine/kvs/store/check.ts";
 import { hintPath, writeHint } from "../../../../engine/kvs/log/hint.ts";
 import { segmentPath } from "../../../../engine/kvs/log/segment.ts";
-import { writeCheckpoint } from "../../../../engine/kvs/index/checkpoint.ts";
+import { writeCheckpoint } from "../../../../engine/kvs/store/checkpoint.ts";
 import { TempStore, TestStore } from "../_test_store.ts";
 
 const RECORD_BYTES = 20 + 4 + 100;

@@ -4,7 +4,7 @@ import {
   SEGMENT_HEADER_BYTES,
   segmentPath,
 } from "../../../../engine/kvs/log/segment.ts";
-import { writeCheckpoint } from "../../../../engine/kvs/index/checkpoint.ts";
+import { writeCheckpoint } from "../../../../engine/kvs/store/checkpoint.ts";
 import { FaultyDisk } from "../_fault_injection.ts";
 import {
   assertNoLies,

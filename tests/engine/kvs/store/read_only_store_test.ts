@@ -11,7 +11,7 @@ import {
 import {
   hasCheckpoint,
   writeCheckpoint,
-} from "../../../../engine/kvs/index/checkpoint.ts";
+} from "../../../../engine/kvs/store/checkpoint.ts";
 import { FaultyDisk } from "../_fault_injection.ts";
 import {
   bytes,

@@ -22,7 +22,7 @@ import {
 import {
   hasCheckpoint,
   writeCheckpoint,
-} from "../../../../engine/kvs/index/checkpoint.ts";
+} from "../../../../engine/kvs/store/checkpoint.ts";
 import { FaultyDisk } from "../_fault_injection.ts";
 import { bytes, copyDirectory, filesOf, TempDirectory } from "../_helpers.ts";
 import { type KeyValue, TempStore, TestStore } from "../_test_store.ts";

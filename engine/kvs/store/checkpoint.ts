@@ -19,7 +19,10 @@ import {
   replaceFile,
   writeAll,
 } from "../../files.ts";
-import { Keydir } from "./keydir.ts";
+import { Keydir } from "../index/keydir.ts";
+import type { Log } from "../log/log.ts";
+import type { Damage } from "../log/segment.ts";
+import type { SegmentState } from "../log/segment_table.ts";
 
 /** The name of the checkpoint's file. */
 export const CHECKPOINT_NAME = "INDEX";
@@ -35,36 +38,13 @@ const PIECE_BYTES = 1 << 20;
 /** A larger index would hold up the end of the process for too long. */
 const MAX_BYTES = 2 ** 30;
 
-/** What a checkpoint keeps of a segment, as the log knows it. */
-export interface SegmentRow {
-  readonly id: number;
-  readonly sizeBytes: number;
-  readonly deadBytes: number;
-  readonly deadRecords: number;
-  readonly tombstoneBytes: number;
-  readonly minSequence: number;
-  readonly flags: number;
-}
-
-/** What a checkpoint keeps of the log. */
-export interface CheckpointedLog {
-  /** The data directory. */
-  readonly directory: string;
-  /** The sequence number of the last write. */
-  sequence: number;
-  readonly segments: {
-    list(): SegmentRow[];
-    restore(row: SegmentRow): void;
-  };
-}
-
 /**
  * Writes a checkpoint of a store that nobody writes to any more.
  *
  * @returns Whether it was written; not where the index is larger than 1 GiB.
  */
 export function writeCheckpoint(
-  log: CheckpointedLog,
+  log: Log,
   index: Keydir,
 ): boolean {
   const { directory } = log;
@@ -116,7 +96,7 @@ export function writeCheckpoint(
  * @returns The index, or `undefined` where there is no checkpoint to be used.
  */
 export function loadCheckpoint(
-  log: CheckpointedLog,
+  log: Log,
   indexBytes: number,
   sizeOf: (id: number) => number | undefined,
 ): Keydir | undefined {
@@ -132,7 +112,7 @@ export function loadCheckpoint(
   if (sizeBytes !== HEADER_BYTES + rowsBytes + wordsBytes) return undefined;
   const rows = readPiece(file, new Uint8Array(rowsBytes));
   const segments = readRows(rows);
-  const isThere = ({ id, sizeBytes }: SegmentRow) =>
+  const isThere = ({ id, sizeBytes }: SegmentState) =>
     (sizeOf(id) ?? -1) >= sizeBytes;
   if (!segments.every(isThere)) return undefined;
   let crc = crc32(rows, crc32(head.subarray(12)));
@@ -153,23 +133,13 @@ export function loadCheckpoint(
   return index;
 }
 
-/** A checkpoint that is not as it was written. */
-export interface CheckpointDamage {
-  readonly path: string;
-  /** Where it begins, in bytes. */
-  readonly offset: number;
-  /** How long it is, in bytes. */
-  readonly length: number;
-  readonly reason: string;
-}
-
 /** Whether a checkpoint is there, sound or not. */
 export function hasCheckpoint(directory: string): boolean {
   return fileExists(`${directory}/${CHECKPOINT_NAME}`);
 }
 
 /** What does not match its checksum: the whole of a checkpoint, or nothing. */
-export function checkpointDamage(directory: string): CheckpointDamage[] {
+export function checkpointDamage(directory: string): Damage[] {
   if (!hasCheckpoint(directory)) return [];
   const path = `${directory}/${CHECKPOINT_NAME}`;
   using file = Deno.openSync(path);
@@ -193,7 +163,7 @@ export function checkpointDamage(directory: string): CheckpointDamage[] {
 }
 
 /** What the checkpoint knows of segments; nothing where it is not sound. */
-export function checkpointedSegments(directory: string): SegmentRow[] {
+export function checkpointedSegments(directory: string): SegmentState[] {
   if (!hasCheckpoint(directory) || checkpointDamage(directory).length > 0) {
     return [];
   }
@@ -208,7 +178,7 @@ export function removeCheckpoint(directory: string): void {
   removeIfExists(`${directory}/${CHECKPOINT_NAME}`);
 }
 
-function writeRow(view: DataView, row: number, segment: SegmentRow): void {
+function writeRow(view: DataView, row: number, segment: SegmentState): void {
   [
     segment.id,
     segment.sizeBytes,
@@ -222,9 +192,9 @@ function writeRow(view: DataView, row: number, segment: SegmentRow): void {
   );
 }
 
-function readRows(bytes: Uint8Array): SegmentRow[] {
+function readRows(bytes: Uint8Array): SegmentState[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const segments: SegmentRow[] = [];
+  const segments: SegmentState[] = [];
   for (let at = 0; at + ROW_FLOATS * 8 <= bytes.length; at += ROW_FLOATS * 8) {
     const value = (i: number) => view.getFloat64(at + i * 8, true);
     segments.push({

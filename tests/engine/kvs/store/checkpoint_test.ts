@@ -7,7 +7,7 @@ import {
   loadCheckpoint,
   removeCheckpoint,
   writeCheckpoint,
-} from "../../../../engine/kvs/index/checkpoint.ts";
+} from "../../../../engine/kvs/store/checkpoint.ts";
 import { TempStore, TestStore } from "../_test_store.ts";
 
 /** A log of several segments, with a checkpoint. */
